@@ -1,0 +1,171 @@
+"""The one module that opens, syncs, renames and removes files.
+
+Everything that must survive a crash goes through these few calls, so that a test can put
+a file system under the journal that loses whatever was not synced.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+
+class AppendFile(Protocol):
+    """A file that is written at its end."""
+
+    def write(self, data: bytes) -> None:
+        """Append all of `data`, or raise OSError with any part of it written."""
+
+    def sync(self) -> None:
+        """Make what was written durable: data and length, not the directory entry.
+
+        After an OSError nothing that was not synced before may be trusted, not even if a
+        later call succeeds: the kernel may have dropped the pages.
+        """
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to `size` bytes. Durable after the next `sync`."""
+
+    def close(self) -> None:
+        """Release the file. Does not sync."""
+
+
+class FileSystem(Protocol):
+    """What storage asks of a file system. Every call may raise OSError."""
+
+    def create(self, path: Path) -> AppendFile:
+        """Make a new empty file; FileExistsError if it is there."""
+
+    def reopen(self, path: Path) -> AppendFile:
+        """Open a file that is there, to be written at its end."""
+
+    def open_read(self, path: Path) -> BinaryIO:
+        """Open a file to be read from its start."""
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Move a file, replacing `target`. Durable after `sync_directory`."""
+
+    def remove(self, path: Path) -> None:
+        """Delete a file. Durable after `sync_directory`."""
+
+    def sync_directory(self, path: Path) -> None:
+        """Make the directory's entries durable."""
+
+    def make_directory(self, path: Path) -> None:
+        """Make a directory and its parents, durable; nothing happens if it is there."""
+
+    def entries(self, path: Path) -> Iterator[tuple[str, int]]:
+        """Name and size in bytes of every regular file in a directory, in no order."""
+
+
+class LocalFileSystem:
+    """The file system of this machine."""
+
+    def create(self, path: Path) -> AppendFile:
+        """See `FileSystem.create`."""
+        return _LocalFile(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640))
+
+    def reopen(self, path: Path) -> AppendFile:
+        """See `FileSystem.reopen`."""
+        return _LocalFile(os.open(path, os.O_WRONLY | os.O_APPEND))
+
+    def open_read(self, path: Path) -> BinaryIO:
+        """See `FileSystem.open_read`."""
+        return path.open("rb")
+
+    def rename(self, source: Path, target: Path) -> None:
+        """See `FileSystem.rename`."""
+        source.rename(target)
+
+    def remove(self, path: Path) -> None:
+        """See `FileSystem.remove`."""
+        path.unlink()
+
+    def sync_directory(self, path: Path) -> None:
+        """See `FileSystem.sync_directory`."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def make_directory(self, path: Path) -> None:
+        """See `FileSystem.make_directory`."""
+        if path.is_dir():
+            return
+        self.make_directory(path.parent)
+        path.mkdir(mode=0o750, exist_ok=True)
+        self.sync_directory(path.parent)
+
+    def entries(self, path: Path) -> Iterator[tuple[str, int]]:
+        """See `FileSystem.entries`."""
+        with os.scandir(path) as entries:
+            for entry in entries:
+                try:
+                    if entry.is_file(follow_symlinks=False):
+                        yield entry.name, entry.stat(follow_symlinks=False).st_size
+                except FileNotFoundError:
+                    continue  # delivered and deleted while the directory was read
+
+
+class _LocalFile:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def sync(self) -> None:
+        os.fdatasync(self._descriptor)
+
+    def truncate(self, size: int) -> None:
+        os.ftruncate(self._descriptor, size)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+class DirectoryInUse(Exception):
+    """Another process holds the journal directory; the text says which."""
+
+
+class DirectoryLock:
+    """The right to use a journal directory, held by one process at a time.
+
+    The kernel drops it when the process ends, however it ends. The lock file tells a
+    person who holds it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Take the lock, or raise DirectoryInUse; OSError if the file cannot be made."""
+        self._descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._descriptor, 1000, 0).decode(errors="replace").strip()
+            os.close(self._descriptor)
+            message = f"{directory} is in use by another process: {holder or 'unknown'}"
+            raise DirectoryInUse(message) from None
+        except OSError:
+            os.close(self._descriptor)
+            raise
+        # A full disk must not keep the server from starting and shipping what is on it.
+        with contextlib.suppress(OSError):
+            self._sign()
+
+    def _sign(self) -> None:
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, json.dumps(holder).encode() + b"\n", 0)
+
+    def release(self) -> None:
+        """Let another process have the directory."""
+        os.close(self._descriptor)

@@ -1,0 +1,82 @@
+"""Records: one event and its checksum as one line (`FORMAT.md`, "Records")."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+MAX_RECORD_BYTES = 16 * 1024 * 1024
+
+# 8 hex digits and a space come before the event.
+_HEAD_BYTES = 9
+_HEX_DIGITS = frozenset(b"0123456789abcdef")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A line that checks out: where it starts, in bytes, and its event."""
+
+    offset: int
+    line: bytes
+
+    @property
+    def end(self) -> int:
+        """The offset of the byte after it."""
+        return self.offset + _HEAD_BYTES + len(self.line) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class BadPiece:
+    """Adjacent bytes that hold no record; `at_end` if no record comes after them."""
+
+    offset: int
+    length: int
+    cause: str
+    at_end: bool
+    has_whole_line: bool
+
+
+def encode(lines: Iterable[bytes], seed: int) -> bytes:
+    """The records of `lines`, each of which is an event's JSON without a newline."""
+    return b"".join([b"%08x %b\n" % (zlib.crc32(line, seed), line) for line in lines])
+
+
+def decode(raw: bytes, seed: int) -> bytes | str:
+    """The event in one line of a segment, newline included, or why it is no record."""
+    if not raw.endswith(b"\n"):
+        return "the line does not end"
+    if len(raw) < _HEAD_BYTES + 1 or raw[8] != 0x20 or not _HEX_DIGITS.issuperset(raw[:8]):
+        return "the line does not begin with a checksum"
+    line = raw[_HEAD_BYTES:-1]
+    if zlib.crc32(line, seed) != int(raw[:8], 16):
+        return "the checksum does not match"
+    return line
+
+
+def scan(stream: BinaryIO, seed: int) -> Iterator[Record | BadPiece]:
+    """Every record of a segment in order, and what lies between and after them.
+
+    `stream` stands at the segment's first byte. Memory is bounded by the longest record.
+    """
+    offset = 0
+    bad: BadPiece | None = None
+    while raw := stream.readline(MAX_RECORD_BYTES):
+        line = decode(raw, seed)
+        if isinstance(line, bytes):
+            if bad is not None:
+                yield bad
+                bad = None
+            yield Record(offset, line)
+        else:
+            bad = _grown(bad, offset, raw, line)
+        offset += len(raw)
+    if bad is not None:
+        yield BadPiece(bad.offset, bad.length, bad.cause, True, bad.has_whole_line)
+
+
+def _grown(bad: BadPiece | None, offset: int, raw: bytes, cause: str) -> BadPiece:
+    ended = raw.endswith(b"\n")
+    if bad is None:
+        return BadPiece(offset, len(raw), cause, False, ended)
+    length = bad.length + len(raw)
+    return BadPiece(bad.offset, length, bad.cause, False, bad.has_whole_line or ended)

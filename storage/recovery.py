@@ -1,0 +1,100 @@
+"""What a process that died left behind: seal open segments, cut torn tails.
+
+Reads each open segment once, as a stream; sealed segments are checked when they are
+shipped. `FORMAT.md`, "Reading", says what counts as torn and what as damage.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.damage import keep_aside
+from storage.filesystem import FileSystem
+from storage.record import BadPiece, Record, scan
+from storage.segment import SegmentName, parse_segment_name
+
+_log = logging.getLogger(__name__)
+
+STAGED = "staged"
+DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    events: int
+    size: int
+    torn: BadPiece | None
+
+
+def recover(fs: FileSystem, directory: Path) -> None:
+    """Make the journal directory ready: it exists, and no segment in it is open.
+
+    OSError if the disk refuses; nothing is lost then, and it can be called again. The caller
+    holds the directory's lock.
+    """
+    fs.make_directory(directory / STAGED)
+    fs.make_directory(directory / DAMAGED)
+    names = [parse_segment_name(name) for name, _ in fs.entries(directory)]
+    for name in names:
+        if name is not None and name.events is None:
+            _seal(fs, directory, name)
+    _remove_orphans(fs, directory, {name.id for name in names if name is not None})
+
+
+def _seal(fs: FileSystem, directory: Path, name: SegmentName) -> None:
+    path = directory / name.file_name
+    checked = _check(fs, path, name)
+    if checked.torn is not None:
+        _report_torn(fs, directory, name, checked.torn)
+    if checked.events == 0:
+        fs.remove(path)
+    else:
+        _cut(fs, path, checked.size)
+        fs.rename(path, directory / name.sealed(checked.events).file_name)
+    fs.sync_directory(directory)
+    fields = {"segment": name.id, "events": checked.events, "bytes": checked.size}
+    _log.info("segment recovered", extra={"fields": fields})
+
+
+def _check(fs: FileSystem, path: Path, name: SegmentName) -> _Checked:
+    events, size, torn = 0, 0, None
+    with fs.open_read(path) as stream:
+        for piece in scan(stream, name.checksum_seed):
+            if isinstance(piece, Record):
+                events += 1
+                size = piece.end
+            elif piece.at_end:
+                torn = piece
+    return _Checked(events, size, torn)
+
+
+# Syncs even if nothing is cut: the dead process may have written records that only the page
+# cache holds, and a sealed segment must hold what its name says after a power loss too.
+def _cut(fs: FileSystem, path: Path, size: int) -> None:
+    file = fs.reopen(path)
+    try:
+        file.truncate(size)
+        file.sync()
+    finally:
+        file.close()
+
+
+def _report_torn(fs: FileSystem, directory: Path, name: SegmentName, torn: BadPiece) -> None:
+    fields: dict[str, object] = {
+        "segment": name.id,
+        "offset": torn.offset,
+        "bytes": torn.length,
+    }
+    if torn.has_whole_line:
+        try:
+            keep_aside(fs, directory, name, torn)
+        except OSError as error:
+            # A full disk must not keep the server from starting: only shipping empties it.
+            fields["copy_failed"] = str(error)
+    _log.warning("torn tail cut off", extra={"fields": fields})
+
+
+def _remove_orphans(fs: FileSystem, directory: Path, segment_ids: set[str]) -> None:
+    for file_name, _ in list(fs.entries(directory / STAGED)):
+        if file_name.partition(".")[0] not in segment_ids:
+            fs.remove(directory / STAGED / file_name)

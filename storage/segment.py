@@ -1,0 +1,104 @@
+"""Segment names: what a journal file's name says, and how it is made.
+
+The name carries every setting that decides object keys, so that a sealed segment alone
+determines what is put into the store (`FORMAT.md`, "Segment names").
+"""
+
+import re
+import secrets
+import time
+import zlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+_NAME = re.compile(
+    r"(?P<id>\d{8}T\d{9}Z-[0-9a-f]{16})"
+    r"\.(?P<layout>event|batch|auto-\d{1,9})"
+    r"\.(?P<prefix>[A-Za-z0-9._=+-]{1,200})"
+    r"\.(?:open|(?P<events>\d{1,12})\.sealed)"
+)
+
+# Disk space is given out in blocks: a segment of one small event takes a whole one.
+_BLOCK_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRules:
+    """The settings that decide object keys, as a segment was begun with them.
+
+    `layout` is `event`, `batch` or `auto-N`; `prefix` has no slash at either end.
+    """
+
+    layout: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentName:
+    """The name of a segment; `events` is None while it is open."""
+
+    id: str
+    rules: KeyRules
+    events: int | None = None
+
+    @property
+    def file_name(self) -> str:
+        """The file's name inside the journal directory."""
+        state = "open" if self.events is None else f"{self.events}.sealed"
+        return f"{self.id}.{self.rules.layout}.{self.rules.prefix.replace('/', '+')}.{state}"
+
+    @property
+    def checksum_seed(self) -> int:
+        """The start value of every record's CRC-32 in this segment."""
+        return zlib.crc32(self.id.encode("ascii"))
+
+    @property
+    def created_at(self) -> float:
+        """When the segment was begun, in Unix seconds by the wall clock of then."""
+        stamp = self.id.partition("-")[0]
+        moment = datetime.strptime(stamp, "%Y%m%dT%H%M%S%fZ")
+        return moment.replace(tzinfo=UTC).timestamp()
+
+    def sealed(self, events: int) -> "SegmentName":
+        """The name this segment takes when it is sealed with `events` records."""
+        return replace(self, events=events)
+
+
+def new_segment_name(rules: KeyRules) -> SegmentName:
+    """A name no other segment has, on this machine or another."""
+    milliseconds = time.time_ns() // 1_000_000
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(milliseconds // 1000))
+    return SegmentName(f"{stamp}{milliseconds % 1000:03d}Z-{secrets.token_hex(8)}", rules)
+
+
+def parse_segment_name(file_name: str) -> SegmentName | None:
+    """What a file's name says, or None if it is no segment's."""
+    match = _NAME.fullmatch(file_name)
+    if match is None:
+        return None
+    events = match["events"]
+    rules = KeyRules(match["layout"], match["prefix"].replace("+", "/"))
+    return SegmentName(match["id"], rules, None if events is None else int(events))
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSegment:
+    """A segment that never changes again: its name and its length in bytes."""
+
+    name: SegmentName
+    size: int
+
+    @property
+    def events(self) -> int:
+        """The number of records it was sealed with."""
+        return self.name.events or 0
+
+    @property
+    def disk_bytes(self) -> int:
+        """The space it takes on disk, in bytes."""
+        return disk_bytes(self.size)
+
+
+def disk_bytes(size: int) -> int:
+    """The disk space a file of `size` bytes takes, in bytes."""
+    return -(-size // _BLOCK_BYTES) * _BLOCK_BYTES

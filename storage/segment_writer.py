@@ -1,0 +1,165 @@
+"""The open segment: append, make durable, seal.
+
+Invariants, between calls:
+
+- At most one segment is open. It exists as a file only if it was asked to hold events.
+- `size` and `events` count what is durable: written, fdatasynced, and reachable by a
+  synced directory entry.
+- A segment whose write or sync failed is never appended to again. It leaves as a sealed
+  segment of its durable events, or, if the disk refuses that too, waits in `_distrusted`
+  for `repair`.
+
+Blocking, for one thread; the event loop calls it through `Journal`.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.filesystem import AppendFile, FileSystem
+from storage.record import encode
+from storage.segment import SealedSegment, SegmentName
+
+_log = logging.getLogger(__name__)
+
+_PROBE_BYTES = 4096
+
+
+@dataclass(slots=True)
+class _Segment:
+    name: SegmentName
+    path: Path
+    file: AppendFile
+    size: int = 0
+    events: int = 0
+
+
+class SegmentWriter:
+    """Appends records to the open segment and seals it.
+
+    `new_name` gives the name for each new segment. `seal` and `take_sealed` hand over
+    segments that nobody will change again.
+    """
+
+    def __init__(
+        self, fs: FileSystem, directory: Path, new_name: Callable[[], SegmentName]
+    ) -> None:
+        self._fs = fs
+        self._directory = directory
+        self._new_name = new_name
+        self._open: _Segment | None = None
+        self._sealed: list[SealedSegment] = []
+        self._distrusted: list[_Segment] = []
+
+    @property
+    def size(self) -> int:
+        """Durable bytes in the open segment."""
+        return self._open.size if self._open else 0
+
+    @property
+    def events(self) -> int:
+        """Durable events in the open segment."""
+        return self._open.events if self._open else 0
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Make events durable; on return they are.
+
+        On OSError none of them is, and the open segment has been given up.
+        """
+        segment = self._open
+        try:
+            if segment is None:
+                segment = self._open = self._begin()
+            self._append_to(segment, lines)
+        except OSError:
+            if segment is not None:
+                self._give_up(segment)
+            raise
+
+    def _begin(self) -> _Segment:
+        name = self._new_name()
+        path = self._directory / name.file_name
+        return _Segment(name, path, self._fs.create(path))
+
+    def _append_to(self, segment: _Segment, lines: Sequence[bytes]) -> None:
+        records = encode(lines, segment.name.checksum_seed)
+        segment.file.write(records)
+        segment.file.sync()
+        if segment.size == 0:
+            self._fs.sync_directory(self._directory)
+        segment.size += len(records)
+        segment.events += len(lines)
+
+    def seal(self) -> None:
+        """Close the open segment, if there is one; `take_sealed` then hands it over.
+
+        On OSError the segment waits for `repair`; its events stay durable.
+        """
+        if self._open is None:
+            return
+        segment, self._open = self._open, None
+        try:
+            segment.file.close()
+            self._rename(segment)
+        except OSError:
+            self._distrusted.append(segment)
+            raise
+        self._fs.sync_directory(self._directory)
+
+    def take_sealed(self) -> list[SealedSegment]:
+        """The segments sealed since the last call."""
+        sealed, self._sealed = self._sealed, []
+        return sealed
+
+    def repair(self) -> None:
+        """Seal what could not be sealed, and write and sync a probe; OSError if not possible."""
+        while self._distrusted:
+            segment = self._distrusted[-1]
+            segment.file = self._fs.reopen(segment.path)
+            self._cut_and_seal(segment)
+            self._distrusted.pop()
+        self._fs.sync_directory(self._directory)
+        self._probe()
+
+    def _probe(self) -> None:
+        path = self._directory / "probe"
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.remove(path)
+        file = self._fs.create(path)
+        try:
+            file.write(bytes(_PROBE_BYTES))
+            file.sync()
+        finally:
+            file.close()
+            self._fs.remove(path)
+
+    def _give_up(self, segment: _Segment) -> None:
+        self._open = None
+        try:
+            self._cut_and_seal(segment)
+        except OSError as error:
+            self._distrusted.append(segment)
+            _log.warning(
+                "segment cannot be cut at its last durable byte yet",
+                extra={"fields": {"segment": segment.name.id, "cause": str(error)}},
+            )
+
+    def _cut_and_seal(self, segment: _Segment) -> None:
+        try:
+            segment.file.truncate(segment.size)
+            segment.file.sync()
+        finally:
+            segment.file.close()
+        self._rename(segment)
+
+    # The directory is synced by the caller, as a step of its own: without it a crash brings
+    # back the old name, from which recovery seals the same records again.
+    def _rename(self, segment: _Segment) -> None:
+        if segment.events == 0:
+            self._fs.remove(segment.path)
+            return
+        sealed = SealedSegment(segment.name.sealed(segment.events), segment.size)
+        self._fs.rename(segment.path, self._directory / sealed.name.file_name)
+        self._sealed.append(sealed)

@@ -1,0 +1,178 @@
+"""A sealed segment on its way to the store: check it once, then make its objects.
+
+`open_shipment` reads the segment from end to end and remembers, of each good record, only
+its offset, by day: 8 bytes an event. Objects are made one at a time, from the disk, when
+they are about to be sent. Everything here blocks and belongs in a worker thread.
+"""
+
+import io
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from storage import damage, layout
+from storage.filesystem import FileSystem
+from storage.record import MAX_RECORD_BYTES, BadPiece, Record, decode, scan
+from storage.recovery import STAGED
+from storage.segment import SealedSegment, SegmentName
+from storage.store import StoredObject
+
+
+class SegmentUnreadable(OSError):
+    """A record that checked out a moment ago does not any more: the disk is failing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What becomes one object: the records at `offsets`, all of one `day`."""
+
+    day: str
+    offsets: array[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """The checked contents of a sealed segment; `damaged` counts records that are not there."""
+
+    segment: SealedSegment
+    days: dict[str, array[int]]
+    events: int
+
+    @property
+    def damaged(self) -> int:
+        """How many of the records it was sealed with cannot be delivered."""
+        return max(0, self.segment.events - self.events)
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether it is delivered as one object per day rather than one per event."""
+        return layout.is_batched(self.segment.name.rules, self.segment.events)
+
+    def parts(self) -> Iterator[Part]:
+        """One part for each object, by day and then in the order of arrival."""
+        for day in sorted(self.days):
+            offsets = self.days[day]
+            if self.is_batched:
+                yield Part(day, offsets)
+            else:
+                for index in range(len(offsets)):
+                    yield Part(day, offsets[index : index + 1])
+
+
+class Packer:
+    """Turns sealed segments of one journal directory into objects."""
+
+    def __init__(self, fs: FileSystem, directory: Path) -> None:
+        self._fs = fs
+        self._directory = directory
+
+    def open_shipment(self, segment: SealedSegment) -> Shipment:
+        """Check a segment and index it; damage is kept aside and reported.
+
+        FileNotFoundError if somebody removed the segment, else OSError if it cannot be read
+        or a damaged piece cannot be kept; it may be called again.
+        """
+        days: dict[str, array[int]] = {}
+        pieces: list[BadPiece] = []
+        events = 0
+        with self._fs.open_read(self._path(segment.name)) as stream:
+            for piece in scan(stream, segment.name.checksum_seed):
+                bad = self._index(piece, days)
+                if bad is None:
+                    events += 1
+                else:
+                    pieces.append(bad)
+        self._keep(segment, pieces, events)
+        return Shipment(segment, days, events)
+
+    def _index(self, piece: Record | BadPiece, days: dict[str, "array[int]"]) -> BadPiece | None:
+        if isinstance(piece, BadPiece):
+            return piece
+        try:
+            day = layout.address(piece.line).day
+        except layout.NotAnEvent as error:
+            length = piece.end - piece.offset
+            return BadPiece(piece.offset, length, str(error), at_end=False, has_whole_line=True)
+        days.setdefault(day, array("Q")).append(piece.offset)
+        return None
+
+    def _keep(self, segment: SealedSegment, pieces: list[BadPiece], events: int) -> None:
+        if not pieces and events != segment.events:
+            cause = f"it was sealed with {segment.events} records and holds {events}"
+            pieces = [BadPiece(segment.size, 0, cause, at_end=True, has_whole_line=False)]
+        for piece in pieces:
+            damage.keep_aside(self._fs, self._directory, segment.name, piece)
+            damage.report(self._directory, segment.name, piece)
+
+    def pack(self, shipment: Shipment, part: Part) -> StoredObject:
+        """The object of a part: the same key and bytes whenever it is called."""
+        if shipment.is_batched:
+            return self._batch_object(shipment.segment, part)
+        (line,) = self._lines(shipment.segment.name, part.offsets)
+        key = layout.event_key(shipment.segment.name.rules.prefix, layout.address(line))
+        return StoredObject(key, "application/json", len(line), partial(io.BytesIO, line))
+
+    def _batch_object(self, segment: SealedSegment, part: Part) -> StoredObject:
+        name = segment.name
+        staged = self._directory / STAGED / f"{name.id}.{part.day}.ndjson.gz"
+        size = self._staged_size(staged)
+        if size is None:
+            size = self._stage(staged, self._lines(name, part.offsets))
+        key = layout.batch_key(name.rules.prefix, part.day, name.id)
+        return StoredObject(key, "application/gzip", size, partial(self._fs.open_read, staged))
+
+    def _staged_size(self, staged: Path) -> int | None:
+        try:
+            with self._fs.open_read(staged) as stream:
+                return stream.seek(0, io.SEEK_END)
+        except FileNotFoundError:
+            return None
+
+    def _stage(self, staged: Path, lines: Iterator[bytes]) -> int:
+        temporary = staged.with_suffix(".tmp")
+        size = 0
+        self._remove_if_there(temporary)
+        file = self._fs.create(temporary)
+        try:
+            for piece in layout.compress(lines):
+                file.write(piece)
+                size += len(piece)
+            file.sync()
+        finally:
+            file.close()
+        self._fs.rename(temporary, staged)
+        self._fs.sync_directory(staged.parent)
+        return size
+
+    def _lines(self, name: SegmentName, offsets: "array[int]") -> Iterator[bytes]:
+        with self._fs.open_read(self._path(name)) as stream:
+            for offset in offsets:
+                stream.seek(offset)
+                line = decode(stream.readline(MAX_RECORD_BYTES), name.checksum_seed)
+                if isinstance(line, str):
+                    raise SegmentUnreadable(f"{self._path(name)} at byte {offset}: {line}")
+                yield line
+
+    def discard(self, shipment: Shipment) -> None:
+        """Delete a delivered segment and, after it, its staged objects.
+
+        In this order a crash in between leaves only staged objects without a segment, which
+        recovery removes; the other way round, another attempt might compress differently.
+        """
+        name = shipment.segment.name
+        self._remove_if_there(self._path(name))
+        if shipment.is_batched:
+            self._fs.sync_directory(self._directory)
+            for day in shipment.days:
+                self._remove_if_there(self._directory / STAGED / f"{name.id}.{day}.ndjson.gz")
+
+    def _remove_if_there(self, path: Path) -> None:
+        try:
+            self._fs.remove(path)
+        except FileNotFoundError:
+            return
+
+    def _path(self, name: SegmentName) -> Path:
+        return self._directory / name.file_name
