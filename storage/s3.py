@@ -11,12 +11,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,
-    HTTPClientError,
-)
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from storage.store import StoredObject, StoreError
 
@@ -108,7 +104,7 @@ def _as_store_error() -> Iterator[None]:
         yield
     except ClientError as error:
         raise _from_response(error.response, str(error)) from error
-    except (ConnectionError, HTTPClientError, OSError) as error:
+    except (BotoConnectionError, HTTPClientError, OSError) as error:
         raise StoreError(type(error).__name__, str(error), permanent=False) from error
     except BotoCoreError as error:
         raise StoreError(type(error).__name__, str(error), permanent=True) from error
