@@ -16,6 +16,7 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from storage.filesystem import FileSystem
@@ -51,7 +52,8 @@ class Backlog:
         self._old: deque[SealedSegment] = deque()
         self._fresh: deque[SealedSegment] = deque()
         self._shipping: dict[str, SealedSegment] = {}
-        self._delivered_meanwhile: set[str] = set()
+        self._reading = False
+        self._delivered_meanwhile: set[str] | None = None
         self._segments = 0
         self._events = 0
         self._disk_bytes = 0
@@ -78,6 +80,8 @@ class Backlog:
     def add(self, segment: SealedSegment) -> None:
         """A segment was sealed."""
         self._count(segment, 1)
+        if segment.name.id in self._shipping or segment in self._old:
+            return  # a reading of the directory saw it first
         self._fresh.append(segment)
         if len(self._fresh) > _LISTED:
             self._fresh.popleft()
@@ -100,7 +104,10 @@ class Backlog:
     def done(self, segment: SealedSegment) -> None:
         """A segment that was taken is delivered, and its file is gone."""
         del self._shipping[segment.name.id]
-        self._delivered_meanwhile.add(segment.name.id)
+        if self._reading:
+            delivered = self._delivered_meanwhile
+        if delivered is not None:
+            delivered.add(segment.name.id)
         self._count(segment, -1)
 
     @property
@@ -116,15 +123,23 @@ class Backlog:
 
     def read_directory(self) -> list[SealedSegment]:
         """The oldest segments on disk. Blocks; give the result to `relist`."""
-        self._delivered_meanwhile.clear()
+        self._reading = True
         found = sealed_segments(self._fs, self._directory)
         return heapq.nsmallest(_LISTED, found, key=lambda segment: segment.name.id)
 
     def relist(self, found: list[SealedSegment]) -> None:
-        """List what `read_directory` found, save what was taken up or delivered since."""
+        """List what `read_directory` found, save what was taken up or delivered since.
+
+        Never more than was counted: the newest that are beyond it are on their way to `add`.
+        """
         fresh = {segment.name.id for segment in self._fresh}
-        known = fresh | self._shipping.keys() | self._delivered_meanwhile
-        self._old = deque(segment for segment in found if segment.name.id not in known)
+        known = fresh | self._shipping.keys() | (self._delivered_meanwhile or set())
+        self._delivered_meanwhile = None
+        unlisted = self._segments - len(self._shipping) - len(self._fresh)
+        new = (segment for segment in found if segment.name.id not in known)
+        self._old = deque(islice(new, unlisted))
+        self._reading = False
+        self._delivered_meanwhile = set()
 
     def _count(self, segment: SealedSegment, sign: int) -> None:
         self._segments += sign

@@ -14,7 +14,7 @@ import orjson
 from storage.segment import KeyRules
 
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 # Level 6 halves the bytes of level 1 on small events for 1 microsecond more each.
 _GZIP_LEVEL = 6

@@ -1,5 +1,6 @@
 """Records: one event and its checksum as one line (`FORMAT.md`, "Records")."""
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,9 +8,11 @@ from typing import BinaryIO
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 
-# 8 hex digits and a space come before the event.
+# 8 hex digits and a space come before the event, a newline after it.
 _HEAD_BYTES = 9
+RECORD_OVERHEAD_BYTES = _HEAD_BYTES + 1
 _HEX_DIGITS = frozenset(b"0123456789abcdef")
+_EVENT_START = re.compile(rb'[0-9a-f]{8} \{"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +64,28 @@ def scan(stream: BinaryIO, seed: int) -> Iterator[Record | BadPiece]:
     offset = 0
     bad: BadPiece | None = None
     while raw := stream.readline(MAX_RECORD_BYTES):
-        line = decode(raw, seed)
-        if isinstance(line, bytes):
+        line, skipped = decode(raw, seed), 0
+        if isinstance(line, str):
+            cause, (skipped, line) = line, _behind_bad_bytes(raw, seed)
+            bad = _grown(bad, offset, raw[:skipped], cause)
+        if line is not None:
             if bad is not None:
                 yield bad
                 bad = None
-            yield Record(offset, line)
-        else:
-            bad = _grown(bad, offset, raw, line)
+            yield Record(offset + skipped, line)
         offset += len(raw)
     if bad is not None:
         yield BadPiece(bad.offset, bad.length, bad.cause, True, bad.has_whole_line)
+
+
+# A record whose newline was damaged must not take the good record after it along.
+def _behind_bad_bytes(raw: bytes, seed: int) -> tuple[int, bytes | None]:
+    """How many bytes of a bad line are bad, and the event of the record they run into."""
+    for match in _EVENT_START.finditer(raw, 1):
+        line = decode(raw[match.start() :], seed)
+        if isinstance(line, bytes):
+            return match.start(), line
+    return len(raw), None
 
 
 def _grown(bad: BadPiece | None, offset: int, raw: bytes, cause: str) -> BadPiece:

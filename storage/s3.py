@@ -60,7 +60,9 @@ class S3Store:
             s3={"addressing_style": "path" if endpoint_url else "auto"},
             request_checksum_calculation="when_required",
         )
-        self._client = boto3.session.Session().client("s3", endpoint_url=endpoint_url, config=config)
+        self._client = boto3.session.Session().client(
+            "s3", endpoint_url=endpoint_url, config=config
+        )
 
     def put(self, item: StoredObject) -> None:
         """See `Store.put`."""

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 _NAME = re.compile(
     r"(?P<id>\d{8}T\d{9}Z-[0-9a-f]{16})"
     r"\.(?P<layout>event|batch|auto-\d{1,9})"
-    r"\.(?P<prefix>[A-Za-z0-9._=+-]{1,200})"
-    r"\.(?:open|(?P<events>\d{1,12})\.sealed)"
+    r"\.(?P<prefix>[A-Za-z0-9._=+-]{1,180})"
+    r"\.(?:open|(?P<events>0|[1-9]\d{0,11})\.sealed)",
+    re.ASCII,
 )
 
 # Disk space is given out in blocks: a segment of one small event takes a whole one.

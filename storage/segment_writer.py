@@ -63,17 +63,23 @@ class SegmentWriter:
         """Durable events in the open segment."""
         return self._open.events if self._open else 0
 
+    @property
+    def open_since(self) -> float | None:
+        """When the open segment was begun, in Unix seconds; None if nothing durable is in it."""
+        return self._open.name.created_at if self._open and self._open.events else None
+
     def append(self, lines: Sequence[bytes]) -> None:
         """Make events durable; on return they are.
 
-        On OSError none of them is, and the open segment has been given up.
+        If it raises, OSError above all, none of them is, and the open segment has been given
+        up.
         """
         segment = self._open
         try:
             if segment is None:
                 segment = self._open = self._begin()
             self._append_to(segment, lines)
-        except OSError:
+        except Exception:
             if segment is not None:
                 self._give_up(segment)
             raise

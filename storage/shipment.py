@@ -50,6 +50,11 @@ class Shipment:
         """Whether it is delivered as one object per day rather than one per event."""
         return layout.is_batched(self.segment.name.rules, self.segment.events)
 
+    @property
+    def objects(self) -> int:
+        """How many objects it becomes."""
+        return len(self.days) if self.is_batched else self.events
+
     def parts(self) -> Iterator[Part]:
         """One part for each object, by day and then in the order of arrival."""
         for day in sorted(self.days):

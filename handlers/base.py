@@ -1,0 +1,154 @@
+"""What every answer has in common: request id, CORS headers, JSON, one form of error."""
+
+import logging
+import re
+from random import getrandbits
+from types import TracebackType
+from typing import Any
+
+import orjson
+from tornado.web import HTTPError, RequestHandler, stream_request_body
+
+from handlers.activity import Activity
+from handlers.client_address import AddressResolver
+from handlers.cors import CorsDecision, CorsPolicy
+from handlers.errors import ApiError, as_api_error, error_body
+
+_log = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@stream_request_body
+class BaseHandler(RequestHandler):
+    """A handler whose body, if it has one, is discarded.
+
+    `RequestHandler.__init__` calls `set_default_headers` before `initialize`, and `send_error`
+    calls it again; so the request id, the CORS decision and the client's address are found
+    there, once, from what stands in the application's settings.
+    """
+
+    request_id: str = ""
+
+    @property
+    def cors_policy(self) -> CorsPolicy:
+        """Which origins may read an answer."""
+        policy: CorsPolicy = self.settings["cors_policy"]
+        return policy
+
+    def initialize(self, activity: Activity) -> None:
+        """Take the dependencies."""
+        self.activity = activity
+        self.log_fields: dict[str, object] = {}
+        self._is_counted = False
+
+    def set_default_headers(self) -> None:
+        """Put what every answer has on this one, errors included."""
+        if not self.request_id:
+            self._identify()
+        self.clear_header("Server")
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("X-Request-Id", self.request_id)
+        for name, value in self.cors_policy.response_headers(self.cors):
+            self.set_header(name, value)
+
+    def _identify(self) -> None:
+        headers = self.request.headers
+        addresses: AddressResolver = self.settings["addresses"]
+        peer = self.request.remote_ip or ""
+        self.client_address = addresses.resolve(
+            peer, headers.get_list("X-Forwarded-For"), headers.get("X-Real-Ip")
+        )
+        self.cors: CorsDecision = self.cors_policy.decide(headers.get("Origin"))
+        given = headers.get("X-Request-Id", "")
+        if given and addresses.trusts(peer) and _REQUEST_ID.fullmatch(given):
+            self.request_id = given
+        else:
+            self.request_id = f"{getrandbits(64):016x}"
+
+    def prepare(self) -> None:
+        """Count the request; the log hears of the CORS decision if it is asked for."""
+        self.activity.begin()
+        self._is_counted = True
+        if self.activity.draining:
+            self.set_header("Connection", "close")
+        if self.settings["cors_debug"]:
+            self._log_cors()
+
+    def _log_cors(self) -> None:
+        fields = {
+            "origin": self.request.headers.get("Origin"),
+            "allowed": self.cors.allowed,
+            "reason": self.cors.reason,
+            "method": self.request.method,
+            "path": self.request.path,
+            "request_id": self.request_id,
+        }
+        _log.info("cors decision", extra={"fields": fields})
+
+    def data_received(self, chunk: bytes) -> None:
+        """Discard a piece of a body that nobody asked for."""
+
+    def on_finish(self) -> None:
+        """Stop counting the request."""
+        if self._is_counted:
+            self._is_counted = False
+            self.activity.end()
+
+    def on_connection_close(self) -> None:
+        """Stop counting the request: nobody waits for its answer."""
+        super().on_connection_close()
+        self.on_finish()
+
+    def compute_etag(self) -> None:
+        """Give no ETag: no answer is worth keeping."""
+
+    def answer(self, status: int, body: dict[str, object]) -> None:
+        """Answer with JSON."""
+        self.set_status(status)
+        self.finish(orjson.dumps(body) + b"\n")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer with the one form of an error, whatever it was."""
+        _, error, _ = kwargs.get("exc_info", (None, None, None))
+        problem = as_api_error(error, status_code)
+        self.log_fields = {"code": problem.kind.code, "message": problem.message}
+        if problem.kind.code == "method_not_allowed":
+            self.set_header("Allow", ", ".join(self.methods()))
+        if problem.retry_after_s is not None:
+            self.set_header("Retry-After", str(problem.retry_after_s))
+        if self.activity.draining:
+            self.set_header("Connection", "close")
+        self.answer(problem.status_code, error_body(problem, self.request_id))
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log what was not foreseen; the request's own line tells of the rest."""
+        if not isinstance(value, HTTPError):
+            fields = {"request_id": self.request_id, "path": self.request.path}
+            _log.error("request failed", extra={"fields": fields}, exc_info=value)
+
+    @classmethod
+    def methods(cls) -> list[str]:
+        """The methods this path takes, for `Allow`."""
+        own = (name for name in cls.SUPPORTED_METHODS if _is_implemented(cls, name.lower()))
+        return sorted(own)
+
+
+def _is_implemented(handler: type[RequestHandler], name: str) -> bool:
+    return getattr(handler, name) is not getattr(RequestHandler, name)
+
+
+class NotFoundHandler(BaseHandler):
+    """Whatever has no route."""
+
+    def prepare(self) -> None:
+        """Answer 404, with every method."""
+        super().prepare()
+        raise ApiError("not_found", f"there is nothing at {self.request.path}")

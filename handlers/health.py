@@ -1,0 +1,51 @@
+"""Is it alive, and would it take an event: for people, load balancers and supervisors."""
+
+from collections.abc import Callable
+
+from handlers.activity import Activity
+from handlers.base import BaseHandler
+from handlers.errors import ApiError
+from storage.refusals import Refusal
+
+
+class HealthHandler(BaseHandler):
+    """`/health`: 200 as long as the process answers, with what a person wants to see."""
+
+    def initialize(  # type: ignore[override]
+        self, activity: Activity, report: Callable[[], dict[str, object]]
+    ) -> None:
+        """Take the dependencies."""
+        super().initialize(activity)
+        self._report = report
+
+    def get(self) -> None:
+        """Tell how the server is."""
+        self.answer(200, self._report())
+
+    def head(self) -> None:
+        """Tell only that it is alive."""
+        self.get()
+
+
+class ReadyHandler(BaseHandler):
+    """`/ready`: 200 while events are taken, else 503 with the reason."""
+
+    def initialize(  # type: ignore[override]
+        self, activity: Activity, refusal: Callable[[], Refusal | None]
+    ) -> None:
+        """Take the dependencies."""
+        super().initialize(activity)
+        self._refusal = refusal
+
+    def get(self) -> None:
+        """Tell whether an event would be taken now."""
+        refusal = self._refusal()
+        if self.activity.draining:
+            raise ApiError("shutting_down", "the server is shutting down", retry_after_s=5)
+        if refusal is not None:
+            raise ApiError(refusal.code, str(refusal), retry_after_s=refusal.retry_after_s)
+        self.answer(200, {"status": "ready"})
+
+    def head(self) -> None:
+        """Tell it by the status alone."""
+        self.get()

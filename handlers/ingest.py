@@ -1,0 +1,247 @@
+"""Events in over HTTP: one, or a batch."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from handlers.activity import Activity
+from handlers.base import BaseHandler
+from handlers.body import DISCARDED_BYTES, BodyHeaders, gunzip, too_large
+from handlers.errors import ApiError, Detail
+from storage.refusals import Refusal
+from validation.ingest import Accepted, BodyError, EventReader, Receipt, Rejected
+
+_NDJSON = "application/x-ndjson"
+
+
+class EventSink(Protocol):
+    """Where accepted events become durable."""
+
+    def append(self, lines: Sequence[bytes]) -> asyncio.Future[None]:
+        """Make events durable: they are when the future is done.
+
+        A Refusal, at once or from the future, means that none of them is.
+        """
+
+    def refusal(self) -> Refusal | None:
+        """Why an event would be refused now, or None if it would be taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """What the two endpoints need: rules, a place for events, limits, a clock.
+
+    `received_at` gives the time as events carry it.
+    """
+
+    reader: EventReader
+    sink: EventSink
+    max_body_bytes: int
+    received_at: Callable[[], str]
+
+
+class IngestHandler(BaseHandler):
+    """Takes a body of JSON, in whatever way a browser or a server sends it.
+
+    What the headers already rule out is answered after the body was read and discarded:
+    an answer in the middle of an upload reaches many clients as a broken connection. A
+    client that waits for `100 Continue`, or has more to send than is worth reading, gets it
+    at once.
+    """
+
+    def initialize(self, activity: Activity, ingest: Ingest) -> None:  # type: ignore[override]
+        """Take the dependencies."""
+        super().initialize(activity)
+        self._ingest = ingest
+        self._chunks: list[bytes] = []
+        self._received = 0
+        self._problem: ApiError | None = None
+
+    def prepare(self) -> None:
+        """Decide by the headers whether the body is wanted."""
+        super().prepare()
+        if self.request.method != "POST":
+            return
+        headers = self._body_headers()
+        self._body_is_gzip = headers.is_gzip
+        self._problem = self._origin_problem() or headers.problem(self._ingest.max_body_bytes)
+        length = headers.content_length or 0
+        if self._problem is not None and (length > DISCARDED_BYTES or self._waits_for_continue()):
+            self._stop_reading(length)
+            raise self._problem
+
+    def _body_headers(self) -> BodyHeaders:
+        headers = self.request.headers
+        length = headers.get("Content-Length", "")
+        return BodyHeaders(
+            content_type=headers.get("Content-Type", "").strip().lower(),
+            content_encoding=headers.get("Content-Encoding", "").strip().lower(),
+            content_length=int(length) if length.isascii() and length.isdigit() else None,
+        )
+
+    def _origin_problem(self) -> ApiError | None:
+        if self.cors.allowed:
+            return None
+        message = f"the origin may not send events here: {self.cors.reason}"
+        return ApiError("origin_not_allowed", message)
+
+    def _waits_for_continue(self) -> bool:
+        return self.request.headers.get("Expect", "").lower() == "100-continue"
+
+    # Tornado would add an answer of its own about the length to ours; it closes the connection
+    # as soon as ours is written.
+    def _stop_reading(self, length: int) -> None:
+        connection = self.request.connection
+        if connection is not None and hasattr(connection, "set_max_body_size"):
+            connection.set_max_body_size(max(length, DISCARDED_BYTES))
+
+    def data_received(self, chunk: bytes) -> None:
+        """Keep a piece of the body, as long as it is within its limit."""
+        self._received += len(chunk)
+        if self._problem is None and self._received > self._ingest.max_body_bytes:
+            self._problem = too_large(self._ingest.max_body_bytes)
+            self._chunks.clear()
+        if self._problem is None:
+            self._chunks.append(chunk)
+
+    def options(self) -> None:
+        """Answer a preflight: https://fetch.spec.whatwg.org/#cors-preflight-request."""
+        problem = self._origin_problem()
+        if problem is not None:
+            raise problem
+        methods = self.methods()
+        self.set_header("Allow", ", ".join(methods))
+        asked = self.request.headers.get("Access-Control-Request-Headers")
+        for name, value in self.cors_policy.preflight_headers(self.cors, methods, asked):
+            self.set_header(name, value)
+        self.set_status(204)
+
+    def _body(self) -> bytes:
+        refusal = self._ingest.sink.refusal()
+        if self._problem is not None:
+            raise self._problem
+        if refusal is not None:
+            raise _refused(refusal)
+        body = b"".join(self._chunks)
+        self._chunks.clear()
+        return gunzip(body, self._ingest.max_body_bytes) if self._body_is_gzip else body
+
+    def _receipt(self) -> Receipt:
+        return Receipt(
+            received_at=self._ingest.received_at(),
+            ip_address=self.client_address,
+            user_agent=_as_text(self.request.headers.get("User-Agent")),
+        )
+
+    async def _store(self, lines: Sequence[bytes]) -> None:
+        try:
+            await self._ingest.sink.append(lines)
+        except Refusal as refusal:
+            raise _refused(refusal) from refusal
+
+
+class EventHandler(IngestHandler):
+    """`/api/v1/events`: one event."""
+
+    async def post(self) -> None:
+        """Store the event in the body."""
+        outcome = self._ingest.reader.single(self._body(), self._receipt())
+        if isinstance(outcome, Rejected):
+            raise ApiError(outcome.code, outcome.message, details=_details(outcome))
+        await self._store((outcome.line,))
+        self.log_fields = {"stored": 1, "event_id": outcome.event_id}
+        self.answer(
+            200,
+            {
+                "status": "success",
+                "event_id": outcome.event_id,
+                "message": "Event ingested successfully",
+            },
+        )
+
+
+class BatchHandler(IngestHandler):
+    """`/api/v1/events/batch`: a JSON array of events, or one on each line."""
+
+    async def post(self) -> None:
+        """Store the good events in the body, and tell of the others."""
+        outcomes = self._read()
+        lines = [outcome.line for outcome in outcomes if isinstance(outcome, Accepted)]
+        if lines:
+            await self._store(lines)
+        self.log_fields = _batch_fields(outcomes)
+        self.answer(_batch_status(len(outcomes), len(lines)), _batch_body(outcomes))
+
+    def _read(self) -> list[Accepted | Rejected]:
+        reader = self._ingest.reader
+        content_type = self.request.headers.get("Content-Type", "")
+        is_ndjson = content_type.partition(";")[0].strip().lower() == _NDJSON
+        read = reader.ndjson if is_ndjson else reader.batch
+        try:
+            return read(self._body(), self._receipt())
+        except BodyError as error:
+            raise ApiError(error.code, error.message) from error
+
+
+def _batch_status(total: int, stored: int) -> int:
+    if stored == total:
+        return 200
+    return 207 if stored else 400
+
+
+def _batch_body(outcomes: list[Accepted | Rejected]) -> dict[str, object]:
+    errors = [
+        _batch_error(index, outcome)
+        for index, outcome in enumerate(outcomes)
+        if isinstance(outcome, Rejected)
+    ]
+    body: dict[str, object] = {
+        "status": "completed",
+        "total_events": len(outcomes),
+        "success_count": len(outcomes) - len(errors),
+        "error_count": len(errors),
+        "duplicate_count": 0,
+        "event_ids": [
+            outcome.event_id if isinstance(outcome, Accepted) else None for outcome in outcomes
+        ],
+    }
+    if errors:
+        body["errors"] = errors
+    return body
+
+
+def _batch_error(index: int, outcome: Rejected) -> dict[str, object]:
+    details = [{"path": each.path, "message": each.message} for each in outcome.problems]
+    error: dict[str, object] = {
+        "index": index,
+        "code": outcome.code,
+        "message": outcome.message,
+    }
+    if details:
+        error["details"] = details
+    return error
+
+
+def _batch_fields(outcomes: list[Accepted | Rejected]) -> dict[str, object]:
+    rejected = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
+    fields: dict[str, object] = {"stored": len(outcomes) - len(rejected)}
+    if rejected:
+        fields["rejected"] = len(rejected)
+        fields["first_rejection"] = rejected[0].message
+    return fields
+
+
+def _details(outcome: Rejected) -> list[Detail]:
+    return [Detail(each.path, each.message) for each in outcome.problems]
+
+
+def _refused(refusal: Refusal) -> ApiError:
+    return ApiError(refusal.code, str(refusal), retry_after_s=refusal.retry_after_s)
+
+
+# Tornado reads headers as Latin-1, which maps every byte to the character of its number.
+def _as_text(header: str | None) -> str | None:
+    if header is None or header.isascii():
+        return header
+    return header.encode("latin-1", errors="replace").decode("utf-8", errors="replace")

@@ -1,0 +1,272 @@
+"""Analytics event collector: events in over HTTP, durable on disk, delivered to Amazon S3.
+
+The composition root: settings, then store, journal, shipper and application, in this order;
+the shutdown goes the other way round. `python server.py --help` says how to run it.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+from dotenv import load_dotenv
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from handlers.activity import Activity
+from handlers.app import make_app
+from handlers.body import DISCARDED_BYTES
+from handlers.client_address import AddressResolver
+from handlers.cors import CorsPolicy
+from handlers.ingest import Ingest
+from logs.setup import configure
+from storage.backlog import Backlog
+from storage.check import Finding, check_journal, check_store
+from storage.directory import DirectoryStore
+from storage.filesystem import DirectoryInUse, DirectoryLock, FileSystem, LocalFileSystem
+from storage.journal import Journal, JournalLimits
+from storage.recovery import recover
+from storage.s3 import S3Store
+from storage.segment import KeyRules, SealedSegment, new_segment_name
+from storage.segment_writer import SegmentWriter
+from storage.shipment import Packer
+from storage.shipper import Shipper
+from storage.status import delivery_status
+from storage.store import Store, StoreError
+from validation.ingest import EventReader
+from validation.settings import Settings, SettingsError, describe, load_settings
+from validation.timestamps import format_timestamp, utc_now_text
+
+VERSION = "0.1.0"
+SERVICE = "analytics-platform"
+
+_log = logging.getLogger(SERVICE)
+
+_EXIT_FAILED = 1
+_EXIT_BAD_SETTINGS = 2
+
+_IDLE_CONNECTION_TIMEOUT_S = 120
+_BODY_TIMEOUT_S = 120
+_LISTEN_BACKLOG = 1024
+
+# Bounds on the parts of a shutdown that are not shipping, which has DRAIN_TIMEOUT.
+_FINISH_REQUESTS_S = 10.0
+_SEAL_S = 10.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code is 0, 1 for a failure, 2 for bad settings."""
+    arguments = _parse(argv)
+    load_dotenv(Path(".env"))
+    try:
+        settings = load_settings(os.environ)
+    except SettingsError as error:
+        print("The settings cannot be used:", *error.problems, sep="\n  ", file=sys.stderr)
+        return _EXIT_BAD_SETTINGS
+    if arguments.check:
+        return _check(settings)
+    output = configure(settings.log_level, settings.log_format)
+    try:
+        return asyncio.run(_serve(settings))
+    finally:
+        output.close()
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="server.py",
+        description="Take analytics events over HTTP, keep them safe on disk, ship them to S3.",
+        epilog="Settings come from the environment and from .env: see .env.example.",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="test the settings, the journal directory and the store, then exit",
+    )
+    parser.add_argument("--version", action="version", version=f"{SERVICE} {VERSION}")
+    return parser.parse_args(argv)
+
+
+def _check(settings: Settings) -> int:
+    fs = LocalFileSystem()
+    findings = [Finding(True, "settings: every one is valid")]
+    findings.append(check_journal(fs, settings.journal_dir))
+    try:
+        findings.extend(check_store(_make_store(settings, fs), settings.s3_prefix))
+    except StoreError as error:
+        findings.append(Finding(False, f"store: it cannot be used: {error}"))
+    for finding in findings:
+        print("ok  " if finding.ok else "FAIL", finding.text)
+    return 0 if all(finding.ok for finding in findings) else _EXIT_FAILED
+
+
+def _make_store(settings: Settings, fs: FileSystem) -> Store:
+    if settings.storage_dir is not None:
+        return DirectoryStore(fs, settings.storage_dir)
+    return S3Store(
+        settings.s3_bucket_name or "",
+        region=settings.aws_region or "",
+        endpoint_url=settings.s3_endpoint_url,
+        connections=settings.upload_concurrency,
+    )
+
+
+async def _serve(settings: Settings) -> int:
+    _log.info("starting", extra={"fields": {"version": VERSION, **describe(settings)}})
+    try:
+        server = Server(settings)
+        server.start()
+    except (DirectoryInUse, OSError, StoreError) as error:
+        _log.error("cannot start", extra={"fields": {"cause": str(error)}})
+        return _EXIT_FAILED
+    await _stop_signal()
+    await server.stop()
+    return 0
+
+
+async def _stop_signal() -> None:
+    """Wait for SIGTERM or SIGINT; a second one ends the process where it stands."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+
+    def on_signal(number: int) -> None:
+        if asked.is_set():
+            os._exit(128 + number)
+        _log.info("shutdown: asked to stop", extra={"fields": {"signal": number}})
+        asked.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    await asked.wait()
+
+
+class Server:
+    """Everything that runs, made in the order in which it depends on each other.
+
+    Raises DirectoryInUse, StoreError, or OSError if the journal directory cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._started = time.monotonic()
+        fs = LocalFileSystem()
+        directory = settings.journal_dir
+        store = _make_store(settings, fs)
+        fs.make_directory(directory)
+        self._lock = DirectoryLock(directory)
+        recover(fs, directory)
+        self._backlog = Backlog(fs, directory)
+        self._backlog.load()
+        self._shipper = Shipper(
+            self._backlog,
+            Packer(fs, directory),
+            store,
+            concurrency=settings.upload_concurrency,
+        )
+        self._journal = Journal(
+            SegmentWriter(fs, directory, partial(new_segment_name, _key_rules(settings))),
+            JournalLimits(
+                settings.flush_interval_s, settings.segment_max_bytes, settings.journal_max_bytes
+            ),
+            sealed_bytes=lambda: self._backlog.disk_bytes,
+            on_sealed=self._on_sealed,
+        )
+        self._activity = Activity()
+        self._http = HTTPServer(
+            self._make_app(),
+            max_body_size=DISCARDED_BYTES,
+            idle_connection_timeout=_IDLE_CONNECTION_TIMEOUT_S,
+            body_timeout=_BODY_TIMEOUT_S,
+        )
+
+    def _on_sealed(self, segment: SealedSegment) -> None:
+        self._backlog.add(segment)
+        self._shipper.wake()
+
+    def _make_app(self) -> Application:
+        settings = self._settings
+        reader = EventReader(
+            max_event_bytes=settings.max_event_bytes,
+            max_batch_events=settings.max_batch_events,
+            new_id=lambda: str(uuid4()),
+            now=time.time,
+        )
+        return make_app(
+            ingest=Ingest(reader, self._journal, settings.max_body_bytes, utc_now_text),
+            activity=self._activity,
+            health_report=self._health_report,
+            cors_policy=CorsPolicy.from_origins(settings.cors_allowed_origins),
+            cors_debug=settings.cors_debug,
+            addresses=AddressResolver(settings.trusted_proxies),
+        )
+
+    def _health_report(self) -> dict[str, object]:
+        return {
+            "status": "healthy",
+            "timestamp": utc_now_text(),
+            "service": SERVICE,
+            "version": VERSION,
+            "uptime_seconds": round(time.monotonic() - self._started, 1),
+            **delivery_status(self._backlog, self._journal, self._shipper, time.time()),
+        }
+
+    def start(self) -> None:
+        """Take requests; OSError if the address is not free."""
+        settings = self._settings
+        sockets = bind_sockets(settings.port, settings.host or None, backlog=_LISTEN_BACKLOG)
+        self._http.add_sockets(sockets)
+        port = sockets[0].getsockname()[1]
+        _log.info("listening", extra={"fields": {"host": settings.host or "*", "port": port}})
+
+    async def stop(self) -> None:
+        """Finish what was begun; what cannot be delivered in time stays in the journal."""
+        await self._finish_requests()
+        await self._seal()
+        await self._ship()
+        await self._shipper.close()
+        self._lock.release()
+        _log.info("stopped")
+
+    async def _finish_requests(self) -> None:
+        self._activity.draining = True
+        self._http.stop()
+        finished = await self._activity.idle(_FINISH_REQUESTS_S)
+        fields = {"finished": finished, "left": self._activity.under_way}
+        _log.info("shutdown: no more requests", extra={"fields": fields})
+        await self._http.close_all_connections()
+
+    async def _seal(self) -> None:
+        try:
+            async with asyncio.timeout(_SEAL_S):
+                await self._journal.close()
+        except TimeoutError:
+            _log.error("shutdown: the disk does not answer; recovery will seal the open segment")
+        else:
+            _log.info("shutdown: journal closed")
+
+    async def _ship(self) -> None:
+        delivered = await self._shipper.drain(self._settings.drain_timeout_s)
+        fields = {"delivered_all": delivered, "events_left": self._backlog.counts().events}
+        _log.info("shutdown: shipping ended", extra={"fields": fields})
+
+
+def _key_rules(settings: Settings) -> KeyRules:
+    layout = settings.object_layout
+    if layout == "auto":
+        layout = f"auto-{settings.auto_batch_above}"
+    return KeyRules(layout, settings.s3_prefix)
+
+
+if __name__ == "__main__":
+    exit_code = main()
+    # A thread that waits for the network would keep the process for as long as its timeout;
+    # there is nothing left to lose.
+    os._exit(exit_code)

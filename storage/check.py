@@ -1,0 +1,114 @@
+"""Whether the journal directory and the store can do what they are there for.
+
+For an operator before the first start: each finding says in plain words what works, what
+does not, and what to do.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from storage.filesystem import DirectoryInUse, DirectoryLock, FileSystem
+from storage.store import Store, StoredObject, StoreError
+
+_PROBE = b'{"probe":"written by --check, safe to delete"}'
+
+# Readers of the partitions skip names that begin with an underscore.
+_PROBE_KEY = "{prefix}/_check/probe.json"
+
+_ADVICE = {
+    "NoSuchBucket": "create the bucket, or correct S3_BUCKET_NAME",
+    "AccessDenied": "allow s3:PutObject below the prefix, as deploy/iam-policy.json does",
+    "AllAccessDisabled": "allow s3:PutObject below the prefix, as deploy/iam-policy.json does",
+    "InvalidAccessKeyId": "the access key is unknown there: check the credentials",
+    "SignatureDoesNotMatch": "the secret key is wrong: check the credentials",
+    "ExpiredToken": "the credentials have expired: renew them",
+    "RequestTimeTooSkewed": "set this machine's clock",
+    "PermanentRedirect": "the bucket is in another region: correct AWS_REGION",
+    "AuthorizationHeaderMalformed": "the bucket is in another region: correct AWS_REGION",
+    "NoCredentialsError": "give credentials: `aws configure`, the environment, or a role",
+    "PartialCredentialsError": "give both the access key and the secret key",
+    "EndpointConnectionError": "check the network, AWS_REGION and S3_ENDPOINT_URL",
+    "ConnectTimeoutError": "check the network, a firewall, and S3_ENDPOINT_URL",
+    "PermissionError": "let the user that runs the server write there",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried; `ok` if the server can work with the result."""
+
+    ok: bool
+    text: str
+
+
+def check_journal(fs: FileSystem, directory: Path) -> Finding:
+    """Make the directory, take its lock, write and sync a file there."""
+    try:
+        fs.make_directory(directory)
+        lock = DirectoryLock(directory)
+    except DirectoryInUse as error:
+        return Finding(False, f"journal: {error}; stop that one, or set another JOURNAL_DIR")
+    except OSError as error:
+        return Finding(False, f"journal: {directory} cannot be used: {error}{_advice(error)}")
+    try:
+        _write_probe(fs, directory / "probe")
+    except OSError as error:
+        return Finding(False, f"journal: {directory} cannot be written: {error}{_advice(error)}")
+    finally:
+        lock.release()
+    return Finding(True, f"journal: {directory} can be written and synced")
+
+
+def _write_probe(fs: FileSystem, path: Path) -> None:
+    if path.name in {name for name, _ in fs.entries(path.parent)}:
+        fs.remove(path)
+    file = fs.create(path)
+    try:
+        file.write(_PROBE)
+        file.sync()
+    finally:
+        file.close()
+        fs.remove(path)
+    fs.sync_directory(path.parent)
+
+
+def check_store(store: Store, prefix: str) -> Iterator[Finding]:
+    """Put a probe; read and delete it where that is permitted, which the server needs not."""
+    key = _PROBE_KEY.format(prefix=prefix)
+    where = f"{store.describe()}/{key}"
+    try:
+        store.put(StoredObject(key, "application/json", len(_PROBE), partial(io.BytesIO, _PROBE)))
+    except StoreError as error:
+        yield Finding(False, f"store: {where} cannot be put: {error}{_advice(error)}")
+        return
+    yield Finding(True, f"store: {where} was put")
+    yield _read_back(store, key)
+    yield _clean_up(store, key, where)
+
+
+def _read_back(store: Store, key: str) -> Finding:
+    try:
+        found = store.get(key)
+    except StoreError as error:
+        return Finding(True, f"store: reading is not permitted, which is fine ({error.code})")
+    if found != _PROBE:
+        return Finding(False, "store: the probe came back with other bytes: do not use this store")
+    return Finding(True, "store: the probe came back as it was put")
+
+
+def _clean_up(store: Store, key: str, where: str) -> Finding:
+    try:
+        store.delete(key)
+    except StoreError as error:
+        text = f"store: deleting is not permitted, which is fine ({error.code}); {where} stays"
+        return Finding(True, text)
+    return Finding(True, "store: the probe was deleted")
+
+
+def _advice(error: OSError | StoreError) -> str:
+    code = error.code if isinstance(error, StoreError) else type(error).__name__
+    advice = _ADVICE.get(code)
+    return f" -- {advice}" if advice else ""

@@ -1,0 +1,258 @@
+"""The shipper: sealed segments to the store, for as long as it takes.
+
+Invariants:
+
+- A segment is deleted only after the store has acknowledged every object of it.
+- At most `concurrency` segments are on their way, and as many objects in a thread each.
+- An attempt sends immutable bytes; what is left to send changes only after a success.
+- Nothing is given up: a failed object is tried again until it is stored, however long.
+
+For the event loop's thread; reading, compressing and sending run in worker threads.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from storage.backlog import Backlog
+from storage.backoff import PERMANENT, TRANSIENT
+from storage.segment import SealedSegment
+from storage.shipment import Packer, Part, Shipment
+from storage.store import Store, StoreError
+
+_log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time and chance, as the shipper uses them.
+
+    `now` is in Unix seconds, `monotonic` in seconds from anywhere, `random` from 0 up to 1.
+    """
+
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    random: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFailure:
+    """The last failed attempt: when, in Unix seconds, and what the store said."""
+
+    at: float
+    code: str
+    message: str
+    permanent: bool
+
+
+@dataclass(slots=True)
+class _Round:
+    """One pass over what is left of a shipment; it ends at the first failure."""
+
+    parts: deque[Part]
+    delivered: int = 0
+    failure: StoreError | OSError | None = None
+
+    def next(self) -> Part | None:
+        if self.failure is not None or not self.parts:
+            return None
+        return self.parts.popleft()
+
+    def fail(self, part: Part, failure: StoreError | OSError) -> None:
+        self.parts.append(part)
+        self.failure = failure
+
+
+class Shipper:
+    """Takes segments from the backlog, puts their objects into the store, deletes them."""
+
+    def __init__(
+        self,
+        backlog: Backlog,
+        packer: Packer,
+        store: Store,
+        *,
+        concurrency: int,
+        clock: Clock | None = None,
+    ) -> None:
+        self._backlog = backlog
+        self._packer = packer
+        self._store = store
+        self._concurrency = concurrency
+        self._clock = clock or Clock()
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="shipper")
+        self._loop = asyncio.get_running_loop()
+        self._wanted = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._shipping: set[asyncio.Task[None]] = set()
+        self._task = self._loop.create_task(self._run())
+        self.last_delivery_at: float | None = None
+        self.last_failure: DeliveryFailure | None = None
+        self.wake()
+
+    def wake(self) -> None:
+        """There may be something to ship."""
+        self._wanted.set()
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Wait until everything sealed is delivered, at most `timeout_s`; whether it is."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self._backlog.is_empty:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Stop. What is not delivered stays in the journal and is shipped at the next start.
+
+        An object that is being sent right now may or may not reach the store; its thread
+        may outlive this call.
+        """
+        tasks = [self._task, *self._shipping]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while len(self._shipping) < self._concurrency:
+                segment = await self._next()
+                if segment is None:
+                    break
+                task = self._loop.create_task(self._ship(segment))
+                self._shipping.add(task)
+                task.add_done_callback(self._left)
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self._shipping.discard(task)
+        self._wanted.set()
+
+    async def _next(self) -> SealedSegment | None:
+        if self._backlog.has_unlisted:
+            try:
+                found = await self._in_thread(self._backlog.read_directory)
+            except OSError as error:
+                _log.error("journal cannot be listed", extra={"fields": {"cause": str(error)}})
+                self._loop.call_later(TRANSIENT.cap_s, self._wanted.set)
+                return None
+            self._backlog.relist(found)
+        return self._backlog.take()
+
+    async def _ship(self, segment: SealedSegment) -> None:
+        started = self._clock.monotonic()
+        try:
+            shipment = await self._until_it_works(segment, self._deliver)
+            await self._until_it_works(segment, lambda _: self._discard(shipment))
+        except FileNotFoundError:
+            fields = {"segment": segment.name.id, "events": segment.events}
+            _log.error("segment vanished before it was delivered", extra={"fields": fields})
+        else:
+            self._delivered(shipment, self._clock.monotonic() - started)
+        self._backlog.done(segment)
+        self._idle.set()
+
+    async def _until_it_works(
+        self, segment: SealedSegment, step: Callable[[SealedSegment], Awaitable[_T]]
+    ) -> _T:
+        attempt = 0
+        while True:
+            try:
+                return await step(segment)
+            except FileNotFoundError:
+                raise
+            except Exception as error:
+                attempt += 1
+                delay_s = PERMANENT.delay_s(attempt, self._clock.random)
+                fields = {
+                    "segment": segment.name.id,
+                    "cause": str(error),
+                    "attempt": attempt,
+                    "retry_in_s": round(delay_s, 1),
+                }
+                unexpected = None if isinstance(error, OSError) else error
+                _log.error(
+                    "segment cannot be shipped", extra={"fields": fields}, exc_info=unexpected
+                )
+                await self._clock.sleep(delay_s)
+
+    async def _discard(self, shipment: Shipment) -> None:
+        await self._in_thread(partial(self._packer.discard, shipment))
+
+    async def _deliver(self, segment: SealedSegment) -> Shipment:
+        shipment = await self._in_thread(partial(self._packer.open_shipment, segment))
+        parts = deque(shipment.parts())
+        attempt = 0
+        while parts:
+            done = await self._round(shipment, parts)
+            if isinstance(done.failure, OSError):
+                raise done.failure
+            if done.failure is not None:
+                attempt = 1 if done.delivered else attempt + 1
+                await self._wait_after(done.failure, shipment, attempt)
+        return shipment
+
+    async def _round(self, shipment: Shipment, parts: deque[Part]) -> _Round:
+        this = _Round(parts)
+        senders = min(self._concurrency, len(parts))
+        await asyncio.gather(*(self._send(shipment, this) for _ in range(senders)))
+        return this
+
+    async def _send(self, shipment: Shipment, this: _Round) -> None:
+        while (part := this.next()) is not None:
+            try:
+                await self._in_thread(partial(self._put, shipment, part))
+            except (StoreError, OSError) as failure:
+                this.fail(part, failure)
+            else:
+                this.delivered += 1
+                self.last_delivery_at = self._clock.now()
+
+    def _put(self, shipment: Shipment, part: Part) -> None:
+        self._store.put(self._packer.pack(shipment, part))
+
+    async def _wait_after(self, failure: StoreError, shipment: Shipment, attempt: int) -> None:
+        backoff = PERMANENT if failure.permanent else TRANSIENT
+        delay_s = backoff.delay_s(attempt, self._clock.random)
+        self.last_failure = DeliveryFailure(
+            self._clock.now(), failure.code, str(failure), failure.permanent
+        )
+        fields = {
+            "segment": shipment.segment.name.id,
+            "code": failure.code,
+            "cause": str(failure),
+            "permanent": failure.permanent,
+            "attempt": attempt,
+            "retry_in_s": round(delay_s, 1),
+        }
+        level = logging.ERROR if failure.permanent else logging.WARNING
+        _log.log(level, "delivery failed", extra={"fields": fields})
+        await self._clock.sleep(delay_s)
+
+    def _delivered(self, shipment: Shipment, took_s: float) -> None:
+        fields = {
+            "segment": shipment.segment.name.id,
+            "events": shipment.events,
+            "objects": shipment.objects,
+            "bytes": shipment.segment.size,
+            "seconds": round(took_s, 3),
+        }
+        _log.info("segment delivered", extra={"fields": fields})
+
+    async def _in_thread(self, call: Callable[[], _T]) -> _T:
+        return await self._loop.run_in_executor(self._threads, call)

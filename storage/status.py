@@ -1,0 +1,42 @@
+"""What is on its way to the store, for people and supervisors."""
+
+import time
+
+from storage.backlog import Backlog
+from storage.journal import Journal
+from storage.shipper import Shipper
+
+
+def delivery_status(
+    backlog: Backlog, journal: Journal, shipper: Shipper, now: float
+) -> dict[str, object]:
+    """Backlog, last delivery and last error; `now` is in Unix seconds.
+
+    Nothing in it names the bucket or an identity: `/health` is open to everybody who can
+    reach the server.
+    """
+    counts = backlog.counts()
+    begun_at = [at for at in (counts.oldest_at, journal.open_since) if at is not None]
+    failure = shipper.last_failure
+    return {
+        "backlog": {
+            "events": counts.events + journal.open_events,
+            "bytes": counts.disk_bytes + journal.open_bytes,
+            "seconds": round(max(0.0, now - min(begun_at, default=now)), 1),
+        },
+        "last_delivery": _text(shipper.last_delivery_at),
+        "last_error": failure
+        and {
+            "timestamp": _text(failure.at),
+            "code": failure.code,
+            "permanent": failure.permanent,
+        },
+    }
+
+
+def _text(at: float | None) -> str | None:
+    if at is None:
+        return None
+    milliseconds = int(at * 1000)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
+    return f"{stamp}.{milliseconds % 1000:03d}Z"
