@@ -43,7 +43,7 @@ from storage.status import delivery_status
 from storage.store import Store, StoreError
 from validation.ingest import EventReader
 from validation.settings import Settings, SettingsError, describe, load_settings
-from validation.timestamps import format_timestamp, utc_now_text
+from validation.timestamps import utc_now_text
 
 VERSION = "0.1.0"
 SERVICE = "analytics-platform"
@@ -269,4 +269,6 @@ if __name__ == "__main__":
     exit_code = main()
     # A thread that waits for the network would keep the process for as long as its timeout;
     # there is nothing left to lose.
+    sys.stdout.flush()
+    sys.stderr.flush()
     os._exit(exit_code)

@@ -52,7 +52,6 @@ class Backlog:
         self._old: deque[SealedSegment] = deque()
         self._fresh: deque[SealedSegment] = deque()
         self._shipping: dict[str, SealedSegment] = {}
-        self._reading = False
         self._delivered_meanwhile: set[str] | None = None
         self._segments = 0
         self._events = 0
@@ -104,8 +103,7 @@ class Backlog:
     def done(self, segment: SealedSegment) -> None:
         """A segment that was taken is delivered, and its file is gone."""
         del self._shipping[segment.name.id]
-        if self._reading:
-            delivered = self._delivered_meanwhile
+        delivered = self._delivered_meanwhile
         if delivered is not None:
             delivered.add(segment.name.id)
         self._count(segment, -1)
@@ -123,7 +121,7 @@ class Backlog:
 
     def read_directory(self) -> list[SealedSegment]:
         """The oldest segments on disk. Blocks; give the result to `relist`."""
-        self._reading = True
+        self._delivered_meanwhile = set()
         found = sealed_segments(self._fs, self._directory)
         return heapq.nsmallest(_LISTED, found, key=lambda segment: segment.name.id)
 
@@ -137,9 +135,7 @@ class Backlog:
         self._delivered_meanwhile = None
         unlisted = self._segments - len(self._shipping) - len(self._fresh)
         new = (segment for segment in found if segment.name.id not in known)
-        self._old = deque(islice(new, unlisted))
-        self._reading = False
-        self._delivered_meanwhile = set()
+        self._old = deque(islice(new, max(0, unlisted)))
 
     def _count(self, segment: SealedSegment, sign: int) -> None:
         self._segments += sign

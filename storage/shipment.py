@@ -29,7 +29,7 @@ class Part:
     """What becomes one object: the records at `offsets`, all of one `day`."""
 
     day: str
-    offsets: array[int]
+    offsets: "array[int]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Shipment:
     """The checked contents of a sealed segment; `damaged` counts records that are not there."""
 
     segment: SealedSegment
-    days: dict[str, array[int]]
+    days: "dict[str, array[int]]"
     events: int
 
     @property
@@ -79,7 +79,7 @@ class Packer:
         FileNotFoundError if somebody removed the segment, else OSError if it cannot be read
         or a damaged piece cannot be kept; it may be called again.
         """
-        days: dict[str, array[int]] = {}
+        days: dict[str, "array[int]"] = {}
         pieces: list[BadPiece] = []
         events = 0
         with self._fs.open_read(self._path(segment.name)) as stream:

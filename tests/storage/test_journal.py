@@ -1,0 +1,238 @@
+import asyncio
+import errno
+from collections.abc import Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage import journal as journal_module
+from storage.filesystem import AppendFile, LocalFileSystem
+from storage.journal import Journal, JournalLimits
+from storage.record import Record, scan
+from storage.refusals import JournalBusy, JournalClosed, JournalFull, JournalUnavailable
+from storage.segment import KeyRules, SealedSegment, new_segment_name, parse_segment_name
+from storage.segment_writer import SegmentWriter
+
+NEVER_S = 3600.0
+MIB = 1024 * 1024
+
+
+class Disk(LocalFileSystem):
+    """A disk that can be told to refuse new files."""
+
+    def __init__(self) -> None:
+        self.is_full = False
+
+    def create(self, path: Path) -> AppendFile:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().create(path)
+
+
+class CountingWriter(SegmentWriter):
+    def __init__(self, disk: Disk, directory: Path) -> None:
+        super().__init__(disk, directory, lambda: new_segment_name(KeyRules("auto-100", "events")))
+        self.groups: list[int] = []
+
+    def append(self, lines: Any) -> None:
+        self.groups.append(len(lines))
+        super().append(lines)
+
+
+@dataclass
+class Bench:
+    """A journal in a directory of its own, and what it handed over."""
+
+    directory: Path
+    disk: Disk
+    writer: CountingWriter
+    journal: Journal
+    sealed: list[SealedSegment]
+    sealed_bytes: int = 0
+
+    def lines_on_disk(self) -> list[bytes]:
+        names = sorted(path.name for path in self.directory.iterdir())
+        found = [name for name in map(parse_segment_name, names) if name is not None]
+        return [line for name in found for line in self._lines(self.directory / name.file_name)]
+
+    def _lines(self, path: Path) -> list[bytes]:
+        name = parse_segment_name(path.name)
+        assert name is not None
+        with path.open("rb") as stream:
+            pieces = list(scan(stream, name.checksum_seed))
+        assert all(isinstance(piece, Record) for piece in pieces)
+        return [piece.line for piece in pieces if isinstance(piece, Record)]
+
+
+@asynccontextmanager
+async def bench(directory: Path, *, flush_s: float = NEVER_S, segment: int = MIB, full: int = MIB):  # type: ignore[no-untyped-def]
+    disk = Disk()
+    writer = CountingWriter(disk, directory)
+    made: list[Bench] = []
+    sealed: list[SealedSegment] = []
+    journal = Journal(
+        writer,
+        JournalLimits(flush_s, segment, full),
+        sealed_bytes=lambda: made[0].sealed_bytes,
+        on_sealed=sealed.append,
+    )
+    made.append(Bench(directory, disk, writer, journal, sealed))
+    yield made[0]
+    await journal.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def run(claim: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(claim)
+
+
+def test_an_event_is_on_disk_when_its_future_is_done(tmp_path: Path) -> None:
+    async def claim() -> None:
+        async with bench(tmp_path) as b:
+            await b.journal.append([b'{"n":1}', b'{"n":2}'])
+            assert [b'{"n":1}', b'{"n":2}'] == b.lines_on_disk()
+            assert 2 == b.journal.open_events
+
+    run(claim())
+
+
+def test_what_arrives_during_a_commit_goes_together_with_the_next(tmp_path: Path) -> None:
+    async def claim() -> None:
+        async with bench(tmp_path) as b:
+            first = b.journal.append([b"{}"])
+            await asyncio.sleep(0)  # lets the first commit begin
+            rest = [b.journal.append([b"{}"]) for _ in range(50)]
+            await asyncio.gather(first, *rest)
+            assert [1, 50] == b.writer.groups
+
+    run(claim())
+
+
+def test_a_segment_is_sealed_an_interval_after_its_first_event(tmp_path: Path) -> None:
+    async def claim() -> None:
+        async with bench(tmp_path, flush_s=0.01) as b:
+            await b.journal.append([b"{}", b"{}"])
+            await until(lambda: len(b.sealed) == 1)
+            assert 2 == b.sealed[0].events
+            assert 0 == b.journal.open_events
+            await b.journal.append([b"{}"])
+            await until(lambda: len(b.sealed) == 2)
+
+    run(claim())
+
+
+def test_an_idle_journal_makes_no_segments(tmp_path: Path) -> None:
+    async def claim() -> None:
+        async with bench(tmp_path, flush_s=0.001) as b:
+            await asyncio.sleep(0.02)
+            assert [] == b.sealed
+
+    run(claim())
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_segment_is_sealed_when_it_has_reached_its_size(tmp_path: Path) -> None:
+    async def claim() -> None:
+        async with bench(tmp_path, segment=1000) as b:
+            for _ in range(10):
+                await b.journal.append([b"x" * 400])
+            await until(lambda: len(b.sealed) == 3)
+            assert [3, 3, 3] == [each.events for each in b.sealed]
+
+    run(claim())
+
+
+def test_a_burst_is_split_over_segments_of_their_size(tmp_path: Path) -> None:
+    async def claim() -> None:
+        async with bench(tmp_path, segment=1000) as b:
+            await asyncio.gather(*(b.journal.append([b"x" * 400]) for _ in range(30)))
+            await until(lambda: len(b.sealed) == 10)
+            assert {3} == {each.events for each in b.sealed}
+
+    run(claim())
+
+
+def test_a_full_journal_refuses_and_takes_events_again_when_there_is_room(tmp_path: Path) -> None:
+    async def claim() -> None:
+        async with bench(tmp_path, full=MIB) as b:
+            b.sealed_bytes = MIB
+            with pytest.raises(JournalFull) as refused:
+                b.journal.append([b"{}"])
+            assert refused.value.retry_after_s > 0
+            b.sealed_bytes = MIB - 8192
+            await b.journal.append([b"{}"])
+            assert [b"{}"] == b.lines_on_disk()
+
+    run(claim())
+
+
+def test_more_than_may_wait_for_the_disk_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "_MAX_WAITING_BYTES", 100)
+
+    async def claim() -> None:
+        async with bench(tmp_path) as b:
+            first = b.journal.append([b"x" * 200])
+            with pytest.raises(JournalBusy):
+                b.journal.append([b"{}"])
+            await first
+            await b.journal.append([b"{}"])
+
+    run(claim())
+
+
+def test_a_failing_disk_refuses_until_it_works_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected_errors: list[str]
+) -> None:
+    monkeypatch.setattr(journal_module, "_PROBE_INTERVAL_S", 0.01)
+    expected_errors.append("journal cannot be written")
+
+    async def claim() -> None:
+        async with bench(tmp_path) as b:
+            b.disk.is_full = True
+            first, second = b.journal.append([b'{"n":1}']), b.journal.append([b'{"n":2}'])
+            with pytest.raises(JournalUnavailable, match="No space left on device"):
+                await first
+            with pytest.raises(JournalUnavailable):
+                await second
+            with pytest.raises(JournalUnavailable):
+                b.journal.append([b'{"n":3}'])
+            b.disk.is_full = False
+            await until(lambda: b.journal.refusal() is None)
+            await b.journal.append([b'{"n":4}'])
+            assert [b'{"n":4}'] == b.lines_on_disk()
+
+    run(claim())
+
+
+def test_closing_makes_waiting_events_durable_and_seals(tmp_path: Path) -> None:
+    async def claim() -> None:
+        async with bench(tmp_path) as b:
+            waiting = [b.journal.append([b"{}"]) for _ in range(5)]
+            await b.journal.close()
+            await asyncio.gather(*waiting)
+            assert [5] == [each.events for each in b.sealed]
+            with pytest.raises(JournalClosed):
+                b.journal.append([b"{}"])
+
+    run(claim())
+
+
+def test_an_event_stays_in_its_group_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
+    async def claim() -> None:
+        async with bench(tmp_path) as b:
+            gone = b.journal.append([b'{"n":1}'])
+            gone.cancel()
+            await b.journal.append([b'{"n":2}'])
+            assert [b'{"n":1}', b'{"n":2}'] == b.lines_on_disk()
+
+    run(claim())
