@@ -36,7 +36,9 @@ class BodyHeaders:
             message = "multipart bodies are not taken: send the event as JSON"
             return ApiError("unsupported_media_type", message)
         if not self.is_gzip and self.content_encoding not in _PLAIN_NAMES:
-            message = f"the Content-Encoding {self.content_encoding!r} is not taken: use gzip or none"
+            message = (
+                f"the Content-Encoding {self.content_encoding!r} is not taken: use gzip or none"
+            )
             return ApiError("unsupported_encoding", message)
         if self.content_length is not None and self.content_length > max_bytes:
             return too_large(max_bytes)

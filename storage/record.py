@@ -64,15 +64,17 @@ def scan(stream: BinaryIO, seed: int) -> Iterator[Record | BadPiece]:
     offset = 0
     bad: BadPiece | None = None
     while raw := stream.readline(MAX_RECORD_BYTES):
-        line, skipped = decode(raw, seed), 0
-        if isinstance(line, str):
-            cause, (skipped, line) = line, _behind_bad_bytes(raw, seed)
-            bad = _grown(bad, offset, raw[:skipped], cause)
+        decoded = decode(raw, seed)
+        if isinstance(decoded, str):
+            start, line = _behind_bad_bytes(raw, seed)
+            bad = _grown(bad, offset, raw[:start], decoded)
+        else:
+            start, line = 0, decoded
         if line is not None:
             if bad is not None:
                 yield bad
                 bad = None
-            yield Record(offset + skipped, line)
+            yield Record(offset + start, line)
         offset += len(raw)
     if bad is not None:
         yield BadPiece(bad.offset, bad.length, bad.cause, True, bad.has_whole_line)

@@ -79,7 +79,7 @@ class Packer:
         FileNotFoundError if somebody removed the segment, else OSError if it cannot be read
         or a damaged piece cannot be kept; it may be called again.
         """
-        days: dict[str, "array[int]"] = {}
+        days: dict[str, array[int]] = {}
         pieces: list[BadPiece] = []
         events = 0
         with self._fs.open_read(self._path(segment.name)) as stream:

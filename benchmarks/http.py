@@ -1,0 +1,97 @@
+"""Requests per second of the whole server, as a part of what bare Tornado does.
+
+    .venv/bin/python -m benchmarks.http [rounds] [seconds]
+
+Both run on this machine, in turns, with 32 connections, and the ratio of each round is
+taken: a noisy machine disturbs both alike. Needs wrk.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_ROOT = Path(__file__).parent.parent
+_CONNECTIONS = 32
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[int]:
+    process = subprocess.Popen(
+        command, cwd=_ROOT, env=os.environ | environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def _requests_per_second(port: int, seconds: int) -> float:
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        sys.exit("wrk is missing: apt-get install wrk")
+    url = f"http://127.0.0.1:{port}/api/v1/events"
+    report = subprocess.run(
+        [wrk, "-t2", f"-c{_CONNECTIONS}", f"-d{seconds}s", "-s", "benchmarks/event.lua", url],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    if "Non-2xx" in report:
+        sys.exit(f"some requests were refused:\n{report}")
+    found = re.search(r"Requests/sec:\s+([\d.]+)", report)
+    if found is None:
+        sys.exit(f"wrk said something unforeseen:\n{report}")
+    return float(found[1])
+
+
+def main(rounds: int, seconds: int) -> None:
+    """Print the figures of each round, and their medians."""
+    python = sys.executable
+    ours, bare = _free_port(), _free_port()
+    ratios = []
+    with tempfile.TemporaryDirectory() as directory:
+        settings = {
+            "STORAGE_DIR": f"{directory}/store",
+            "JOURNAL_DIR": f"{directory}/journal",
+            "HOST": "127.0.0.1",
+            "PORT": str(ours),
+        }
+        with (
+            _running([python, "server.py"], ours, settings),
+            _running([python, "benchmarks/bare.py", str(bare)], bare, {}),
+        ):
+            for _ in range(rounds):
+                baseline = _requests_per_second(bare, seconds)
+                measured = _requests_per_second(ours, seconds)
+                ratios.append(measured / baseline)
+                print(f"bare {baseline:6.0f}/s  server {measured:6.0f}/s  ratio {ratios[-1]:.2f}")
+    print(f"median ratio {statistics.median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    given = [int(each) for each in sys.argv[1:]]
+    main(*(given + [5, 5][len(given) :]))

@@ -1,0 +1,130 @@
+"""Whose address a request came from, when proxies stand between.
+
+X-Forwarded-For is a list to which each proxy appends the address it was called from; so its
+right end was written by the nearest proxy, and whatever stands left of the first address that
+is not a proxy's may be a client's invention. It has no standard; RFC 7239, section 8.1, says why
+such a list is believed only as far as its writers are known.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+MAX_ENTRIES = 100
+NO_ADDRESS = "0.0.0.0"  # noqa: S104  nothing is bound to it: it is stored for "not known"
+
+# The longest is an IPv6 address of 45 characters with a zone, brackets and a port. It bounds
+# what the cache may hold, too.
+_MAX_ENTRY_CHARS = 80
+_CACHED_ADDRESSES = 1024
+
+_WITH_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}|\[([^\[\]]*:[^\[\]]*)\](?::[0-9]{1,5})?")
+_SPACE = " \t"
+_MAPPED_PREFIX_BITS = 96
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """An address in its canonical text, and whether it is a trusted proxy's."""
+
+    text: str
+    trusted: bool
+
+
+# The socket of a request says where it came from, so a peer that is no address is not something
+# a client could choose: it is a Unix socket, which only a process of this machine can open.
+_LOCAL_PEER = _Address(NO_ADDRESS, trusted=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressResolver:
+    """Finds the client's address; believes the headers of `trusted` proxies only.
+
+    Every result is a valid IP address in canonical text, without port or zone; an IPv4-mapped
+    IPv6 address (RFC 4291, section 2.5.5.2) is given as IPv4, and a trusted network of such
+    addresses is an IPv4 network. Addresses seen lately are remembered, 1024 at most.
+    """
+
+    trusted: Sequence[Network]
+    _find: Callable[[str], _Address | None] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        networks = tuple(_unmapped_network(each) for each in self.trusted)
+        object.__setattr__(self, "trusted", networks)
+        find = lru_cache(maxsize=_CACHED_ADDRESSES)(partial(_read, networks))
+        object.__setattr__(self, "_find", find)
+
+    def trusts(self, peer: str) -> bool:
+        """Whether the headers that came from this peer are to be believed."""
+        return self._peer(peer).trusted
+
+    def resolve(self, peer: str, forwarded_for: Sequence[str], real_ip: str | None) -> str:
+        """Find the client's address.
+
+        `peer` is the socket's other end. One that is no address, or is 0.0.0.0, which is what
+        Tornado calls a Unix socket, is a proxy on this machine: trusted, and 0.0.0.0 if it says
+        nothing of the client. `forwarded_for` has the values of all X-Forwarded-For lines in
+        their order, `real_ip` that of X-Real-IP, which counts only where X-Forwarded-For names
+        nobody.
+
+        The list is walked from its right end past trusted proxies, at most 100 entries far. The
+        first address that is not trusted is the client's. If there is none, or an entry is not
+        an address, the result is the address farthest from here that was found until then.
+        """
+        nearest = self._peer(peer)
+        if not nearest.trusted or not (forwarded_for or real_ip):
+            return nearest.text
+        chain = ",".join(forwarded_for).strip(", \t")
+        if chain:
+            return self._walk(nearest, chain)
+        client = self._address((real_ip or "").strip(_SPACE))
+        return nearest.text if client is None else client.text
+
+    def _peer(self, peer: str) -> _Address:
+        address = None if peer == NO_ADDRESS else self._address(peer)
+        return _LOCAL_PEER if address is None else address
+
+    def _walk(self, nearest: _Address, chain: str) -> str:
+        farthest = nearest
+        for entry in reversed(chain.rsplit(",", MAX_ENTRIES)[-MAX_ENTRIES:]):
+            text = entry.strip(_SPACE)
+            if not text:
+                continue
+            address = self._address(text)
+            if address is None:
+                break
+            farthest = address
+            if not address.trusted:
+                break
+        return farthest.text
+
+    def _address(self, text: str) -> _Address | None:
+        return self._find(text) if len(text) <= _MAX_ENTRY_CHARS else None
+
+
+def _read(trusted: Sequence[Network], text: str) -> _Address | None:
+    """Read an address, with a port or not; None if it is none."""
+    match = _WITH_PORT.fullmatch(text)
+    try:
+        address = _unmapped(ip_address(match[1] or match[2] if match else text))
+    except ValueError:
+        return None
+    return _Address(str(address), any(address in network for network in trusted))
+
+
+def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The address without a zone (RFC 4007), which means nothing on another machine."""
+    if isinstance(address, IPv4Address):
+        return address
+    return address.ipv4_mapped or IPv6Address(int(address))
+
+
+def _unmapped_network(network: Network) -> Network:
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < _MAPPED_PREFIX_BITS:
+        return network
+    return ip_network((mapped, network.prefixlen - _MAPPED_PREFIX_BITS))

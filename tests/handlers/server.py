@@ -1,0 +1,76 @@
+"""The application on a real socket, with a sink that remembers what it was given."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+
+import orjson
+from tornado.web import Application
+
+from handlers.activity import Activity
+from handlers.app import make_app
+from handlers.client_address import AddressResolver
+from handlers.cors import CorsPolicy
+from handlers.ingest import Ingest
+from storage.refusals import Refusal
+from validation.ingest import EventReader
+
+NOW = 1_795_455_000.0
+NOW_TEXT = "2026-11-23T17:30:00.000Z"
+MAX_BODY_BYTES = 20_000
+MAX_EVENT_BYTES = 2_000
+MAX_BATCH_EVENTS = 10
+
+
+@dataclass
+class RememberingSink:
+    """Takes events unless it has a `refused` to raise, at once or when it is awaited."""
+
+    events: list[dict[str, object]] = field(default_factory=list)
+    refused: Refusal | None = None
+    refused_late: Refusal | None = None
+
+    def append(self, lines: Sequence[bytes]) -> asyncio.Future[None]:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.refused is not None:
+            raise self.refused
+        if self.refused_late is not None:
+            done.set_exception(self.refused_late)
+        else:
+            self.events.extend(orjson.loads(line) for line in lines)
+            done.set_result(None)
+        return done
+
+    def refusal(self) -> Refusal | None:
+        return self.refused
+
+
+@dataclass
+class Site:
+    """An application and what a test may look at or turn."""
+
+    app: Application
+    sink: RememberingSink
+    activity: Activity
+
+
+def make_site(origins: Sequence[str] = ("*",), trusted: Sequence[str] = ()) -> Site:
+    sink = RememberingSink()
+    activity = Activity()
+    ids = iter(range(1, 1_000_000))
+    reader = EventReader(
+        max_event_bytes=MAX_EVENT_BYTES,
+        max_batch_events=MAX_BATCH_EVENTS,
+        new_id=lambda: f"made-{next(ids)}",
+        now=lambda: NOW,
+    )
+    app = make_app(
+        ingest=Ingest(reader, sink, MAX_BODY_BYTES, lambda: NOW_TEXT),
+        activity=activity,
+        health_report=lambda: {"status": "healthy"},
+        cors_policy=CorsPolicy.from_origins(origins),
+        cors_debug=False,
+        addresses=AddressResolver([ip_network(each) for each in trusted]),
+    )
+    return Site(app, sink, activity)

@@ -1,0 +1,385 @@
+import re
+from collections.abc import Sequence
+
+import pytest
+
+from handlers.cors import (
+    DEFAULT_ALLOW_HEADERS,
+    MAX_ALLOW_HEADERS_CHARS,
+    MAX_ORIGIN_CHARS,
+    CorsDecision,
+    CorsPolicy,
+)
+
+SHOP = "https://shop.example.com"
+POST = ["OPTIONS", "POST"]
+
+ANY = CorsPolicy.from_origins(["*"])
+LISTED = CorsPolicy.from_origins(
+    [
+        SHOP,
+        "http://localhost:3000",
+        "https://A.Example.NET:443",
+        "http://plain.example:80",
+        "https://plain.example:80",
+        "http://[::1]:8080",
+        "capacitor://localhost",
+        "https://*.example.org",
+        "https://*.shops.example:8443",
+        "http://*.Dev.example",
+    ]
+)
+
+MALFORMED = [
+    "",
+    " ",
+    "*",
+    "NULL",
+    "shop.example.com",
+    "//shop.example.com",
+    "https://",
+    "https:/shop.example.com",
+    "https:shop.example.com",
+    "https://shop.example.com/",
+    "https://shop.example.com/path",
+    "https://shop.example.com?q",
+    "https://shop.example.com#f",
+    "https://user@shop.example.com",
+    "https://shop.example.com:",
+    "https://shop.example.com:x",
+    "https://shop.example.com:123456",
+    "https://shop.example.com, https://b.example",
+    "https://shop.example.com https://b.example",
+    "https://shop.example.com\r\nSet-Cookie: a=b",
+    "https://shop.example.com\n",
+    "https://shop.example.com\x00",
+    "https://shop\t.example.com",
+    "https://shop.example.com\x7f",
+    "https://shöp.example.com",
+    "https://\u212aelvin.example",
+    "https://shop.example.com:\u0661",
+    "https://.example.org",
+    "https://shop.example.com.",
+    "https://[::1",
+    "https://::1",
+    "1https://shop.example.com",
+    "https://<script>",
+    'https://a"b',
+    "null ",
+]
+
+
+def vary(headers: Sequence[tuple[str, str]]) -> list[str]:
+    return [value for name, value in headers if name == "Vary"]
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        SHOP,
+        "HTTPS://Shop.Example.COM",
+        "https://shop.example.com:443",
+        "http://localhost:3000",
+        "https://a.example.net",
+        "https://a.example.net:443",
+        "http://plain.example",
+        "http://plain.example:80",
+        "https://plain.example:80",
+        "http://[::1]:8080",
+        "capacitor://localhost",
+        "https://a.example.org",
+        "https://a.b.c.example.org",
+        "https://A.Example.Org:443",
+        "https://xn--bcher-kva.example.org",
+        "https://my_shop.example.org",
+        "https://a.shops.example:8443",
+        "http://a.dev.example",
+        "http://a.dev.example:80",
+    ],
+)
+def test_a_listed_origin_is_allowed_and_echoed_as_it_came(origin: str) -> None:
+    decision = LISTED.decide(origin)
+
+    assert (True, origin) == (decision.allowed, decision.origin)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://shop.example.com",
+        "https://shop.example.com:444",
+        "https://shop.example.com:8443",
+        "https://shop.example.com:0",
+        "https://example.com",
+        "https://a.shop.example.com",
+        "https://shop.example.com.evil.example",
+        "https://evil-shop.example.com",
+        "https://localhost:3000",
+        "http://localhost",
+        "http://localhost:3001",
+        "http://localhost:30000",
+        "https://plain.example",
+        "capacitor://evil",
+        "chrome-extension://localhost",
+        "https://example.org",
+        "https://evilexample.org",
+        "https://example.org.evil.example",
+        "https://a.example.org.evil.example",
+        "http://a.example.org",
+        "https://a.example.org:8443",
+        "https://shops.example:8443",
+        "https://a.shops.example",
+        "https://a.shops.example:84430",
+        "https://a.shops.example:18443",
+        "https://a.dev.example",
+        "http://dev.example",
+        "null",
+        "file://",
+    ],
+)
+def test_an_unlisted_origin_is_refused(origin: str) -> None:
+    decision = LISTED.decide(origin)
+
+    assert (False, None) == (decision.allowed, decision.origin)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        SHOP,
+        "http://localhost:3000",
+        "http://127.0.0.1:8000",
+        "http://[2001:db8::1]:8000",
+        "null",
+        "file://",
+        "capacitor://localhost",
+        "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+        "https://my_shop.example",
+    ],
+)
+def test_with_a_star_every_origin_is_allowed_and_echoed(origin: str) -> None:
+    assert CorsDecision(True, origin, "every origin is allowed") == ANY.decide(origin)
+
+
+@pytest.mark.parametrize("policy", [ANY, LISTED], ids=["any", "listed"])
+@pytest.mark.parametrize("origin", MALFORMED, ids=ascii)
+def test_what_is_not_an_origin_is_refused_by_every_policy(policy: CorsPolicy, origin: str) -> None:
+    decision = policy.decide(origin)
+
+    assert (False, None) == (decision.allowed, decision.origin)
+    assert "it is not of the form scheme://host or scheme://host:port" == decision.reason
+
+
+@pytest.mark.parametrize(
+    ("length", "allowed"), [(MAX_ORIGIN_CHARS, True), (MAX_ORIGIN_CHARS + 1, False)]
+)
+def test_an_origin_is_echoed_up_to_its_longest_length(length: int, allowed: bool) -> None:
+    origin = "https://".ljust(length, "a")
+
+    assert allowed == ANY.decide(origin).allowed
+    assert allowed == CorsPolicy.from_origins([origin]).decide(origin).allowed
+
+
+@pytest.mark.parametrize("policy", [ANY, LISTED], ids=["any", "listed"])
+def test_a_request_without_an_origin_is_allowed_and_gets_only_vary(policy: CorsPolicy) -> None:
+    decision = policy.decide(None)
+
+    assert CorsDecision(True, None, "the request names no origin") == decision
+    assert [("Vary", "Origin")] == policy.response_headers(decision)
+
+
+@pytest.mark.parametrize(
+    ("origin", "reason"),
+    [
+        (SHOP, "it is in CORS_ALLOWED_ORIGINS"),
+        ("HTTPS://SHOP.example.com:443", "it is in CORS_ALLOWED_ORIGINS"),
+        ("https://a.example.org", "its parent domain is in CORS_ALLOWED_ORIGINS"),
+        ("https://b.example", "it is not in CORS_ALLOWED_ORIGINS"),
+        ("null", "an opaque origin is allowed only where every one is"),
+        ("a" * 600, "it is longer than 512 characters"),
+    ],
+)
+def test_a_decision_says_why(origin: str, reason: str) -> None:
+    assert reason == LISTED.decide(origin).reason
+
+
+@pytest.mark.parametrize("origin", [*MALFORMED, "https://<b>.example", "a" * 9000], ids=len)
+def test_a_reason_repeats_nothing_of_a_refused_origin(origin: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_:/ ]+", LISTED.decide(origin).reason)
+
+
+@pytest.mark.parametrize(
+    ("entry", "advice"),
+    [
+        ("", "has no scheme"),
+        ("shop.example.com", "has no scheme"),
+        ("localhost:3000", "has no scheme"),
+        ("*.example.com", "has no scheme"),
+        ("https:/shop.example.com", "has no scheme"),
+        ("https://shop.example.com/", "has a trailing slash: leave it out and write " + SHOP),
+        (
+            "https://*.example.com/",
+            "has a trailing slash: leave it out and write https://*.example.com",
+        ),
+        ("https://shop.example.com/path", "has a path: leave it out and write " + SHOP),
+        ("https://shop.example.com/path/", "has a path: leave it out and write " + SHOP),
+        ("https://shop.example.com?q=1", "has a path: leave it out and write " + SHOP),
+        ("https://*", "has a misplaced *"),
+        ("https://*.*.example.com", "has a misplaced *"),
+        ("https://a*.example.com", "has a misplaced *"),
+        ("https://*a.example.com", "has a misplaced *"),
+        ("https://a.*.example.com", "has a misplaced *"),
+        ("https://shop.example.com:*", "has a misplaced *"),
+        ("*://shop.example.com", "has a misplaced *"),
+        ("**", "has no scheme"),
+        ("null", "only * alone allows it"),
+        ("NULL", "only * alone allows it"),
+        ("file://", "only * alone allows it"),
+        ("https://", "is not of the form"),
+        ("https://*.", "is not of the form"),
+        ("https://*.[::1]", "is not of the form"),
+        ("https://.example.com", "is not of the form"),
+        ("https:///", "is not of the form"),
+        ("https://user@shop.example.com", "is not of the form"),
+        ("https://bücher.example", "in ASCII: xn--"),
+        (" https://shop.example.com", "is not of the form"),
+        ("https://shop.example.com\r\nA: b", "is not of the form"),
+        ("https://shop.example.com:http", "is not of the form"),
+        ("https://shop.example.com:0", "has an impossible port"),
+        ("https://shop.example.com:65536", "has an impossible port"),
+    ],
+)
+def test_a_wrong_entry_is_named_with_what_to_write_instead(entry: str, advice: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(advice)) as caught:
+        CorsPolicy.from_origins([SHOP, entry])
+
+    assert str(caught.value).startswith(repr(entry))
+
+
+def test_every_wrong_entry_is_named_at_once() -> None:
+    with pytest.raises(ValueError, match=r"'a\.example' has no scheme.*; 'null' is what"):
+        CorsPolicy.from_origins(["a.example", SHOP, "null"])
+
+
+@pytest.mark.parametrize("origins", [["*", SHOP], [SHOP, "*"]])
+def test_a_star_stands_alone(origins: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"^'\*' allows every origin: leave the others out$"):
+        CorsPolicy.from_origins(origins)
+
+
+def test_an_empty_list_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one origin"):
+        CorsPolicy.from_origins([])
+
+
+@pytest.mark.parametrize("origins", [["https://shop.example.com:65535"], ["*", "*"], [SHOP, SHOP]])
+def test_the_edge_of_what_is_right_is_taken(origins: list[str]) -> None:
+    origin = origins[0] if origins[0] != "*" else SHOP
+
+    assert CorsPolicy.from_origins(origins).decide(origin).allowed
+
+
+@pytest.mark.parametrize("policy", [ANY, LISTED], ids=["any", "listed"])
+def test_an_allowed_origin_gets_the_headers_that_a_beacon_needs(policy: CorsPolicy) -> None:
+    expected = [
+        ("Access-Control-Allow-Origin", SHOP),
+        ("Access-Control-Allow-Credentials", "true"),
+        ("Access-Control-Expose-Headers", "X-Request-Id, Retry-After"),
+        ("Vary", "Origin"),
+    ]
+
+    assert expected == policy.response_headers(policy.decide(SHOP))
+
+
+def test_a_refused_origin_gets_only_vary_and_its_preflight_nothing() -> None:
+    decision = LISTED.decide("https://b.example")
+
+    assert [("Vary", "Origin")] == LISTED.response_headers(decision)
+    assert [] == LISTED.preflight_headers(decision, POST, "content-type")
+
+
+def test_a_preflight_names_methods_headers_and_how_long_it_holds() -> None:
+    expected = [
+        ("Access-Control-Allow-Methods", "OPTIONS, POST"),
+        ("Access-Control-Allow-Headers", "authorization, content-type"),
+        ("Access-Control-Max-Age", "7200"),
+        ("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"),
+    ]
+
+    assert expected == ANY.preflight_headers(ANY.decide(SHOP), POST, "authorization,content-type")
+
+
+def test_options_without_an_origin_is_no_preflight_but_varies_like_one() -> None:
+    headers = ANY.preflight_headers(ANY.decide(None), POST, "content-type")
+
+    assert [
+        ("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
+    ] == headers
+
+
+def test_a_preflight_varies_by_all_that_its_other_headers_vary_by() -> None:
+    decision = ANY.decide(SHOP)
+    [usual], [preflight] = (
+        vary(ANY.response_headers(decision)),
+        vary(ANY.preflight_headers(decision, POST, None)),
+    )
+
+    assert set(usual.split(", ")) < set(preflight.split(", "))
+
+
+def allowed_headers(requested: str | None) -> str:
+    headers = dict(ANY.preflight_headers(ANY.decide(SHOP), POST, requested))
+    return headers["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize(
+    ("requested", "allowed"),
+    [
+        ("content-type", "content-type"),
+        ("Content-Type", "Content-Type"),
+        ("authorization,content-type,x-project-id", "authorization, content-type, x-project-id"),
+        (" a ,\tb ,, c,", "a, b, c"),
+        ("!#$%&'*+-.^_`|~09azAZ", "!#$%&'*+-.^_`|~09azAZ"),
+        ("a, b c, d", "a, d"),
+        ("a, b:c, (d), e;f, g=h, /i, @j, k", "a, k"),
+        ("a, b\r\nSet-Cookie: c=d, e", "a, e"),
+        ("a, b\nc, d\x00, é, \u0661, f", "a, f"),
+        ('"a", b', "b"),
+    ],
+)
+def test_requested_header_names_are_echoed_and_anything_else_left_out(
+    requested: str, allowed: str
+) -> None:
+    assert allowed == allowed_headers(requested)
+
+
+@pytest.mark.parametrize("requested", [None, "", " ", ",,", "a b", "\r\n"])
+def test_a_preflight_that_asks_for_no_header_hears_of_the_usual_ones(requested: str | None) -> None:
+    assert ", ".join(DEFAULT_ALLOW_HEADERS) == allowed_headers(requested)
+
+
+@pytest.mark.parametrize("name", ["x", "x-header", "x" * 1000])
+def test_the_echoed_names_are_bounded_and_none_is_cut(name: str) -> None:
+    allowed = allowed_headers(",".join([name] * 5000))
+
+    assert {name} == set(allowed.split(", "))
+    assert MAX_ALLOW_HEADERS_CHARS - len(name) - 4 <= len(allowed) <= MAX_ALLOW_HEADERS_CHARS
+
+
+def test_a_policy_and_a_decision_cannot_be_changed() -> None:
+    decision = ANY.decide(SHOP)
+
+    with pytest.raises(AttributeError):
+        decision.allowed = False  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        ANY.any_origin = False  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        LISTED.subdomains["https"] = (".evil.example",)  # type: ignore[index]
+
+
+def test_policies_are_equal_by_what_they_allow() -> None:
+    origins = [SHOP, "https://*.example.org"]
+    same = [SHOP.upper() + ":443", "https://*.Example.org:443"]
+
+    assert 1 == len({CorsPolicy.from_origins(origins), CorsPolicy.from_origins(same)})
+    assert ANY != CorsPolicy.from_origins(origins)

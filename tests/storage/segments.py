@@ -1,0 +1,124 @@
+"""A small vocabulary for segments on disk: write them, harm them, read what is left."""
+
+import gzip
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from storage.filesystem import FileSystem, LocalFileSystem
+from storage.record import BadPiece, Record, encode, scan
+from storage.recovery import recover
+from storage.segment import KeyRules, SealedSegment, SegmentName, parse_segment_name
+from storage.shipment import Packer
+
+SEGMENT_ID = "20261123T173000123Z-9f86d081884c7d65"
+RULES = KeyRules("auto-100", "events")
+NAME = SegmentName(SEGMENT_ID, RULES)
+SEED = NAME.checksum_seed
+DAY = "2026-11-23"
+
+
+def event(number: int, day: str = DAY) -> bytes:
+    return b'{"event_id":"e%d","timestamp":"%sT17:30:00.000Z"}' % (number, day.encode())
+
+
+def events(count: int, day: str = DAY) -> list[bytes]:
+    return [event(number, day) for number in range(count)]
+
+
+def numbered_name(number: int, layout: str = "auto-100", count: int | None = None) -> SegmentName:
+    return SegmentName(f"20261123T173000123Z-{number:016x}", KeyRules(layout, "events"), count)
+
+
+def name_source(layout: str = "auto-100") -> Callable[[], SegmentName]:
+    """A function that gives a new name at each call, in order."""
+    numbers = iter(range(1, 1000))
+    return lambda: numbered_name(next(numbers), layout)
+
+
+def write_segment(directory: Path, lines: Sequence[bytes], name: SegmentName = NAME) -> Path:
+    path = directory / name.file_name
+    path.write_bytes(encode(lines, name.checksum_seed))
+    return path
+
+
+def write_sealed(
+    directory: Path,
+    lines: Sequence[bytes],
+    name: SegmentName = NAME,
+    *,
+    promised: int | None = None,
+) -> SealedSegment:
+    """A sealed segment in a directory that recovery has made ready."""
+    recover(LocalFileSystem(), directory)
+    sealed = name.sealed(len(lines) if promised is None else promised)
+    path = write_segment(directory, lines, sealed)
+    return SealedSegment(sealed, path.stat().st_size)
+
+
+def tear(path: Path, at: int) -> None:
+    """Cut a file to `at` bytes."""
+    path.write_bytes(path.read_bytes()[:at])
+
+
+def flip(path: Path, byte: int, mask: int = 0xFF) -> None:
+    """Change the bits `mask` of one byte."""
+    raw = bytearray(path.read_bytes())
+    raw[byte] ^= mask
+    path.write_bytes(raw)
+
+
+def offsets(lines: Sequence[bytes]) -> list[int]:
+    """Where each record begins, and where the last one ends."""
+    found = [0]
+    for line in lines:
+        found.append(found[-1] + len(encode([line], SEED)))
+    return found
+
+
+def scanned(path: Path, seed: int = SEED) -> list[bytes | BadPiece]:
+    """The events and bad pieces of a segment, in order."""
+    with path.open("rb") as stream:
+        pieces = list(scan(stream, seed))
+    return [piece.line if isinstance(piece, Record) else piece for piece in pieces]
+
+
+def sealed_in(directory: Path) -> list[SealedSegment]:
+    """The sealed segments of a directory, by id."""
+    found = []
+    for path in sorted(directory.iterdir()):
+        name = parse_segment_name(path.name)
+        if name is not None and name.events is not None:
+            found.append(SealedSegment(name, path.stat().st_size))
+    return found
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """Every file below a directory, by its path in it."""
+    files = (path for path in sorted(directory.rglob("*")) if path.is_file())
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
+
+
+def kept_aside(directory: Path) -> dict[str, bytes]:
+    return contents(directory / "damaged")
+
+
+def shipped(directory: Path, fs: FileSystem | None = None) -> dict[str, bytes]:
+    """The objects that all sealed segments of a directory become: key and body."""
+    packer = Packer(fs or LocalFileSystem(), directory)
+    objects: dict[str, bytes] = {}
+    for segment in sealed_in(directory):
+        shipment = packer.open_shipment(segment)
+        for part in shipment.parts():
+            item = packer.pack(shipment, part)
+            with item.open() as body:
+                objects[item.key] = body.read()
+    return objects
+
+
+def delivered_lines(directory: Path) -> list[bytes]:
+    """The events of all objects that a directory's sealed segments become, in key order."""
+    lines: list[bytes] = []
+    for key, body in sorted(shipped(directory).items()):
+        plain = gzip.decompress(body) if key.endswith(".gz") else body
+        lines += plain.splitlines()
+    return lines

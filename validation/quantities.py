@@ -1,0 +1,279 @@
+"""What a setting's text means: numbers, sizes, durations, switches, names, networks, origins.
+
+A parser takes text without space around it and returns what it means. It raises ValueError with
+the constraint that is not met, as the rest of a sentence that begins with the setting's name:
+"must be ...". The text itself is never quoted there: it may hold a password.
+"""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+Network = IPv4Network | IPv6Network
+_Number = TypeVar("_Number", int, float)
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+TIB = 1024 * GIB
+
+# Digits are counted before they are converted: int() refuses thousands of them in words of its
+# own. 18 are more than any setting needs.
+_WHOLE = re.compile(r"[0-9]{1,18}")
+_SIZE = re.compile(r"([0-9]{1,18}) ?([a-z]{0,3})", re.ASCII | re.I)
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?([a-z]{0,2})", re.ASCII | re.I)
+
+_BYTES_IN = MappingProxyType(
+    {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+    | {"kib": KIB, "mib": MIB, "gib": GIB, "tib": TIB}
+)
+_BINARY_UNITS = (("TiB", TIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB))
+_SECONDS_IN = MappingProxyType(
+    {"": Decimal(1), "ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
+)
+_SWITCH = MappingProxyType(
+    dict.fromkeys(("true", "1", "yes", "on"), True)
+    | dict.fromkeys(("false", "0", "no", "off"), False)
+)
+
+_MAX_PORT = 65535
+_MAX_HOST_CHARS = 253  # RFC 1035, section 2.3.4, as text without the last dot
+_MAX_NETWORK_CHARS = 64
+# Labels may have underscores, which RFC 1123 forbids and container networks use.
+_NAME = r"[a-z0-9_](?:[a-z0-9_-]|\.(?=[a-z0-9_]))*"
+_HOST_NAME = re.compile(_NAME, re.ASCII | re.I)
+_ONLY_NUMBERS = re.compile(r"[0-9.]+")
+_VISIBLE = re.compile(r"[!-~]+")
+# RFC 6454, section 6.2, with a wildcard that stands for the first labels of a name.
+_ORIGIN = re.compile(
+    rf"[a-z][a-z0-9+.-]*://(?P<host>(?:\*\.)?{_NAME}|\[(?P<ipv6>[0-9a-f:.]+)\])"
+    r"(?::(?P<port>[0-9]{1,5}))?",
+    re.ASCII | re.I,
+)
+
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
+# botocore takes a region for a label of a host name: RFC 1035, section 2.3.1.
+_REGION = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
+_KEY_NAME = r"[A-Za-z0-9=-][A-Za-z0-9._=-]*"
+_KEY_PREFIX = re.compile(rf"{_KEY_NAME}(?:/{_KEY_NAME})*")
+# The prefix is part of a segment's file name (storage/FORMAT.md), which has 255 bytes in all.
+MAX_KEY_PREFIX_CHARS = 180
+
+
+def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
+    """A parser of decimal whole numbers in this range, both ends included."""
+    constraint = f"must be a whole number from {minimum} to {maximum}"
+
+    def parse(text: str) -> int:
+        number = int(text) if _WHOLE.fullmatch(text) else -1
+        return _in_range(number, minimum, maximum, constraint)
+
+    return parse
+
+
+def size(minimum: int, maximum: int) -> Callable[[str], int]:
+    """A parser of sizes in this range of bytes, both ends included.
+
+    A bare number is bytes. kB, MB and GB are powers of 1000; KiB, MiB, GiB and TiB of 1024
+    (IEC 80000-13). Their letters' case makes no difference.
+    """
+    constraint = (
+        f"must be a size from {size_text(minimum)} to {size_text(maximum)}, in bytes or with a "
+        "unit as in 512KiB, 8MiB, 5MB, 10GiB"
+    )
+
+    def parse(text: str) -> int:
+        match = _SIZE.fullmatch(text)
+        unit = _BYTES_IN.get(match[2].lower()) if match else None
+        number = int(match[1]) * unit if match and unit else -1
+        return _in_range(number, minimum, maximum, constraint)
+
+    return parse
+
+
+def duration(minimum: float, maximum: float) -> Callable[[str], float]:
+    """A parser of durations in this range, both ends included; it returns seconds.
+
+    A bare number is seconds; ms, s, m and h are units. Fractions are allowed, exponents are not.
+    """
+    constraint = (
+        f"must be a time from {duration_text(minimum)} to {duration_text(maximum)}, in seconds or "
+        "with a unit as in 500ms, 1.5s, 2m, 24h"
+    )
+
+    def parse(text: str) -> float:
+        match = _DURATION.fullmatch(text)
+        unit = _SECONDS_IN.get(match[2].lower()) if match else None
+        seconds = float(Decimal(match[1]) * unit) if match and unit else -1.0
+        return _in_range(seconds, minimum, maximum, constraint)
+
+    return parse
+
+
+def _in_range(value: _Number, minimum: _Number, maximum: _Number, constraint: str) -> _Number:
+    if not minimum <= value <= maximum:
+        raise ValueError(constraint)
+    return value
+
+
+def choice(*words: str) -> Callable[[str], str]:
+    """A parser that takes one of these lower-case words in any case."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return text.lower()
+
+    return parse
+
+
+def switch(text: str) -> bool:
+    """True for true, 1, yes, on; False for false, 0, no, off; in any case."""
+    if text.lower() not in _SWITCH:
+        raise ValueError("must be true or false (or 1, 0, yes, no, on, off)")
+    return _SWITCH[text.lower()]
+
+
+def host(text: str) -> str:
+    """An IP address without brackets, or a host name, to listen on; empty for all interfaces."""
+    if text and not (_is_address(text) or _is_name(text)):
+        raise ValueError(
+            "must be a host name or an IP address, without brackets or a port, or empty for all "
+            "interfaces"
+        )
+    return text
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return _VISIBLE.fullmatch(text) is not None
+
+
+def _is_name(text: str) -> bool:
+    if len(text) > _MAX_HOST_CHARS or _ONLY_NUMBERS.fullmatch(text):
+        return False
+    return _HOST_NAME.fullmatch(text) is not None
+
+
+def network(text: str) -> Network:
+    """A network in CIDR notation (RFC 4632, RFC 4291), or an address, which is one of its own."""
+    try:
+        if len(text) > _MAX_NETWORK_CHARS or "%" in text:
+            raise ValueError
+        found = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("must list networks as in 10.0.0.0/8 or fc00::/7") from None
+    if "/" in text and ip_address(text.partition("/")[0]) != found.network_address:
+        raise ValueError(f"must list networks by their first address, here {found}")
+    return found
+
+
+def origin(text: str) -> str:
+    """A web origin (RFC 6454), one with `*` for its subdomains, or `*` for every origin."""
+    if text != "*" and not _is_origin(text):
+        raise ValueError(
+            "must list origins as in https://shop.example.com, https://*.example.com or "
+            "http://localhost:3000, without a path or a slash at the end, or be * alone"
+        )
+    return text
+
+
+def _is_origin(text: str) -> bool:
+    match = _ORIGIN.fullmatch(text)
+    if match is None or len(match["host"]) > _MAX_HOST_CHARS:
+        return False
+    if match["ipv6"] and not _is_ipv6(match["ipv6"]):
+        return False
+    return match["port"] is None or 0 < int(match["port"]) <= _MAX_PORT
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def endpoint_url(text: str) -> str:
+    """An http or https URL of a host and perhaps a port; a slash at its end is left out."""
+    try:
+        parts = urlsplit(text)
+        if _VISIBLE.fullmatch(text) and not {"?", "#"} & set(text) and _names_only_a_host(parts):
+            return text.removesuffix("/")
+    except ValueError:
+        pass
+    raise ValueError(
+        "must be a URL as in https://s3.example.com or http://localhost:9000, with no underscore "
+        "in the host and nothing after host and port"
+    )
+
+
+def _names_only_a_host(parts: SplitResult) -> bool:
+    name = parts.hostname or ""
+    # botocore takes no underscore here, and would say so only when the first client is made.
+    return (
+        (_is_address(name) or (_is_name(name) and "_" not in name))
+        and parts.scheme in ("http", "https")
+        and parts.port != 0
+        and not parts.netloc.endswith(":")
+        and parts.path in ("", "/")
+    )
+
+
+def bucket_name(text: str) -> str:
+    """A bucket's name, by the rules of Amazon S3 and of the services that are laxer."""
+    if _BUCKET.fullmatch(text) is None:
+        raise ValueError("must be a bucket's name: 3 to 255 of A-Z a-z 0-9 . _ -")
+    return text
+
+
+def region(text: str) -> str:
+    """A region's name; which there are is for the service to say."""
+    if _REGION.fullmatch(text) is None:
+        raise ValueError("must be a region as in eu-central-1")
+    return text
+
+
+def key_prefix(text: str) -> str:
+    """What object keys begin with: names with single slashes between them."""
+    if text.startswith("/") or text.endswith("/"):
+        raise ValueError("must not begin or end with a slash")
+    if len(text) > MAX_KEY_PREFIX_CHARS:
+        raise ValueError(f"must have at most {MAX_KEY_PREFIX_CHARS} characters")
+    if _KEY_PREFIX.fullmatch(text) is None:
+        raise ValueError(
+            "must be names of A-Z a-z 0-9 . _ = - with single slashes between them, none of which "
+            "begins with . or _ (Athena and Spark skip those)"
+        )
+    return text
+
+
+def directory(text: str) -> Path:
+    """A directory's path, relative to the working directory unless absolute."""
+    if text.startswith("~"):
+        raise ValueError("must be a directory written in full, since no shell replaces the ~")
+    if not text.isprintable():
+        raise ValueError("must be a directory of printable characters")
+    return Path(text)
+
+
+def size_text(size_bytes: int) -> str:
+    """The shortest text that means exactly this size."""
+    for unit, unit_bytes in _BINARY_UNITS:
+        if size_bytes >= unit_bytes and size_bytes % unit_bytes == 0:
+            return f"{size_bytes // unit_bytes}{unit}"
+    return str(size_bytes)
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as text that means the same duration, to a nanosecond."""
+    return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"

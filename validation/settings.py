@@ -1,0 +1,292 @@
+"""Settings: what the environment says, checked as a whole before anything starts.
+
+`VARIABLES` is the one list of them. The schema is built from it, and the tests hold the
+documents against it.
+"""
+
+import os.path
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from voluptuous import Invalid, MultipleInvalid, Optional, Schema
+
+from validation import quantities as q
+
+_MAX_QUOTED_CHARS = 100
+# Everything up to the last @ may be a password, which may itself hold any character.
+_USERINFO = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*@", re.ASCII | re.I | re.S)
+
+# One segment is written while others are shipped, and a full journal must still take turns.
+MIN_SEGMENTS_IN_JOURNAL = 4
+
+_LOCAL_NETWORKS = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+_NO_NETWORKS = "none"
+_EVERY_ORIGIN = "*"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; `problems` says everything that is wrong, a line for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting, checked. Sizes are in bytes, names that end in `_s` in seconds.
+
+    Either `storage_dir` is set, or `s3_bucket_name` and `aws_region` are. An empty `host` means
+    all interfaces; port 0 means any free one.
+    """
+
+    storage_dir: Path | None
+    s3_bucket_name: str | None
+    aws_region: str | None
+    s3_endpoint_url: str | None = field(repr=False)  # it may hold a password
+    s3_prefix: str
+    host: str
+    port: int
+    cors_allowed_origins: tuple[str, ...]
+    cors_debug: bool
+    trusted_proxies: tuple[q.Network, ...]
+    drain_timeout_s: float
+    journal_dir: Path
+    journal_max_bytes: int
+    flush_interval_s: float
+    segment_max_bytes: int
+    object_layout: str
+    auto_batch_above: int
+    upload_concurrency: int
+    max_body_bytes: int
+    max_event_bytes: int
+    max_batch_events: int
+    log_level: str
+    log_format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable.
+
+    `field` is its name in Settings, `default` the text that stands for it where it is not set
+    (None: nothing does), `summary` a phrase for people. `read` turns text into the value, or
+    raises ValueError or voluptuous.Invalid; `show` turns the value into text that reads the same.
+    """
+
+    name: str
+    field: str
+    default: str | None
+    summary: str
+    read: Callable[[str], object]
+    show: Callable[[Any], str] = str
+
+
+def _masked(text: str) -> str:
+    return _USERINFO.sub(r"\1***@", text)
+
+
+def _quoted(text: str) -> str:
+    shown = _masked(text)
+    if len(shown) > _MAX_QUOTED_CHARS:
+        shown = f"{shown[:_MAX_QUOTED_CHARS]}..."
+    return f'"{"".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)}"'
+
+
+def _quoting(parse: Callable[[str], object]) -> Callable[[str], object]:
+    """Make a validator of a parser: it tells the value found, its passwords masked."""
+
+    def validate(text: str) -> object:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise Invalid(f"{error}, not {_quoted(text)}") from None
+
+    return validate
+
+
+def _entries(text: str) -> list[str]:
+    return [entry for part in text.split(",") if (entry := part.strip())]
+
+
+def _each(parse: Callable[[str], object]) -> Callable[[str], tuple[Any, ...]]:
+    """Read a comma-separated list; each bad entry is a problem of its own."""
+    schema = Schema([_quoting(parse)])
+
+    def parse_list(text: str) -> tuple[Any, ...]:
+        return tuple(schema(_entries(text)))
+
+    return parse_list
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins: tuple[str, ...] = _each(q.origin)(text)
+    if not origins or (_EVERY_ORIGIN in origins and len(origins) > 1):
+        raise ValueError("must be a comma-separated list of origins, or * alone")
+    return origins
+
+
+def _networks(text: str) -> tuple[q.Network, ...]:
+    if text.lower() == _NO_NETWORKS:
+        return ()
+    networks: tuple[q.Network, ...] = _each(q.network)(text)
+    if not networks:
+        raise ValueError(f"must be a comma-separated list of networks, or {_NO_NETWORKS}")
+    return networks
+
+
+def _show_networks(networks: tuple[q.Network, ...]) -> str:
+    return ",".join(map(str, networks)) or _NO_NETWORKS
+
+
+def _show_switch(on: bool) -> str:
+    return "true" if on else "false"
+
+
+# A table: a variable's name and field, what it is, how it is read.
+# fmt: off
+VARIABLES: tuple[Variable, ...] = (
+    # Where events go
+    Variable("STORAGE_DIR", "storage_dir", None,
+             "a local directory to store objects in, instead of S3", q.directory),
+    Variable("S3_BUCKET_NAME", "s3_bucket_name", None,
+             "the bucket; required unless `STORAGE_DIR` is set",
+             q.bucket_name),
+    Variable("AWS_REGION", "aws_region", None,
+             "its region; required with S3 (else `AWS_DEFAULT_REGION` is taken)",
+             q.region),
+    Variable("S3_ENDPOINT_URL", "s3_endpoint_url", None,
+             "for S3-compatible services, as in `http://localhost:9000`",
+             q.endpoint_url, _masked),
+    Variable("S3_PREFIX", "s3_prefix", "events", "what every key begins with", q.key_prefix),
+    # HTTP
+    Variable("HOST", "host", "", "the address to listen on; empty for all interfaces", q.host),
+    Variable("PORT", "port", "8080", "the port to listen on; 0 for any free one",
+             q.whole_number(0, 65535)),
+    Variable("CORS_ALLOWED_ORIGINS", "cors_allowed_origins", _EVERY_ORIGIN,
+             "origins whose pages may send, comma-separated; `https://*.example.com` for "
+             "subdomains", _origins, ",".join),
+    Variable("CORS_DEBUG", "cors_debug", "false", "log why each origin was allowed or refused",
+             q.switch, _show_switch),
+    Variable("TRUSTED_PROXIES", "trusted_proxies", _LOCAL_NETWORKS,
+             "networks whose `X-Forwarded-For` is believed, comma-separated, or `none`",
+             _networks, _show_networks),
+    Variable("DRAIN_TIMEOUT", "drain_timeout_s", "20s",
+             "how long a shutdown may go on shipping", q.duration(0, 3600), q.duration_text),
+    # Journal
+    Variable("JOURNAL_DIR", "journal_dir", "data/journal",
+             "the directory of events on their way, on a local disk", q.directory),
+    Variable("JOURNAL_MAX_BYTES", "journal_max_bytes", "10GiB",
+             "its size at which events are refused with 503",
+             q.size(64 * q.MIB, 1024 * q.TIB), q.size_text),
+    Variable("FLUSH_INTERVAL", "flush_interval_s", "1s",
+             "the age at which a segment is sealed and shipped",
+             q.duration(0.01, 3600), q.duration_text),
+    Variable("SEGMENT_MAX_BYTES", "segment_max_bytes", "8MiB",
+             "the size at which it is sealed earlier",
+             q.size(64 * q.KIB, q.GIB), q.size_text),
+    # Objects
+    Variable("OBJECT_LAYOUT", "object_layout", "auto",
+             "`event` for an object per event, `batch` for one per segment and day, or `auto`",
+             q.choice("auto", "event", "batch")),
+    Variable("AUTO_BATCH_ABOVE", "auto_batch_above", "100",
+             "in `auto`, segments of more events than this become batches",
+             q.whole_number(0, 1_000_000)),
+    Variable("UPLOAD_CONCURRENCY", "upload_concurrency", "8", "uploads at the same time",
+             q.whole_number(1, 256)),
+    # Limits
+    Variable("MAX_BODY_BYTES", "max_body_bytes", "5MiB",
+             "the largest body, also when unpacked", q.size(q.KIB, q.GIB), q.size_text),
+    Variable("MAX_EVENT_BYTES", "max_event_bytes", "256KiB",
+             "the largest event, as stored", q.size(256, 8 * q.MIB), q.size_text),
+    Variable("MAX_BATCH_EVENTS", "max_batch_events", "1000", "the most events in a batch",
+             q.whole_number(1, 100_000)),
+    # Logs
+    Variable("LOG_LEVEL", "log_level", "info", "`debug`, `info`, `warning` or `error`",
+             q.choice("debug", "info", "warning", "error")),
+    Variable("LOG_FORMAT", "log_format", "text", "`text`, or `json` for machines",
+             q.choice("text", "json")),
+)
+# fmt: on
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings; what is empty or blank counts as not set, other variables are ignored.
+
+    Raises SettingsError with every problem there is.
+    """
+    given = _given(environ)
+    problems = list(_presence_problems(given))
+    try:
+        values = _schema()(given)
+    except MultipleInvalid as error:
+        bad = {str(each.path[0]) for each in error.errors}
+        problems += [(str(each.path[0]), each.error_message) for each in error.errors]
+        values = _schema()({name: text for name, text in given.items() if name not in bad})
+        # What is bad has no value to compare with.
+        values = {name: value for name, value in values.items() if name not in bad}
+    problems += _conflicts(values)
+    if problems:
+        raise SettingsError(_in_order(problems))
+    return Settings(**{each.field: values.get(each.name) for each in VARIABLES})
+
+
+def _given(environ: Mapping[str, str]) -> dict[str, str]:
+    texts = {each.name: environ.get(each.name, "").strip() for each in VARIABLES}
+    texts["AWS_REGION"] = texts["AWS_REGION"] or environ.get("AWS_DEFAULT_REGION", "").strip()
+    return {name: text for name, text in texts.items() if text}
+
+
+def _schema() -> Schema:
+    return Schema(dict(map(_rule, VARIABLES)))
+
+
+def _rule(variable: Variable) -> tuple[Optional, Callable[[str], object]]:
+    if variable.default is None:
+        return Optional(variable.name), _quoting(variable.read)
+    return Optional(variable.name, default=variable.default), _quoting(variable.read)
+
+
+def _presence_problems(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    bucket, directory = given.get("S3_BUCKET_NAME"), given.get("STORAGE_DIR")
+    if bucket and directory:
+        found = f"{_quoted(directory)} and {_quoted(bucket)}"
+        yield "STORAGE_DIR", f"and S3_BUCKET_NAME exclude each other: choose one of {found}"
+    if not bucket and not directory:
+        yield "S3_BUCKET_NAME", "must be set, unless STORAGE_DIR is; neither is set"
+    if bucket and "AWS_REGION" not in given:
+        yield "AWS_REGION", "must be set where S3_BUCKET_NAME is; it is not set"
+
+
+def _conflicts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    body, event = values.get("MAX_BODY_BYTES"), values.get("MAX_EVENT_BYTES")
+    if body and event and event > body:
+        limit = f"MAX_BODY_BYTES ({q.size_text(body)})"
+        yield "MAX_EVENT_BYTES", f"must be at most {limit}, not {q.size_text(event)}"
+    journal, segment = values.get("JOURNAL_MAX_BYTES"), values.get("SEGMENT_MAX_BYTES")
+    if journal and segment and journal < MIN_SEGMENTS_IN_JOURNAL * segment:
+        limit = f"{MIN_SEGMENTS_IN_JOURNAL} times SEGMENT_MAX_BYTES ({q.size_text(segment)})"
+        yield "JOURNAL_MAX_BYTES", f"must be at least {limit}, not {q.size_text(journal)}"
+    store, kept = values.get("STORAGE_DIR"), values.get("JOURNAL_DIR")
+    if store and kept and _overlap(store, kept):
+        found = f"{_quoted(str(store))} and {_quoted(str(kept))}"
+        yield "STORAGE_DIR", f"and JOURNAL_DIR must be apart, neither inside the other, not {found}"
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    a, b = (Path(os.path.normpath(each.absolute())) for each in (one, other))
+    return a.is_relative_to(b) or b.is_relative_to(a)
+
+
+def _in_order(problems: list[tuple[str, str]]) -> list[str]:
+    order = [each.name for each in VARIABLES]
+    return [f"{name} {text}" for name, text in sorted(problems, key=lambda p: order.index(p[0]))]
+
+
+def describe(settings: Settings) -> dict[str, str]:
+    """Every setting by its variable's name, as text that reads the same; passwords are masked."""
+    values = ((each, getattr(settings, each.field)) for each in VARIABLES)
+    return {each.name: "" if value is None else each.show(value) for each, value in values}
