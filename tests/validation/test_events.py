@@ -1,0 +1,105 @@
+import pytest
+
+from validation.events import BrokenRules, EventSchema
+
+NOW = 1_795_455_000.0
+
+schema = EventSchema(lambda: NOW)
+
+
+def problems(event: dict[str, object]) -> list[str]:
+    with pytest.raises(BrokenRules) as broken:
+        schema.check(event)
+    return sorted(map(str, broken.value.problems))
+
+
+def test_an_event_needs_only_a_type() -> None:
+    assert {"event_type": "click"} == schema.check({"event_type": "click"})
+
+
+@pytest.mark.parametrize(
+    "event_type", ["a", "x" * 128, "Größe", "a b", " padded ", "\N{GRINNING FACE}" * 128, "\0"]
+)
+def test_an_event_type_is_kept_as_given(event_type: str) -> None:
+    assert event_type == schema.check({"event_type": event_type})["event_type"]
+
+
+@pytest.mark.parametrize(
+    "event_id", ["1", "k3j9x2lq8mz1a0", "A.b_c-9", "-", "_", "a" * 128, "a..", "a.."]
+)
+def test_an_id_need_not_be_a_uuid(event_id: str) -> None:
+    event = {"event_type": "c", "event_id": event_id}
+    assert event_id == schema.check(event)["event_id"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({}, "event_type is required"),
+        ({"event_type": None}, "event_type is required"),
+        ({"event_type": ""}, "event_type must not be blank"),
+        ({"event_type": " \t\u3000"}, "event_type must not be blank"),
+        ({"event_type": "x" * 129}, "event_type must have at most 128 characters, not 129"),
+        ({"event_type": 7}, "event_type must be a string, not a number"),
+        ({"event_type": True}, "event_type must be a string, not a boolean"),
+        ({"event_type": []}, "event_type must be a string, not an array"),
+        ({"event_type": {}}, "event_type must be a string, not an object"),
+        ({"event_id": 7}, "event_id must be a string, not a number"),
+        ({"event_id": "a" * 129}, "event_id must have at most 128 characters, not 129"),
+        ({"event_id": ".a"}, "event_id must consist of A-Z a-z 0-9 . _ - and not start with a dot"),
+        ({"event_id": "a/b"}, "event_id must consist of"),
+        ({"event_id": "a\n"}, "event_id must consist of"),
+        ({"event_id": "é"}, "event_id must consist of"),
+        ({"event_id": " "}, "event_id must consist of"),
+        ({"user_id": 1.5}, "user_id must be a string or an integer, not a number"),
+        ({"user_id": False}, "user_id must be a string or an integer, not a boolean"),
+        ({"user_id": "u" * 257}, "user_id must have at most 256 characters, not 257"),
+        ({"session_id": {}}, "session_id must be a string or an integer, not an object"),
+        ({"session_id": "u" * 257}, "session_id must have at most 256 characters, not 257"),
+        ({"timestamp": 1795455000}, "timestamp must be RFC 3339 text, not a number"),
+        ({"timestamp": "yesterday"}, "timestamp must be RFC 3339 with a zone"),
+        ({"timestamp": " "}, "timestamp must be RFC 3339 with a zone"),
+        ({"properties": []}, "properties must be an object, not an array"),
+        ({"properties": "a"}, "properties must be an object, not a string"),
+        ({"properties": 0}, "properties must be an object, not a number"),
+    ],
+)
+def test_a_broken_rule_is_told_with_its_field(fields: dict[str, object], problem: str) -> None:
+    event = {"event_type": "c", **fields} if fields else {}
+    (found,) = problems(event)
+    assert found.startswith(problem)
+
+
+def test_every_broken_rule_is_told() -> None:
+    event: dict[str, object] = {
+        "event_id": "/",
+        "user_id": [],
+        "session_id": [],
+        "timestamp": "x",
+        "properties": 1,
+    }
+    assert 6 == len(problems(event))
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+@pytest.mark.parametrize("name", ["event_id", "user_id", "session_id", "timestamp", "properties"])
+def test_null_and_empty_text_count_as_absent(name: str, nothing: object) -> None:
+    assert schema.check({"event_type": "c", name: nothing})[name] is None
+
+
+@pytest.mark.parametrize("number", [0, -(2**63), 2**64 - 1])
+def test_an_integer_id_becomes_its_digits(number: int) -> None:
+    checked = schema.check({"event_type": "c", "user_id": number, "session_id": number})
+    assert [str(number)] * 2 == [checked["user_id"], checked["session_id"]]
+
+
+def test_fields_of_ones_own_are_kept_as_they_are() -> None:
+    own = {"a": None, "b": "", "c": [1], "Event_Type": 7, "": 0}
+    checked = schema.check({"event_type": "c", **own})
+    assert own == {name: checked[name] for name in own}
+
+
+def test_the_event_that_was_checked_is_not_changed() -> None:
+    event: dict[str, object] = {"event_type": "c", "user_id": 7, "x": {}}
+    schema.check(event)
+    assert {"event_type": "c", "user_id": 7, "x": {}} == event

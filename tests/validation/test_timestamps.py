@@ -1,0 +1,89 @@
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from validation.timestamps import event_time, utc_now_text, utc_text
+
+NOW = datetime(2026, 11, 23, 17, 30, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-23T17:30:00.123Z", "2026-11-23T17:30:00.123Z"),
+        ("2026-11-23T17:30:00Z", "2026-11-23T17:30:00.000Z"),
+        ("2026-11-23t17:30:00z", "2026-11-23T17:30:00.000Z"),
+        ("2026-11-23 17:30:00+00:00", "2026-11-23T17:30:00.000Z"),
+        ("2026-11-23T18:30:00+01:00", "2026-11-23T17:30:00.000Z"),
+        ("2026-11-23T00:15:00+05:45", "2026-11-22T18:30:00.000Z"),
+        ("2026-11-23T17:30:00-00:00", "2026-11-23T17:30:00.000Z"),
+        ("2026-11-23T17:30:00.1Z", "2026-11-23T17:30:00.100Z"),
+        ("2026-11-23T17:30:00.9999999999Z", "2026-11-23T17:30:00.999Z"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000Z"),
+        ("2017-01-01T00:59:60.5+01:00", "2017-01-01T00:00:00.000Z"),
+        ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000Z"),
+        ("2000-01-01T00:00:00Z", "2000-01-01T00:00:00.000Z"),
+        ("1999-12-31T23:00:00-01:00", "2000-01-01T00:00:00.000Z"),
+        ("2026-11-24T17:30:00Z", "2026-11-24T17:30:00.000Z"),
+    ],
+)
+def test_rfc_3339_with_a_zone_becomes_utc(text: str, expected: str) -> None:
+    assert expected == event_time(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "must be RFC 3339 with a zone"),
+        ("yesterday", "must be RFC 3339 with a zone"),
+        ("2026-11-23", "must be RFC 3339 with a zone"),
+        ("2026-11-23T17:30:00", "must be RFC 3339 with a zone"),
+        ("2026-11-23T17:30Z", "must be RFC 3339 with a zone"),
+        ("2026-11-23T17:30:00+0100", "must be RFC 3339 with a zone"),
+        ("2026-11-23T17:30:00,5Z", "must be RFC 3339 with a zone"),
+        ("2026-11-23T17:30:00.Z", "must be RFC 3339 with a zone"),
+        ("20261123T173000Z", "must be RFC 3339 with a zone"),
+        ("2026-W48-1T17:30:00Z", "must be RFC 3339 with a zone"),
+        (" 2026-11-23T17:30:00Z", "must be RFC 3339 with a zone"),
+        ("2026-11-23T17:30:00Z\n", "must be RFC 3339 with a zone"),
+        ("٢٠٢٦-11-23T17:30:00Z", "must be RFC 3339 with a zone"),
+        ("2026-11-23T17:30:00." + "1" * 100 + "Z", "must be RFC 3339 with a zone"),
+        ("1795455000", "must be RFC 3339 with a zone"),
+        ("2026-13-23T17:30:00Z", "must be a date and a time that exist"),
+        ("2026-02-29T17:30:00Z", "must be a date and a time that exist"),
+        ("2026-11-23T24:00:00Z", "must be a date and a time that exist"),
+        ("2026-11-23T17:60:00Z", "must be a date and a time that exist"),
+        ("2026-11-23T17:30:61Z", "must be a date and a time that exist"),
+        ("2026-11-23T17:30:00+24:00", "must be a date and a time that exist"),
+        ("0000-01-01T00:00:00Z", "must be a date and a time that exist"),
+        ("9999-12-31T23:59:60Z", "must be a date and a time that exist"),
+        ("1999-12-31T23:59:59.999Z", "must not be before 2000-01-01"),
+        ("0001-01-01T00:00:00+23:59", "must not be before 2000-01-01"),
+        ("2000-01-01T00:30:00+01:00", "must not be before 2000-01-01"),
+        ("2026-11-24T17:30:00.001Z", "must not be more than 24 hours from now"),
+        ("9999-12-31T23:59:59-23:59", "must not be more than 24 hours from now"),
+    ],
+)
+def test_what_is_no_point_in_time_of_an_event_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(problem)}"):
+        event_time(text, NOW)
+
+
+zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@given(st.datetimes(datetime(2000, 1, 2), datetime(2026, 11, 22), timezones=zones))
+def test_every_zone_leads_to_the_same_moment(moment: datetime) -> None:
+    stored = event_time(moment.isoformat(), NOW)
+    assert utc_text(moment.astimezone(UTC)) == stored
+    assert timedelta(0) <= moment - datetime.fromisoformat(stored) < timedelta(milliseconds=1)
+
+
+def test_the_time_of_the_clock_has_the_form_of_an_event_time() -> None:
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    text = utc_now_text()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text)
+    assert before <= datetime.fromisoformat(text) <= datetime.now(UTC)

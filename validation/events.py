@@ -1,0 +1,117 @@
+"""The rules of an event, as a voluptuous schema: the one truth about what is accepted."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from voluptuous import ALLOW_EXTRA, Invalid, MultipleInvalid, Optional, Required, Schema
+from voluptuous.error import RequiredFieldInvalid
+
+from validation.problems import Problem, kind_of
+from validation.timestamps import event_time
+
+MAX_EVENT_TYPE_CHARS = 128
+MAX_EVENT_ID_CHARS = 128
+MAX_ID_CHARS = 256
+
+_EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+
+# An integer within 64 bits, sign included, is shorter than any limit of ours.
+_IDENTIFIER_KINDS = "a string or an integer"
+
+
+class EventSchema:
+    """Checks events; `now` gives the time in Unix seconds."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        # A plain function for each field costs a third of voluptuous' own combinators.
+        self._schema = Schema(
+            {
+                Required("event_type"): _event_type,
+                Optional("event_id"): _event_id,
+                Optional("user_id"): _identifier,
+                Optional("session_id"): _identifier,
+                Optional("timestamp"): partial(_timestamp, now),
+                Optional("properties"): _properties,
+            },
+            extra=ALLOW_EXTRA,
+        )
+
+    def check(self, event: dict[str, object]) -> dict[str, object]:
+        """The event with its fields in their final form; an absent one is None or missing.
+
+        Raises BrokenRules with every problem.
+        """
+        try:
+            checked: dict[str, object] = self._schema(event)
+        except MultipleInvalid as error:
+            raise BrokenRules(list(_problems(error))) from None
+        return checked
+
+
+class BrokenRules(Exception):
+    """An event is not acceptable, for each of `problems`."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+def _problems(error: MultipleInvalid) -> Iterator[Problem]:
+    for each in error.errors:
+        is_missing = isinstance(each, RequiredFieldInvalid)
+        message = "is required" if is_missing else each.error_message
+        yield Problem(str(each.path[0]), message)
+
+
+def _text(value: object, most_chars: int, kinds: str) -> str:
+    if not isinstance(value, str):
+        raise Invalid(f"must be {kinds}, not {kind_of(value)}")
+    if len(value) > most_chars:
+        raise Invalid(f"must have at most {most_chars} characters, not {len(value)}")
+    return value
+
+
+def _event_type(value: object) -> str:
+    if value is None:
+        raise Invalid("is required")
+    text = _text(value, MAX_EVENT_TYPE_CHARS, "a string")
+    if not text.strip():
+        raise Invalid("must not be blank")
+    return text
+
+
+def _event_id(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    text = _text(value, MAX_EVENT_ID_CHARS, "a string")
+    if _EVENT_ID.fullmatch(text) is None:
+        raise Invalid("must consist of A-Z a-z 0-9 . _ - and not start with a dot")
+    return text
+
+
+def _identifier(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    if type(value) is int:
+        return str(value)
+    return _text(value, MAX_ID_CHARS, _IDENTIFIER_KINDS)
+
+
+def _timestamp(now: Callable[[], float], value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise Invalid(f"must be RFC 3339 text, not {kind_of(value)}")
+    try:
+        return event_time(value, now())
+    except ValueError as error:
+        raise Invalid(str(error)) from None
+
+
+def _properties(value: object) -> dict[str, object] | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, dict):
+        raise Invalid(f"must be an object, not {kind_of(value)}")
+    return value

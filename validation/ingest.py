@@ -1,0 +1,188 @@
+"""Bytes to events in their final form, or to everything that is wrong with them.
+
+Knows nothing of HTTP: what a body says and when and from whom it came is all it is given.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+
+from validation.events import BrokenRules, EventSchema
+from validation.json_text import BOM, MAX_DEPTH, Flaw, NotJsonError, flaws, parse
+from validation.problems import Problem, kind_of
+
+# From the first character of a line that is not blank to the line's end.
+_LINE = re.compile(rb"[^ \t\r\n][^\n]*")
+
+_OPTIONAL = ("user_id", "session_id", "properties")
+_FROM_THE_SERVER = ("received_at", "user_agent", "ip_address")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the server knows of a request: UTC time as text, the client's address and agent."""
+
+    received_at: str
+    ip_address: str | None
+    user_agent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An event in its final form: a line of JSON without its line end."""
+
+    event_id: str
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An event that breaks a rule: a code for programs, and everything that is wrong."""
+
+    code: str
+    message: str
+    problems: tuple[Problem, ...] = ()
+
+
+class BodyError(Exception):
+    """A body that has no events to speak of: nothing of it is accepted."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class EventReader:
+    """Reads bodies.
+
+    `max_event_bytes` is the size of an event as it is stored; `new_id` makes an event id,
+    `now` gives Unix seconds.
+    """
+
+    def __init__(
+        self,
+        max_event_bytes: int,
+        max_batch_events: int,
+        new_id: Callable[[], str],
+        now: Callable[[], float],
+    ) -> None:
+        self._max_event_bytes = max_event_bytes
+        self._max_batch_events = max_batch_events
+        self._new_id = new_id
+        self._schema = EventSchema(now)
+
+    def single(self, body: bytes, receipt: Receipt) -> Accepted | Rejected:
+        """Read a body that is one event."""
+        return self._text(body, receipt, hint=": send several to /api/v1/events/batch")
+
+    def batch(self, body: bytes, receipt: Receipt) -> list[Accepted | Rejected]:
+        """Read a body that is a JSON array of events; BodyError if it is something else."""
+        try:
+            parsed = parse(body)
+        except NotJsonError as error:
+            raise BodyError("invalid_json", f"{error}{_ndjson_hint(body)}") from None
+        events = parsed.value
+        if not isinstance(events, list):
+            message = f"a batch must be a JSON array of events, not {_kind(events)}"
+            raise BodyError("invalid_batch", f"{message}: send one event to /api/v1/events")
+        self._check_count(len(events))
+        return [self._event(event, receipt, parsed.is_exact) for event in events]
+
+    def ndjson(self, body: bytes, receipt: Receipt) -> list[Accepted | Rejected]:
+        """Read a body with an event on each line; BodyError if it has none or too many."""
+        lines: list[bytes] = []
+        for match in _LINE.finditer(body.removeprefix(BOM)):
+            lines.append(match[0])
+            if len(lines) > self._max_batch_events:
+                break
+        self._check_count(len(lines))
+        return [self._text(line, receipt) for line in lines]
+
+    def _check_count(self, events: int) -> None:
+        if events == 0:
+            raise BodyError("invalid_batch", "the batch has no events")
+        if events > self._max_batch_events:
+            message = f"a batch may have at most {self._max_batch_events} events: send several"
+            raise BodyError("batch_too_large", message)
+
+    def _text(self, text: bytes, receipt: Receipt, hint: str = "") -> Accepted | Rejected:
+        try:
+            parsed = parse(text)
+        except NotJsonError as error:
+            return Rejected("invalid_json", str(error))
+        if isinstance(parsed.value, list):
+            return Rejected("invalid_event", f"the event must be an object, not an array{hint}")
+        return self._event(parsed.value, receipt, parsed.is_exact)
+
+    def _event(self, event: object, receipt: Receipt, is_exact: bool) -> Accepted | Rejected:
+        found = [] if is_exact else flaws(event)
+        if not isinstance(event, dict):
+            return _rejected(found or [_not_an_object(event)])
+        try:
+            checked = self._schema.check(event)
+        except BrokenRules as broken:
+            return _rejected(_merged(found, broken.problems))
+        if found:
+            return _rejected(found)
+        return self._accept(checked, receipt)
+
+    def _accept(self, checked: dict[str, object], receipt: Receipt) -> Accepted | Rejected:
+        event_id, stored = self._stored(checked, receipt)
+        line = orjson.dumps(stored)
+        size = len(line)
+        if size > self._max_event_bytes:
+            message = f"an event may have at most {self._max_event_bytes} bytes, this has {size}"
+            return Rejected("event_too_large", message)
+        # Each level has a bracket: few brackets rule out what would cost more to count.
+        if line.count(b"{") + line.count(b"[") > MAX_DEPTH and (too_deep := flaws(stored)):
+            return _rejected(too_deep)
+        return Accepted(event_id, line)
+
+    def _stored(
+        self, checked: dict[str, object], receipt: Receipt
+    ) -> tuple[str, dict[str, object]]:
+        event_id = str(checked.pop("event_id", None) or self._new_id())
+        stored: dict[str, object] = {
+            "event_id": event_id,
+            "event_type": checked.pop("event_type"),
+            "timestamp": checked.pop("timestamp", None) or receipt.received_at,
+            "received_at": receipt.received_at,
+        }
+        for name in _OPTIONAL:
+            if (value := checked.pop(name, None)) is not None:
+                stored[name] = value
+        for name in _FROM_THE_SERVER:
+            checked.pop(name, None)
+        stored.update(checked)
+        if receipt.user_agent:
+            stored["user_agent"] = receipt.user_agent
+        if receipt.ip_address:
+            stored["ip_address"] = receipt.ip_address
+        return event_id, stored
+
+
+def _rejected(problems: list[Problem]) -> Rejected:
+    return Rejected("invalid_event", "; ".join(map(str, problems)), tuple(problems))
+
+
+def _not_an_object(event: object) -> Problem:
+    return Problem("", f"must be an object, not {kind_of(event)}")
+
+
+# A flaw says more about a field than the rule that its stand-in broke.
+def _merged(flaws_found: list[Problem], broken: list[Problem]) -> list[Problem]:
+    flawed = {each.path.partition(".")[0].partition("[")[0] for each in flaws_found}
+    return flaws_found + [each for each in broken if each.path not in flawed]
+
+
+def _kind(value: object) -> str:
+    return f"an object ({value.message})" if isinstance(value, Flaw) else kind_of(value)
+
+
+def _ndjson_hint(body: bytes) -> str:
+    if body.lstrip().startswith(b"{") and b"\n" in body:
+        return " (for an event on each line, set Content-Type: application/x-ndjson)"
+    return ""

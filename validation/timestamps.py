@@ -1,0 +1,53 @@
+"""Points in time as text: RFC 3339 in, UTC to the millisecond out."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+# The fields of RFC 3339, section 5.6; what is no date is for the calendar to find.
+_RFC_3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:)(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_MAX_CHARS = 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_AHEAD = timedelta(hours=24)
+_SECOND = timedelta(seconds=1)
+
+
+def utc_text(moment: datetime) -> str:
+    """A moment that is in UTC, as `2026-11-23T17:30:00.123Z`; what is finer is cut off."""
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def utc_now_text() -> str:
+    """The time of the system's clock."""
+    return utc_text(datetime.now(UTC))
+
+
+def event_time(text: str, now: float) -> str:
+    """The time of an event, read from RFC 3339 with a zone; `now` is in Unix seconds.
+
+    ValueError, with a message for the client, if it is something else or out of range.
+    """
+    moment = _moment(text)
+    if moment < _EARLIEST:
+        raise ValueError("must not be before 2000-01-01")
+    if moment > _EPOCH + timedelta(seconds=now) + _AHEAD:
+        raise ValueError("must not be more than 24 hours from now")
+    return utc_text(moment.astimezone(UTC))
+
+
+def _moment(text: str) -> datetime:
+    match = _RFC_3339.fullmatch(text) if len(text) <= _MAX_CHARS else None
+    if match is None:
+        raise ValueError("must be RFC 3339 with a zone, as 2026-11-23T17:30:00.123Z")
+    date, time, second, fraction, zone = match.groups()
+    is_leap_second = second == "60"
+    if is_leap_second:
+        second, fraction = "59", None
+    zone = "+00:00" if zone in "Zz" else zone
+    try:
+        moment = datetime.fromisoformat(f"{date}T{time}{second}{fraction or ''}{zone}")
+        return moment + _SECOND if is_leap_second else moment
+    except (ValueError, OverflowError):
+        raise ValueError("must be a date and a time that exist") from None
