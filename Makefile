@@ -1,0 +1,60 @@
+# `make run` and `make test` set up everything they need in .venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+# The tests run on every core; PYTEST_ARGS adds to what pytest is told.
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+.PHONY: install
+install: .venv/installed ## make .venv with what the server needs
+
+.PHONY: run
+run: .venv/installed ## serve, with data/store as the store unless settings say otherwise
+	@if [ -f .env ] || [ -n "$$S3_BUCKET_NAME$$STORAGE_DIR" ]; \
+	then exec $(BIN)/python server.py; \
+	else STORAGE_DIR=data/store exec $(BIN)/python server.py; fi
+
+.PHONY: test
+test: lint ## check formatting, lint, types and import rules, and run every test
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: .venv/installed-dev check-format ## check lint, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: check-format
+check-format: .venv/installed-dev ## check the formatting
+	$(BIN)/ruff format --check .
+
+.PHONY: format
+format: .venv/installed-dev ## format the code and mend what lint can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: .venv/installed ## measure the server's speed next to bare Tornado's (needs wrk)
+	$(BIN)/python -m benchmarks.http
+
+.PHONY: clean
+clean: ## remove everything that was set up; data/ and .env stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python requirements.txt constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,155 @@
+"""The whole server as a process of its own, as systemd would run it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+ROOT = Path(__file__).parent.parent.parent
+WAIT_S = 60.0
+
+
+class ServerProcess:
+    """Runs `python server.py` in an empty environment and reads its log.
+
+    Unless told otherwise it stores in `directory/store`. Settings of a start replace those
+    of the constructor; what stands as None is left out.
+    """
+
+    def __init__(self, directory: Path, settings: Mapping[str, str | None] | None = None) -> None:
+        self.directory = directory
+        self.settings: dict[str, str | None] = {"STORAGE_DIR": "store", **(settings or {})}
+        self._process: subprocess.Popen[str] | None = None
+        self._news = threading.Condition()
+        self._log: list[dict[str, Any]] = []
+        self._reader: threading.Thread | None = None
+        self.url = ""
+
+    @property
+    def journal(self) -> Path:
+        """The directory of its segments."""
+        return self.directory / "journal"
+
+    @property
+    def store(self) -> Path:
+        """The directory of its objects, if it stores in one."""
+        return self.directory / "store"
+
+    def start(self, **settings: str | None) -> "ServerProcess":
+        """Start it, and return when it takes requests."""
+        self.spawn(**settings)
+        port = self.wait_for("listening")["port"]
+        self.url = f"http://127.0.0.1:{port}"
+        return self
+
+    def spawn(self, **settings: str | None) -> None:
+        """Start it without waiting for anything."""
+        self.settings.update(settings)
+        given = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.directory),
+            "HOST": "127.0.0.1",
+            "PORT": "0",
+            "JOURNAL_DIR": "journal",
+            "LOG_FORMAT": "json",
+            **self.settings,
+        }
+        self._log.clear()
+        self._process = subprocess.Popen(
+            [sys.executable, ROOT / "server.py"],
+            cwd=self.directory,
+            env={name: text for name, text in given.items() if text is not None},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, args=[self._process], daemon=True)
+        self._reader.start()
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None
+        with process.stderr:
+            for line in process.stderr:
+                with self._news:
+                    self._log.append(_parsed(line))
+                    self._news.notify_all()
+        with self._news:
+            self._news.notify_all()
+
+    def log(self, event: str | None = None) -> list[dict[str, Any]]:
+        """The lines of this start so far: all, or those of one event."""
+        with self._news:
+            return [line for line in self._log if event in (None, line["event"])]
+
+    def wait_for(self, event: str, count: int = 1) -> dict[str, Any]:
+        """The line of an event, as soon as it was logged `count` times."""
+        reader = self._reader
+        assert reader is not None
+        until = time.monotonic() + WAIT_S
+        with self._news:
+            while True:
+                found = [line for line in self._log if line["event"] == event]
+                if len(found) >= count:
+                    return found[count - 1]
+                left = until - time.monotonic()
+                assert left > 0, f"no {event!r} in {self._log[-20:]}"
+                assert reader.is_alive(), f"it ended without {event!r}: {self._log[-20:]}"
+                self._news.wait(min(left, 0.5))
+
+    def post(self, event: object, path: str = "/api/v1/events") -> requests.Response:
+        """Send an event, or with another path a batch."""
+        return requests.post(self.url + path, json=event, timeout=WAIT_S)
+
+    def get(self, path: str) -> requests.Response:
+        """Ask for something."""
+        return requests.get(self.url + path, timeout=WAIT_S)
+
+    def wait_until_delivered(self) -> None:
+        """Return when nothing is pending."""
+        until = time.monotonic() + WAIT_S
+        while self.get("/health").json()["backlog"]["events"]:
+            assert time.monotonic() < until, self.log()[-20:]
+            time.sleep(0.05)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait until it has ended; its exit code."""
+        assert self._process is not None
+        assert self._reader is not None
+        code = self._process.wait(WAIT_S)
+        self._reader.join(WAIT_S)
+        return code
+
+    def stop(self) -> int:
+        """Ask it to stop, as systemd does; its exit code."""
+        self.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.send_signal(signal.SIGKILL)
+        self.wait()
+
+    def clean_up(self) -> None:
+        """Leave nothing running."""
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        parsed: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return {"event": line.rstrip("\n"), "level": "unparsed"}
+    return parsed
