@@ -23,7 +23,7 @@ def log_request(handler: RequestHandler) -> None:
         "path": request.path,
         "status": status,
         "ms": round(request.request_time() * 1000, 2),
-        "bytes": request.headers.get("Content-Length"),
+        "bytes": handler.received_bytes,
         "request_id": handler.request_id,
         "client": handler.client_address,
         **handler.log_fields,

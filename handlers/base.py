@@ -40,6 +40,8 @@ class BaseHandler(RequestHandler):
         """Take the dependencies."""
         self.activity = activity
         self.log_fields: dict[str, object] = {}
+        self.received_bytes = 0
+        self.must_close = False
         self._is_counted = False
 
     def set_default_headers(self) -> None:
@@ -90,6 +92,7 @@ class BaseHandler(RequestHandler):
 
     def data_received(self, chunk: bytes) -> None:
         """Discard a piece of a body that nobody asked for."""
+        self.received_bytes += len(chunk)
 
     def on_finish(self) -> None:
         """Stop counting the request."""
@@ -106,8 +109,10 @@ class BaseHandler(RequestHandler):
         """Give no ETag: no answer is worth keeping."""
 
     def answer(self, status: int, body: dict[str, object]) -> None:
-        """Answer with JSON."""
+        """Answer with JSON; the last answer of a connection says so."""
         self.set_status(status)
+        if self.must_close or self.activity.draining:
+            self.set_header("Connection", "close")
         self.finish(orjson.dumps(body) + b"\n")
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
@@ -119,8 +124,6 @@ class BaseHandler(RequestHandler):
             self.set_header("Allow", ", ".join(self.methods()))
         if problem.retry_after_s is not None:
             self.set_header("Retry-After", str(problem.retry_after_s))
-        if self.activity.draining:
-            self.set_header("Connection", "close")
         self.answer(problem.status_code, error_body(problem, self.request_id))
 
     def log_exception(

@@ -55,7 +55,6 @@ class IngestHandler(BaseHandler):
         super().initialize(activity)
         self._ingest = ingest
         self._chunks: list[bytes] = []
-        self._received = 0
         self._problem: ApiError | None = None
 
     def prepare(self) -> None:
@@ -92,14 +91,15 @@ class IngestHandler(BaseHandler):
     # Tornado would add an answer of its own about the length to ours; it closes the connection
     # as soon as ours is written.
     def _stop_reading(self, length: int) -> None:
+        self.must_close = True
         connection = self.request.connection
         if connection is not None and hasattr(connection, "set_max_body_size"):
             connection.set_max_body_size(max(length, DISCARDED_BYTES))
 
     def data_received(self, chunk: bytes) -> None:
         """Keep a piece of the body, as long as it is within its limit."""
-        self._received += len(chunk)
-        if self._problem is None and self._received > self._ingest.max_body_bytes:
+        self.received_bytes += len(chunk)
+        if self._problem is None and self.received_bytes > self._ingest.max_body_bytes:
             self._problem = too_large(self._ingest.max_body_bytes)
             self._chunks.clear()
         if self._problem is None:

@@ -134,7 +134,7 @@ def test_the_server_serves_and_stops_at_the_stop_signal(
     ) as process:
         assert process.stderr is not None
         try:
-            port = lines_until(process.stderr, r"listening\b.*\bport=(\d+)")[1]
+            port = lines_until(process.stderr, r"listening\b.*\bport\W+(\d+)")[1]
             healthy = _check_health(port, clean_environment)
             process.send_signal(signal.Signals[step("STOPSIGNAL")])
             process.stderr.read()

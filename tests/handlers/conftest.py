@@ -24,13 +24,14 @@ def fetch(http_client: Any, base_url: str, io_loop: Any) -> Callable[..., HTTPRe
 
     def send(path: str, method: str = "POST", **request: Any) -> HTTPResponse:
         async def call() -> HTTPResponse:
-            return await http_client.fetch(
+            answer: HTTPResponse = await http_client.fetch(
                 base_url + path,
                 method=method,
                 raise_error=False,
                 allow_nonstandard_methods=True,
                 **request,
             )
+            return answer
 
         response: HTTPResponse = io_loop.run_sync(call)
         return response

@@ -200,8 +200,8 @@ def test_gzip_is_unpacked(fetch: Fetch, site: Site) -> None:
         ("br", b"{}", (415, "unsupported_encoding")),
         ("gzip, gzip", b"{}", (415, "unsupported_encoding")),
         ("gzip", b"{}", (400, "invalid_encoding")),
-        ("gzip", gzip.compress(b"{}")[:-4], (400, "invalid_encoding")),
-        ("gzip", gzip.compress(b" " * (MAX_BODY_BYTES + 1)), (413, "body_too_large")),
+        ("gzip", gzip.compress(b"{}", mtime=0)[:-4], (400, "invalid_encoding")),
+        ("gzip", gzip.compress(b" " * (MAX_BODY_BYTES + 1), mtime=0), (413, "body_too_large")),
         ("gzip", b"", (400, "invalid_encoding")),
     ],
 )

@@ -103,7 +103,7 @@ class ServerProcess:
                 assert reader.is_alive(), f"it ended without {event!r}: {self._log[-20:]}"
                 self._news.wait(min(left, 0.5))
 
-    def post(self, event: object, path: str = "/api/v1/events") -> requests.Response:
+    def post(self, event: Any, path: str = "/api/v1/events") -> requests.Response:
         """Send an event, or with another path a batch."""
         return requests.post(self.url + path, json=event, timeout=WAIT_S)
 

@@ -24,12 +24,10 @@ def test_an_event_type_is_kept_as_given(event_type: str) -> None:
     assert event_type == schema.check({"event_type": event_type})["event_type"]
 
 
-@pytest.mark.parametrize(
-    "event_id", ["1", "k3j9x2lq8mz1a0", "A.b_c-9", "-", "_", "a" * 128, "a..", "a.."]
-)
+@pytest.mark.parametrize("event_id", ["1", "k3j9x2lq8mz1a0", "A.b_c-9", "-", "_", "a" * 128, "a.."])
 def test_an_id_need_not_be_a_uuid(event_id: str) -> None:
-    event = {"event_type": "c", "event_id": event_id}
-    assert event_id == schema.check(event)["event_id"]
+    checked = schema.check({"event_type": "c", "event_id": event_id})
+    assert event_id == checked["event_id"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,383 @@
+"""What holds for every answer, over real sockets."""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tornado.httpclient import HTTPResponse
+
+from handlers.body import DISCARDED_BYTES
+from handlers.errors import ERRORS
+from storage.refusals import JournalFull
+from tests.handlers.raw_http import Answer, exchange, read_answer, request
+from tests.handlers.server import MAX_BODY_BYTES, Site, make_site
+
+Fetch = Callable[..., HTTPResponse]
+Exchange = Callable[..., Answer]
+
+ONE = "/api/v1/events"
+EVENT = b'{"event_type":"c"}'
+SHOP = "https://shop.example"
+
+
+@pytest.fixture
+def send(http_server: Any, http_port: int, io_loop: Any) -> Exchange:
+    """Send bytes and read an answer."""
+    return lambda *pieces: io_loop.run_sync(lambda: exchange(http_port, *pieces))
+
+
+def error_code(answer: Answer) -> tuple[int, str]:
+    return answer.status, answer.json["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/health", 200),
+        ("GET", "/ready", 200),
+        ("GET", "/", 404),
+        ("POST", "/nowhere", 404),
+        ("PUT", "/nowhere", 404),
+        ("GET", "/api/v1/events/1", 404),
+        ("GET", ONE, 405),
+        ("PUT", ONE, 405),
+        ("DELETE", ONE + "/batch", 405),
+        ("POST", "/health", 405),
+        ("BREW", "/health", 405),
+        ("OPTIONS", ONE, 204),
+        ("POST", ONE, 400),
+    ],
+)
+def test_every_answer_has_a_request_id_and_the_cors_headers(
+    send: Exchange, method: str, path: str, status: int
+) -> None:
+    answer = send(request(method, path, [("Origin", SHOP)]))
+    assert status == answer.status
+    assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"])
+    assert "server" not in answer.headers
+    if path != "/health" and path != "/ready":
+        assert SHOP == answer.headers["access-control-allow-origin"]
+        assert "true" == answer.headers["access-control-allow-credentials"]
+        assert "Origin" in answer.headers["vary"]
+    if status >= 400:
+        assert "application/json" == answer.headers["content-type"]
+        assert answer.headers["x-request-id"] == answer.json["request_id"]
+        assert answer.json["error"]["code"] in ERRORS
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [(ONE, "OPTIONS, POST"), (ONE + "/batch", "OPTIONS, POST"), ("/health", "GET, HEAD")],
+)
+def test_a_405_names_the_methods_there_are(send: Exchange, path: str, allow: str) -> None:
+    answer = send(request("PATCH", path))
+    assert (405, "method_not_allowed") == error_code(answer)
+    assert allow == answer.headers["allow"]
+
+
+def test_head_on_health_has_the_headers_and_no_body(
+    http_server: Any, http_port: int, io_loop: Any
+) -> None:
+    async def call() -> tuple[Answer, bytes]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
+        writer.write(request("HEAD", "/health", [("Connection", "close")]))
+        answer = await read_answer(reader, has_body=False)
+        rest = await reader.read()
+        writer.close()
+        return answer, rest
+
+    answer, rest = io_loop.run_sync(call)
+    assert 200 == answer.status
+    assert 0 < int(answer.headers["content-length"])
+    assert b"" == rest
+
+
+@pytest.mark.parametrize(
+    ("given", "trusted", "is_kept"),
+    [
+        ("abc-1", True, True),
+        ("abc-1", False, False),
+        ("a" * 65, True, False),
+        ("a b", True, False),
+        ("a\xff", True, False),
+    ],
+)
+def test_a_request_id_is_kept_if_a_trusted_proxy_gives_a_plain_one(
+    io_loop: Any, given: str, trusted: bool, is_kept: bool
+) -> None:
+    site = make_site(trusted=["127.0.0.0/8"] if trusted else [])
+    answer = on_a_site(io_loop, site, request("GET", "/health", [("X-Request-Id", given)]))
+    assert is_kept == (given == answer.headers["x-request-id"])
+
+
+def on_a_site(io_loop: Any, site: Site, *pieces: bytes) -> Answer:
+    async def call() -> Answer:
+        server = site.app.listen(0, "127.0.0.1", max_body_size=DISCARDED_BYTES)
+        (socket,) = server._sockets.values()
+        try:
+            return await exchange(socket.getsockname()[1], *pieces)
+        finally:
+            server.stop()
+
+    answer: Answer = io_loop.run_sync(call)
+    return answer
+
+
+def test_the_address_that_is_stored_is_not_one_a_client_makes_up(io_loop: Any) -> None:
+    site = make_site()
+    headers = [("X-Forwarded-For", "6.6.6.6"), ("X-Real-IP", "6.6.6.6")]
+    assert 200 == on_a_site(io_loop, site, request("POST", ONE, headers, EVENT)).status
+    assert "127.0.0.1" == site.sink.events[0]["ip_address"]
+
+
+def test_the_address_that_is_stored_is_the_one_a_trusted_proxy_saw(io_loop: Any) -> None:
+    site = make_site(trusted=["127.0.0.0/8", "10.0.0.0/8"])
+    headers = [("X-Forwarded-For", "6.6.6.6, 192.0.2.9"), ("X-Forwarded-For", "10.0.0.1")]
+    assert 200 == on_a_site(io_loop, site, request("POST", ONE, headers, EVENT)).status
+    assert "192.0.2.9" == site.sink.events[0]["ip_address"]
+
+
+def test_a_page_of_another_origin_is_refused_and_its_event_is_not_stored(io_loop: Any) -> None:
+    site = make_site(origins=["https://*.example.com"])
+    answer = on_a_site(io_loop, site, request("POST", ONE, [("Origin", SHOP)], EVENT))
+    assert (403, "origin_not_allowed") == error_code(answer)
+    assert [] == site.sink.events
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+    preflight = request("OPTIONS", ONE, [("Origin", SHOP)])
+    assert 403 == on_a_site(io_loop, site, preflight).status
+
+
+def test_a_page_of_a_listed_subdomain_is_let_in(io_loop: Any) -> None:
+    site = make_site(origins=["https://*.example.com"])
+    headers = [("Origin", "https://shop.example.com")]
+    answer = on_a_site(io_loop, site, request("POST", ONE, headers, EVENT))
+    assert (200, "https://shop.example.com") == (
+        answer.status,
+        answer.headers["access-control-allow-origin"],
+    )
+    assert 1 == len(site.sink.events)
+
+
+def test_a_server_without_an_origin_is_let_in_whatever_the_list(io_loop: Any) -> None:
+    site = make_site(origins=["https://*.example.com"])
+    assert 200 == on_a_site(io_loop, site, request("POST", ONE, [], EVENT)).status
+
+
+def test_a_preflight_grants_the_headers_that_were_asked_for(send: Exchange) -> None:
+    answer = send(
+        request(
+            "OPTIONS",
+            ONE,
+            [
+                ("Origin", SHOP),
+                ("Access-Control-Request-Method", "POST"),
+                ("Access-Control-Request-Headers", "authorization,x-project-id"),
+            ],
+        )
+    )
+    assert (204, b"") == (answer.status, answer.body)
+    granted = answer.headers["access-control-allow-headers"]
+    assert {"authorization", "x-project-id"} == set(granted.lower().replace(" ", "").split(","))
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    assert 0 < int(answer.headers["access-control-max-age"])
+
+
+BIG = MAX_BODY_BYTES * 20
+
+
+def chunked(size: int, piece: int = 8192) -> list[bytes]:
+    head = request("POST", ONE, [("Transfer-Encoding", "chunked"), ("Origin", SHOP)])
+    chunk = f"{piece:x}\r\n".encode() + b"x" * piece + b"\r\n"
+    return [head, *[chunk] * (size // piece), b"0\r\n\r\n"]
+
+
+def test_a_body_over_the_limit_is_read_and_then_answered(send: Exchange, site: Site) -> None:
+    answer = send(request("POST", ONE, [("Origin", SHOP)], b"x" * BIG))
+    assert (413, "body_too_large") == error_code(answer)
+    assert SHOP == answer.headers["access-control-allow-origin"]
+    assert [] == site.sink.events
+
+
+def test_a_chunked_body_over_the_limit_is_a_413_too(send: Exchange) -> None:
+    answer = send(*chunked(BIG))
+    assert (413, "body_too_large") == error_code(answer)
+    assert SHOP == answer.headers["access-control-allow-origin"]
+
+
+def test_a_chunked_body_is_read(send: Exchange, site: Site) -> None:
+    head = request("POST", ONE, [("Transfer-Encoding", "chunked")])
+    assert (
+        200
+        == send(head, b"5\r\n", EVENT[:5], b"\r\n", b"d\r\n", EVENT[5:], b"\r\n0\r\n\r\n").status
+    )
+    assert 1 == len(site.sink.events)
+
+
+def test_a_connection_goes_on_after_a_413(http_server: Any, http_port: int, io_loop: Any) -> None:
+    async def call() -> list[int]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
+        statuses = []
+        for body in (b"x" * BIG, EVENT):
+            writer.write(request("POST", ONE, [], body))
+            statuses.append((await read_answer(reader)).status)
+        writer.close()
+        return statuses
+
+    assert [413, 200] == io_loop.run_sync(call)
+
+
+def test_a_client_that_waits_for_100_continue_gets_the_413_at_once(send: Exchange) -> None:
+    headers = [("Expect", "100-continue"), ("Content-Length", str(BIG)), ("Origin", SHOP)]
+    answer = send(request("POST", ONE, headers))
+    assert (413, "body_too_large") == error_code(answer)
+    assert SHOP == answer.headers["access-control-allow-origin"]
+
+
+def test_a_client_that_waits_for_100_continue_is_told_to_go_on(
+    http_server: Any, http_port: int, io_loop: Any
+) -> None:
+    async def call() -> tuple[bytes, int]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
+        headers = [("Expect", "100-continue"), ("Content-Length", str(len(EVENT)))]
+        writer.write(request("POST", ONE, headers))
+        interim = await reader.readuntil(b"\r\n\r\n")
+        writer.write(EVENT)
+        answer = await read_answer(reader)
+        writer.close()
+        return interim, answer.status
+
+    assert (b"HTTP/1.1 100 (Continue)\r\n\r\n", 200) == io_loop.run_sync(call)
+
+
+def test_a_body_too_large_to_be_read_at_all_is_answered_at_once(io_loop: Any) -> None:
+    headers = [("Content-Length", str(10 * DISCARDED_BYTES)), ("Origin", SHOP)]
+    answer = on_a_site(io_loop, make_site(), request("POST", ONE, headers))
+    assert (413, "body_too_large") == error_code(answer)
+    assert "close" == answer.headers["connection"].lower()
+    assert SHOP == answer.headers["access-control-allow-origin"]
+
+
+def test_ready_tells_why_not(fetch: Fetch, site: Site) -> None:
+    site.sink.refused = JournalFull("the journal is full", 7)
+    response = fetch("/ready", "GET")
+    assert (503, "7") == (response.code, response.headers["Retry-After"])
+    assert "journal_full" == json.loads(response.body)["error"]["code"]
+    assert 200 == fetch("/health", "GET").code
+
+
+def test_a_server_that_stops_is_not_ready_and_closes_connections(fetch: Fetch, site: Site) -> None:
+    site.activity.draining = True
+    response = fetch("/ready", "GET")
+    assert (503, "shutting_down") == (
+        response.code,
+        json.loads(response.body)["error"]["code"],
+    )
+    assert "close" == response.headers["Connection"].lower()
+
+
+def test_a_request_that_is_answered_is_not_under_way_any_more(fetch: Fetch, site: Site) -> None:
+    fetch(ONE, body=EVENT)
+    fetch(ONE, body=b"nonsense")
+    fetch("/nowhere", "GET")
+    assert 0 == site.activity.under_way
+
+
+def test_a_request_whose_client_went_is_not_under_way_any_more(
+    http_server: Any, http_port: int, io_loop: Any, site: Site
+) -> None:
+    async def call() -> list[int]:
+        _, writer = await asyncio.open_connection("127.0.0.1", http_port)
+        writer.write(request("POST", ONE, [("Content-Length", "100")]))
+        seen: list[int] = []
+        for expected in (1, 0):
+            while site.activity.under_way != expected:
+                await asyncio.sleep(0.01)
+            seen.append(expected)
+            writer.close()
+        return seen
+
+    assert [1, 0] == io_loop.run_sync(call)
+
+
+def access_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [
+        vars(record)["fields"] for record in caplog.records if record.name == "handlers.access_log"
+    ]
+
+
+def test_a_request_has_one_line_in_the_log(fetch: Fetch, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        response = fetch(ONE, body=EVENT)
+    (line,) = access_lines(caplog)
+    assert line.pop("ms") >= 0
+    assert {
+        "method": "POST",
+        "path": ONE,
+        "status": 200,
+        "bytes": len(EVENT),
+        "request_id": response.headers["X-Request-Id"],
+        "client": "127.0.0.1",
+        "stored": 1,
+        "event_id": "made-1",
+    } == line
+
+
+def test_the_line_of_a_rejected_event_has_its_reason(
+    fetch: Fetch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        fetch(ONE, body=b"{}")
+    (line,) = access_lines(caplog)
+    assert ("invalid_event", "event_type is required") == (line["code"], line["message"])
+
+
+def test_at_level_warning_only_failures_of_the_server_are_logged(
+    fetch: Fetch, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        fetch(ONE, body=EVENT)
+        fetch(ONE, body=b"{}")
+        site.sink.refused = JournalFull("the journal is full", 7)
+        fetch(ONE, body=EVENT)
+    (line,) = access_lines(caplog)
+    assert (503, "journal_full") == (line["status"], line["code"])
+
+
+GARBAGE = [
+    b"\r\n\r\n",
+    b"GET\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(50) + b"\r\n\r\n",
+    b"POST /api/v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+    b"POST /api/v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+    b"POST /api/v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+    b"POST /api/v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST /api/v1/events HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+    b"GET /%ff%00%0a HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /" + b"a" * 60_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"POST /api/v1/events HTTP/1.1\r\nHost: a\r\nOrigin: \xff\r\nContent-Length: 2\r\n\r\n{}",
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
+def test_garbage_never_costs_the_next_client(
+    http_server: Any, http_port: int, io_loop: Any, site: Site, garbage: bytes
+) -> None:
+    async def call() -> tuple[bytes, int]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
+        writer.write(garbage)
+        writer.write_eof()
+        try:
+            told = await reader.read()
+        except ConnectionError:
+            told = b""
+        writer.close()
+        return told, (await exchange(http_port, request("POST", ONE, [], EVENT))).status
+
+    told, status = io_loop.run_sync(call)
+    assert b" 500 " not in told
+    assert 200 == status
+    assert 1 == len(site.sink.events)
