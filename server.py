@@ -215,6 +215,7 @@ class Server:
             "service": SERVICE,
             "version": VERSION,
             "uptime_seconds": round(time.monotonic() - self._started, 1),
+            "requests_under_way": self._activity.under_way,
             **delivery_status(self._backlog, self._journal, self._shipper, time.time()),
         }
 

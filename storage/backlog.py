@@ -3,6 +3,7 @@
 Invariants:
 
 - `segments`, `events` and `disk_bytes` count every sealed segment that is not delivered.
+- A segment that somebody else removed leaves these counts when the directory is read again.
 - At most `_LISTED` names are held in memory beyond those being shipped; the others are
   found again by reading the directory. A backlog of millions costs no memory.
 
@@ -57,6 +58,7 @@ class Backlog:
         self._events = 0
         self._disk_bytes = 0
         self._newest_first = True
+        self._left_unlisted = False
 
     @property
     def disk_bytes(self) -> int:
@@ -84,6 +86,7 @@ class Backlog:
         self._fresh.append(segment)
         if len(self._fresh) > _LISTED:
             self._fresh.popleft()
+            self._left_unlisted = True
 
     def take(self) -> SealedSegment | None:
         """The next segment to ship, or None if none is listed."""
@@ -122,6 +125,7 @@ class Backlog:
     def read_directory(self) -> list[SealedSegment]:
         """The oldest segments on disk. Blocks; give the result to `relist`."""
         self._delivered_meanwhile = set()
+        self._left_unlisted = False
         found = sealed_segments(self._fs, self._directory)
         return heapq.nsmallest(_LISTED, found, key=lambda segment: segment.name.id)
 
@@ -136,6 +140,13 @@ class Backlog:
         unlisted = self._segments - len(self._shipping) - len(self._fresh)
         new = (segment for segment in found if segment.name.id not in known)
         self._old = deque(islice(new, max(0, unlisted)))
+        if len(found) < _LISTED and not self._left_unlisted:
+            self._recount()
+
+    def _recount(self) -> None:
+        self._segments = self._events = self._disk_bytes = 0
+        for segment in (*self._shipping.values(), *self._old, *self._fresh):
+            self._count(segment, 1)
 
     def _count(self, segment: SealedSegment, sign: int) -> None:
         self._segments += sign

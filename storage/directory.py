@@ -79,4 +79,5 @@ def _as_store_error() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(type(error).__name__, str(error), permanent=False) from error
+        permanent = isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError)
+        raise StoreError(type(error).__name__, str(error), permanent=permanent) from error

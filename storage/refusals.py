@@ -1,7 +1,8 @@
 """Why the journal did not take events: the only thing handlers know of it.
 
-A refusal means that none of the events handed over is durable, and none will be
-delivered. The client may send them again.
+A refusal means that none of the events handed over is known to be durable, and the client
+should send them again. They are cut off the journal, so that they are not delivered unless
+the process dies after a failed sync, before the disk lets it cut.
 """
 
 

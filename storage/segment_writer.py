@@ -101,7 +101,9 @@ class SegmentWriter:
     def seal(self) -> None:
         """Close the open segment, if there is one; `take_sealed` then hands it over.
 
-        On OSError the segment waits for `repair`; its events stay durable.
+        Its events stay durable even on OSError: then the segment waits for `repair`, or, if
+        only the directory could not be synced, is handed over all the same, since a crash
+        would at worst bring its old name back.
         """
         if self._open is None:
             return

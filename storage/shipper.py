@@ -251,6 +251,7 @@ class Shipper:
             "objects": shipment.objects,
             "bytes": shipment.segment.size,
             "seconds": round(took_s, 3),
+            "damaged": shipment.damaged or None,
         }
         _log.info("segment delivered", extra={"fields": fields})
 

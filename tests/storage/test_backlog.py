@@ -275,3 +275,18 @@ def test_a_directory_that_cannot_be_read_is_read_again_later(tmp_path: Path) -> 
         backlog.read_directory()
     backlog.load()
     assert [each] == drained(backlog, tmp_path)
+
+
+def test_segments_that_somebody_removed_leave_the_counts(
+    backlog: Backlog, tmp_path: Path, short: int
+) -> None:
+    files = on_disk(tmp_path, *range(10))
+    backlog.load()
+    for each in files[short:]:
+        (tmp_path / each.name.file_name).unlink()
+    assert files[:short] == sorted(drained(backlog, tmp_path), key=lambda each: each.name.id)
+    assert (0, 0, 0) == (
+        backlog.counts().segments,
+        backlog.counts().events,
+        backlog.disk_bytes,
+    )

@@ -1,0 +1,104 @@
+"""`python server.py` with its options, and with settings that cannot be used."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.seaweed import Bucket, Seaweed
+from tests.support.server_process import ROOT, ServerProcess
+
+
+def run(directory: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "server.py", *options],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "HOME": str(directory), **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_says_what_there_is(tmp_path: Path) -> None:
+    done = run(tmp_path, "--help")
+    assert 0 == done.returncode
+    assert all(word in done.stdout for word in ("--check", "--version", ".env.example"))
+
+
+def test_version_is_the_changelogs(tmp_path: Path) -> None:
+    done = run(tmp_path, "--version")
+    name, version = done.stdout.split()
+    assert "analytics-platform" == name
+    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_problem_of_the_settings_is_told_at_once(tmp_path: Path) -> None:
+    done = run(tmp_path, PORT="99999", FLUSH_INTERVAL="soon", LOG_FORMAT="xml")
+    assert 2 == done.returncode
+    assert all(
+        name in done.stderr for name in ("PORT", "FLUSH_INTERVAL", "LOG_FORMAT", "S3_BUCKET_NAME")
+    )
+    assert "Traceback" not in done.stderr
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_settings_come_from_a_file_and_the_environment_wins(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text('STORAGE_DIR="from file"\nPORT=70000\n')
+    assert "PORT" in run(tmp_path).stderr
+    assert 0 == run(tmp_path, "--check", PORT="0").returncode
+    assert (tmp_path / "from file").is_dir()
+
+
+def test_check_finds_a_directory_that_works(tmp_path: Path) -> None:
+    done = run(tmp_path, "--check", STORAGE_DIR="store", JOURNAL_DIR="journal")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert all(line.startswith("ok ") for line in done.stdout.splitlines())
+    assert [] == [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+
+
+def test_check_tells_that_the_journal_is_in_use(server: ServerProcess) -> None:
+    server.start()
+    done = run(server.directory, "--check", STORAGE_DIR="store", JOURNAL_DIR="journal")
+    assert 1 == done.returncode
+    assert "FAIL journal: " in done.stdout
+    assert "stop that one" in done.stdout
+
+
+def test_check_with_leave_to_put_and_nothing_else_is_fine(tmp_path: Path, bucket: Bucket) -> None:
+    done = run(tmp_path, "--check", **bucket.settings)
+    assert 0 == done.returncode, done.stdout
+    assert "reading is not permitted, which is fine" in done.stdout
+    assert "deleting is not permitted, which is fine" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, ("SignatureDoesNotMatch", "the secret key is wrong")),
+        ({"AWS_ACCESS_KEY_ID": "stranger"}, ("InvalidAccessKeyId", "the access key is unknown")),
+        ({"S3_BUCKET_NAME": "missing"}, ("AccessDenied", "allow s3:PutObject")),
+        ({"S3_ENDPOINT_URL": "http://127.0.0.1:1"}, ("127.0.0.1:1", "check the network")),
+        (
+            {"AWS_ACCESS_KEY_ID": "", "AWS_EC2_METADATA_DISABLED": "true"},
+            ("credentials", "aws configure"),
+        ),
+    ],
+    ids=["secret", "key", "bucket", "endpoint", "none"],
+)
+def test_check_says_in_plain_words_what_is_wrong_with_s3(
+    tmp_path: Path, bucket: Bucket, settings: dict[str, str], words: tuple[str, ...]
+) -> None:
+    done = run(tmp_path, "--check", **bucket.settings | settings)
+    assert 1 == done.returncode
+    assert "Traceback" not in done.stderr
+    assert all(word in done.stdout for word in words), done.stdout
+
+
+def test_check_knows_a_bucket_that_is_not_there(tmp_path: Path, seaweed: Seaweed) -> None:
+    done = run(tmp_path, "--check", **seaweed.bucket().settings)
+    assert 1 == done.returncode
+    assert "create the bucket" in done.stdout

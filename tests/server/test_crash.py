@@ -1,0 +1,96 @@
+"""Power cuts: what was acknowledged is delivered, in exactly one object."""
+
+import random
+import threading
+import time
+from collections import Counter
+from itertools import islice
+
+import pytest
+import requests
+
+from tests.server.test_delivery import events_in, files
+from tests.support.seaweed import Bucket
+from tests.support.server_process import ServerProcess
+
+
+class Burst:
+    """Sends events from several connections until the server is gone."""
+
+    def __init__(self, url: str, name: str, events: int, senders: int = 8) -> None:
+        self.acknowledged: set[str] = set()
+        self._url = url
+        self._name = name
+        self._numbers = iter(range(events))
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._send) for _ in range(senders)]
+        for thread in self._threads:
+            thread.start()
+
+    def _next(self) -> list[int]:
+        with self._lock:
+            return list(islice(self._numbers, 10))
+
+    def _send(self) -> None:
+        with requests.Session() as session:
+            while numbers := self._next():
+                ids = [f"{self._name}-{number}" for number in numbers]
+                try:
+                    self._post(session, ids, as_batch=numbers[0] % 3 == 0)
+                except requests.RequestException:
+                    return
+
+    def _post(self, session: requests.Session, ids: list[str], as_batch: bool) -> None:
+        events = [{"event_id": event_id, "event_type": "c"} for event_id in ids]
+        if as_batch:
+            answer = session.post(f"{self._url}/api/v1/events/batch", json=events, timeout=30)
+            if answer.ok:
+                self.acknowledged.update(answer.json()["event_ids"])
+            return
+        for event in events:
+            answer = session.post(f"{self._url}/api/v1/events", json=event, timeout=30)
+            if answer.ok:
+                self.acknowledged.add(answer.json()["event_id"])
+
+    def wait(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+
+def test_a_burst_of_10_000_events_survives_kill_9(server: ServerProcess, bucket: Bucket) -> None:
+    server.start(STORAGE_DIR=None, FLUSH_INTERVAL="200ms", **bucket.settings)
+    burst = Burst(server.url, "burst", events=10_000)
+    while len(burst.acknowledged) < 3000:
+        time.sleep(0.01)
+    server.kill()
+    burst.wait()
+    assert 3000 <= len(burst.acknowledged) < 10_000
+    server.start()
+    server.wait_until_delivered()
+    stored = Counter(event["event_id"] for event in events_in(bucket.objects()))
+    assert set() == burst.acknowledged - set(stored)
+    assert {1} == set(stored.values())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kill_9_at_random_moments_loses_nothing(server: ServerProcess, seed: int) -> None:
+    moments = random.Random(seed)
+    acknowledged: set[str] = set()
+    for start in range(4):
+        server.start(
+            FLUSH_INTERVAL="50ms", OBJECT_LAYOUT=moments.choice(["auto", "event", "batch"])
+        )
+        burst = Burst(server.url, f"start-{start}", events=100_000)
+        while not burst.acknowledged:
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.3))
+        server.kill()
+        burst.wait()
+        acknowledged |= burst.acknowledged
+    server.start()
+    server.wait_until_delivered()
+    stored = Counter(event["event_id"] for event in events_in(files(server.store)))
+    assert set() == acknowledged - set(stored)
+    assert {1} == set(stored.values())
+    assert 0 == server.stop()
+    assert [] == [path.name for path in server.journal.glob("*.sealed")]

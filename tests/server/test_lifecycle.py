@@ -1,0 +1,150 @@
+"""Start and shutdown."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+
+from tests.server.test_delivery import events_in, files
+from tests.support.seaweed import free_ports
+from tests.support.server_process import ServerProcess
+
+
+def test_a_stop_delivers_what_is_there_and_exits_with_0(server: ServerProcess) -> None:
+    server.start(FLUSH_INTERVAL="1h")
+    server.post({"event_id": "e1", "event_type": "c"})
+    assert 0 == server.stop()
+    assert ["e1"] == [event["event_id"] for event in events_in(files(server.store))]
+    said = [line["event"] for line in server.log() if line["event"].startswith("shutdown")]
+    assert [
+        "shutdown: asked to stop",
+        "shutdown: no more requests",
+        "shutdown: journal closed",
+        "shutdown: shipping ended",
+    ] == said
+    assert "stopped" == server.log()[-1]["event"]
+
+
+def test_what_cannot_be_delivered_in_time_is_delivered_at_the_next_start(
+    server: ServerProcess,
+) -> None:
+    (port,) = free_ports(1)
+    server.start(
+        STORAGE_DIR=None,
+        S3_BUCKET_NAME="nowhere",
+        AWS_REGION="eu-central-1",
+        S3_ENDPOINT_URL=f"http://127.0.0.1:{port}",
+        AWS_ACCESS_KEY_ID="a",
+        AWS_SECRET_ACCESS_KEY="b",
+        DRAIN_TIMEOUT="500ms",
+    )
+    server.post({"event_id": "e1", "event_type": "c"})
+    assert 0 == server.stop()
+    assert 1 == server.log("shutdown: shipping ended")[0]["events_left"]
+    server.start(S3_BUCKET_NAME=None, STORAGE_DIR="store")
+    server.wait_until_delivered()
+    assert ["e1"] == [event["event_id"] for event in events_in(files(server.store))]
+
+
+def test_a_second_signal_ends_it_at_once_and_loses_nothing(server: ServerProcess) -> None:
+    (port,) = free_ports(1)
+    server.start(
+        STORAGE_DIR=None,
+        S3_BUCKET_NAME="nowhere",
+        AWS_REGION="eu-central-1",
+        S3_ENDPOINT_URL=f"http://127.0.0.1:{port}",
+        AWS_ACCESS_KEY_ID="a",
+        AWS_SECRET_ACCESS_KEY="b",
+        DRAIN_TIMEOUT="1h",
+    )
+    server.post({"event_id": "e1", "event_type": "c"})
+    server.send_signal(signal.SIGINT)
+    server.wait_for("shutdown: journal closed")
+    server.send_signal(signal.SIGTERM)
+    assert 128 + signal.SIGTERM == server.wait()
+    server.start(S3_BUCKET_NAME=None, STORAGE_DIR="store")
+    server.wait_until_delivered()
+    assert 1 == len(files(server.store))
+
+
+def test_a_request_under_way_is_finished(server: ServerProcess) -> None:
+    server.start()
+    answers: list[requests.Response] = []
+    release = threading.Event()
+
+    def slow_body() -> Iterator[bytes]:
+        yield b'{"event_id": "slow", '
+        release.wait(30)
+        yield b'"event_type": "c"}'
+
+    def send() -> None:
+        answers.append(requests.post(server.url + "/api/v1/events", data=slow_body(), timeout=30))
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    while server.get("/health").json()["requests_under_way"] < 2:
+        time.sleep(0.01)
+    server.send_signal(signal.SIGTERM)
+    server.wait_for("shutdown: asked to stop")
+    release.set()
+    sender.join()
+    assert 0 == server.wait()
+    assert [200] == [answer.status_code for answer in answers]
+    assert "close" == answers[0].headers["Connection"].lower()
+    assert ["slow"] == [event["event_id"] for event in events_in(files(server.store))]
+
+
+def test_two_servers_never_share_a_journal(server: ServerProcess, tmp_path: Path) -> None:
+    server.start()
+    second = ServerProcess(tmp_path)
+    second.spawn()
+    assert 1 == second.wait()
+    (failure,) = second.log("cannot start")
+    assert "journal" in failure["cause"]
+    assert 200 == server.post({"event_type": "c"}).status_code
+
+
+def test_a_port_that_is_taken_is_told(server: ServerProcess, tmp_path: Path) -> None:
+    server.start()
+    second = ServerProcess(tmp_path, {"JOURNAL_DIR": "other"})
+    second.spawn(PORT=server.url.rpartition(":")[2])
+    assert 1 == second.wait()
+    assert "in use" in second.log("cannot start")[0]["cause"]
+
+
+def test_the_start_tells_every_setting_and_no_secret(server: ServerProcess) -> None:
+    server.start(
+        STORAGE_DIR=None,
+        S3_BUCKET_NAME="nowhere",
+        AWS_REGION="eu-central-1",
+        S3_ENDPOINT_URL="http://user:hidden@127.0.0.1:1",
+        AWS_ACCESS_KEY_ID="hidden",
+        AWS_SECRET_ACCESS_KEY="hidden",
+    )
+    (line,) = server.log("starting")
+    assert ("nowhere", "10GiB", "http://***@127.0.0.1:1") == (
+        line["S3_BUCKET_NAME"],
+        line["JOURNAL_MAX_BYTES"],
+        line["S3_ENDPOINT_URL"],
+    )
+    assert "hidden" not in str(server.log())
+
+
+def test_health_tells_what_a_person_wants_to_see(server: ServerProcess) -> None:
+    server.start(FLUSH_INTERVAL="1h")
+    server.post({"event_type": "c"})
+    health = server.get("/health").json()
+    assert ("healthy", "analytics-platform", 1, None, None) == (
+        health["status"],
+        health["service"],
+        health["backlog"]["events"],
+        health["last_delivery"],
+        health["last_error"],
+    )
+    assert health["backlog"]["bytes"] > 0
+    assert health["backlog"]["seconds"] >= 0
+    assert health["timestamp"].endswith("Z")
+    assert {"version", "uptime_seconds"} <= set(health)
