@@ -1,0 +1,82 @@
+"""One way for everything that is logged, from the first line of a process to its last."""
+
+import contextlib
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from io import TextIOWrapper
+from types import TracebackType
+from typing import TextIO
+
+from logs.formats import FORMATS
+from logs.sink import BufferedSink, SinkHandler
+
+_log = logging.getLogger(__name__)
+
+# They tell at level info and debug what only their own developers want to know; tornado.access
+# is what our own line for each request replaces.
+_NOISY = ("asyncio", "boto3", "botocore", "s3transfer", "tornado", "urllib3")
+
+
+class LogOutput:
+    """The logging of a process, until it is closed."""
+
+    def __init__(self, sink: BufferedSink, undo: contextlib.ExitStack) -> None:
+        self._sink = sink
+        self._undo = undo
+
+    def close(self) -> None:
+        """Write what is waiting, and leave logging as it was found."""
+        self._undo.close()
+        self._sink.close()
+
+
+def configure(level: str, format: str, stream: TextIO | None = None) -> LogOutput:  # noqa: A002
+    """Log what is at least `level` in `format` (text or json) to `stream`, stderr by default."""
+    stream = sys.stderr if stream is None else stream
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    sink = BufferedSink(stream)
+    handler = SinkHandler(sink)
+    handler.setFormatter(FORMATS[format]())
+    undo = contextlib.ExitStack()
+    root = logging.getLogger()
+    _set_level(undo, root, logging.getLevelNamesMapping()[level.upper()])
+    for name in _NOISY:
+        _set_level(undo, logging.getLogger(name), max(root.level, logging.WARNING))
+    root.addHandler(handler)
+    undo.callback(root.removeHandler, handler)
+    logging.captureWarnings(True)
+    undo.callback(logging.captureWarnings, False)
+    _log_what_nobody_caught(undo)
+    return LogOutput(sink, undo)
+
+
+def _set_level(undo: contextlib.ExitStack, logger: logging.Logger, level: int) -> None:
+    undo.callback(logger.setLevel, logger.level)
+    logger.setLevel(level)
+
+
+def _log_what_nobody_caught(undo: contextlib.ExitStack) -> None:
+    undo.callback(setattr, sys, "excepthook", sys.excepthook)
+    undo.callback(setattr, threading, "excepthook", threading.excepthook)
+    sys.excepthook = _hook(sys.excepthook)
+    threading.excepthook = _log_from_thread
+
+
+def _hook(
+    before: Callable[[type[BaseException], BaseException, TracebackType | None], object],
+) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+    def log(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            before(kind, error, trace)
+        else:
+            _log.critical("uncaught exception", exc_info=(kind, error, trace))
+
+    return log
+
+
+def _log_from_thread(args: threading.ExceptHookArgs) -> None:
+    fields = {"thread": args.thread.name if args.thread else None}
+    _log.critical("uncaught exception", extra={"fields": fields}, exc_info=args.exc_value)
