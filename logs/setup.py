@@ -5,7 +5,6 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from io import TextIOWrapper
 from types import TracebackType
 from typing import TextIO
 
@@ -35,7 +34,7 @@ class LogOutput:
 def configure(level: str, format: str, stream: TextIO | None = None) -> LogOutput:  # noqa: A002
     """Log what is at least `level` in `format` (text or json) to `stream`, stderr by default."""
     stream = sys.stderr if stream is None else stream
-    if isinstance(stream, TextIOWrapper):
+    if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
     sink = BufferedSink(stream)
     handler = SinkHandler(sink)

@@ -149,6 +149,7 @@ class Seaweed:
                     "-webdav=false",
                     "-admin.ui=false",
                     "-s3.port.iceberg=0",
+                    "-s3.port.lance=0",
                     *options,
                 ],
                 cwd=self._directory,
@@ -163,7 +164,8 @@ class Seaweed:
             try:
                 self.admin.list_buckets()
             except (BotoCoreError, ClientError):
-                if time.monotonic() > until:
+                assert self._process is not None
+                if time.monotonic() > until or self._process.poll() is not None:
                     raise
                 time.sleep(0.1)
             else:

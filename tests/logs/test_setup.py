@@ -1,0 +1,135 @@
+import io
+import json
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from logs.setup import LogOutput, configure
+
+Configure = Callable[..., io.StringIO]
+_log = logging.getLogger("tests.some.module")
+
+
+@pytest.fixture
+def outputs() -> Iterator[list[LogOutput]]:
+    outputs: list[LogOutput] = []
+    yield outputs
+    for output in reversed(outputs):
+        output.close()
+
+
+@pytest.fixture
+def start(outputs: list[LogOutput]) -> Configure:
+    """Configure logging to a text that grows."""
+
+    def start(level: str = "info", format: str = "json") -> io.StringIO:  # noqa: A002
+        stream = io.StringIO()
+        outputs.append(configure(level, format, stream))
+        return stream
+
+    return start
+
+
+def lines(stream: io.StringIO, outputs: list[LogOutput]) -> list[dict[str, object]]:
+    """What was logged; logging is closed."""
+    outputs.pop().close()
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_what_is_logged_comes_out_with_its_fields(
+    start: Configure, outputs: list[LogOutput]
+) -> None:
+    stream = start()
+    _log.info("delivered", extra={"fields": {"events": 3}})
+    (line,) = lines(stream, outputs)
+    assert ("delivered", 3, "tests.some.module") == (line["event"], line["events"], line["logger"])
+
+
+def test_text_is_the_other_format(start: Configure, outputs: list[LogOutput]) -> None:
+    stream = start(format="text")
+    _log.info("delivered", extra={"fields": {"events": 3}})
+    outputs.pop().close()
+    assert stream.getvalue().endswith(" INFO    tests.some.module delivered events=3\n")
+
+
+class Costly:
+    def __str__(self) -> str:
+        raise AssertionError("formatted although nobody reads it")
+
+
+def test_below_the_level_nothing_is_formatted(start: Configure, outputs: list[LogOutput]) -> None:
+    stream = start("warning")
+    _log.info("request", extra={"fields": {"value": Costly()}})
+    _log.warning("seen")
+    assert ["seen"] == [line["event"] for line in lines(stream, outputs)]
+
+
+def test_libraries_are_quiet_at_every_level(start: Configure, outputs: list[LogOutput]) -> None:
+    stream = start("debug")
+    for name in ("botocore.auth", "boto3", "urllib3.connectionpool", "tornado.access", "asyncio"):
+        logging.getLogger(name).info("chatter")
+    logging.getLogger("tornado.general").warning("malformed request")
+    assert ["malformed request"] == [line["event"] for line in lines(stream, outputs)]
+
+
+def test_warnings_are_logged(start: Configure, outputs: list[LogOutput]) -> None:
+    stream = start()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(True)
+        warnings.warn("beware", UserWarning, stacklevel=1)
+    (line,) = lines(stream, outputs)
+    assert "beware" in str(line["event"])
+
+
+def test_what_nobody_caught_is_logged(
+    start: Configure, outputs: list[LogOutput], expected_errors: list[str]
+) -> None:
+    expected_errors.append("uncaught exception")
+    stream = start()
+    error = RuntimeError("a defect")
+    sys.excepthook(RuntimeError, error, None)
+    (line,) = lines(stream, outputs)
+    assert ("critical", "uncaught exception") == (line["level"], line["event"])
+    assert "RuntimeError: a defect" in str(line["exception"])
+
+
+def test_what_nobody_caught_in_a_thread_is_logged(
+    start: Configure, outputs: list[LogOutput], expected_errors: list[str]
+) -> None:
+    expected_errors.append("uncaught exception")
+    stream = start()
+
+    def fail() -> None:
+        raise RuntimeError("a defect")
+
+    thread = threading.Thread(target=fail, name="worker")
+    thread.start()
+    thread.join()
+    (line,) = lines(stream, outputs)
+    assert ("uncaught exception", "worker") == (line["event"], line["thread"])
+
+
+def test_closing_leaves_everything_as_it_was() -> None:
+    def state() -> tuple[object, ...]:
+        root = logging.getLogger()
+        noisy = [logging.getLogger(name).level for name in ("botocore", "tornado", "asyncio")]
+        return (
+            root.level,
+            list(root.handlers),
+            noisy,
+            sys.excepthook,
+            threading.excepthook,
+            warnings.showwarning,
+        )
+
+    before = state()
+    output = configure("debug", "text", io.StringIO())
+    assert before != state()
+    output.close()
+    output.close()
+    assert before == state()
