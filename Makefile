@@ -41,7 +41,7 @@ format: .venv/installed-dev ## format the code and mend what lint can mend
 
 .PHONY: bench
 bench: .venv/installed ## measure the server's speed next to bare Tornado's (needs wrk)
-	$(BIN)/python -m benchmarks.http
+	$(BIN)/python -m benchmarks.throughput
 
 .PHONY: clean
 clean: ## remove everything that was set up; data/ and .env stay

@@ -14,7 +14,6 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 from dotenv import load_dotenv
 from tornado.httpserver import HTTPServer
@@ -41,6 +40,7 @@ from storage.shipment import Packer
 from storage.shipper import Shipper
 from storage.status import delivery_status
 from storage.store import Store, StoreError
+from validation.event_ids import random_ids
 from validation.ingest import EventReader
 from validation.settings import Settings, SettingsError, describe, load_settings
 from validation.timestamps import utc_now_text
@@ -184,7 +184,6 @@ class Server:
             self._make_app(),
             max_body_size=DISCARDED_BYTES,
             idle_connection_timeout=_IDLE_CONNECTION_TIMEOUT_S,
-            body_timeout=_BODY_TIMEOUT_S,
         )
 
     def _on_sealed(self, segment: SealedSegment) -> None:
@@ -196,7 +195,7 @@ class Server:
         reader = EventReader(
             max_event_bytes=settings.max_event_bytes,
             max_batch_events=settings.max_batch_events,
-            new_id=lambda: str(uuid4()),
+            new_id=partial(next, random_ids()),
             now=time.time,
         )
         return make_app(

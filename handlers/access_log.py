@@ -9,6 +9,7 @@ from handlers.base import BaseHandler
 _log = logging.getLogger(__name__)
 
 _SERVER_ERROR = 500
+_MAX_PATH_CHARS = 500
 
 
 def log_request(handler: RequestHandler) -> None:
@@ -20,7 +21,7 @@ def log_request(handler: RequestHandler) -> None:
     request = handler.request
     fields = {
         "method": request.method,
-        "path": request.path,
+        "path": request.path[:_MAX_PATH_CHARS],
         "status": status,
         "ms": round(request.request_time() * 1000, 2),
         "bytes": handler.received_bytes,
@@ -28,4 +29,7 @@ def log_request(handler: RequestHandler) -> None:
         "client": handler.client_address,
         **handler.log_fields,
     }
-    _log.log(level, "request", extra={"fields": fields})
+    # Logger.log() would first look through the stack for its caller, whom no format shows.
+    record = logging.LogRecord(_log.name, level, "", 0, "request", (), None)
+    record.fields = fields
+    _log.handle(record)

@@ -45,26 +45,29 @@ class BaseHandler(RequestHandler):
         self._is_counted = False
 
     def set_default_headers(self) -> None:
-        """Put what every answer has on this one, errors included."""
+        """Put what every answer has on this one, errors included.
+
+        No cache keeps the answer to a POST (RFC 9111, section 2), and no browser shows one.
+        """
         if not self.request_id:
             self._identify()
         self.clear_header("Server")
         self.set_header("Content-Type", "application/json")
-        self.set_header("Cache-Control", "no-store")
-        self.set_header("X-Content-Type-Options", "nosniff")
+        if self.request.method != "POST":
+            self.set_header("Cache-Control", "no-store")
+            self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("X-Request-Id", self.request_id)
         for name, value in self.cors_policy.response_headers(self.cors):
             self.set_header(name, value)
 
     def _identify(self) -> None:
-        headers = self.request.headers
         addresses: AddressResolver = self.settings["addresses"]
         peer = self.request.remote_ip or ""
         self.client_address = addresses.resolve(
-            peer, headers.get_list("X-Forwarded-For"), headers.get("X-Real-Ip")
+            peer, self.request.headers.get_list("X-Forwarded-For"), self.header("X-Real-Ip")
         )
-        self.cors: CorsDecision = self.cors_policy.decide(headers.get("Origin"))
-        given = headers.get("X-Request-Id", "")
+        self.cors: CorsDecision = self.cors_policy.decide(self.header("Origin"))
+        given = self.header("X-Request-Id")
         if given and addresses.trusts(peer) and _REQUEST_ID.fullmatch(given):
             self.request_id = given
         else:
@@ -79,9 +82,17 @@ class BaseHandler(RequestHandler):
         if self.settings["cors_debug"]:
             self._log_cors()
 
+    def header(self, name: str) -> str | None:
+        """A header of the request, several of one name joined by commas; None if it is absent.
+
+        Asking HTTPHeaders for one that is absent raises and catches a KeyError each time.
+        """
+        values = self.request.headers.get_list(name)
+        return ",".join(values) if values else None
+
     def _log_cors(self) -> None:
         fields = {
-            "origin": self.request.headers.get("Origin"),
+            "origin": self.header("Origin"),
             "allowed": self.cors.allowed,
             "reason": self.cors.reason,
             "method": self.request.method,
@@ -134,7 +145,7 @@ class BaseHandler(RequestHandler):
     ) -> None:
         """Log what was not foreseen; the request's own line tells of the rest."""
         if not isinstance(value, HTTPError):
-            fields = {"request_id": self.request_id, "path": self.request.path}
+            fields = {"request_id": self.request_id}
             _log.error("request failed", extra={"fields": fields}, exc_info=value)
 
     @classmethod

@@ -1,7 +1,7 @@
 """A request's body on its way in: bounded, and unpacked if it is gzip."""
 
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from handlers.errors import ApiError
 
@@ -17,8 +17,7 @@ _MAX_GZIP_MEMBERS = 32
 DISCARDED_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class BodyHeaders:
+class BodyHeaders(NamedTuple):
     """What the headers say of the body."""
 
     content_type: str

@@ -71,11 +71,10 @@ class IngestHandler(BaseHandler):
             raise self._problem
 
     def _body_headers(self) -> BodyHeaders:
-        headers = self.request.headers
-        length = headers.get("Content-Length", "")
+        length = self.header("Content-Length") or ""
         return BodyHeaders(
-            content_type=headers.get("Content-Type", "").strip().lower(),
-            content_encoding=headers.get("Content-Encoding", "").strip().lower(),
+            content_type=(self.header("Content-Type") or "").strip().lower(),
+            content_encoding=(self.header("Content-Encoding") or "").strip().lower(),
             content_length=int(length) if length.isascii() and length.isdigit() else None,
         )
 
@@ -86,7 +85,7 @@ class IngestHandler(BaseHandler):
         return ApiError("origin_not_allowed", message)
 
     def _waits_for_continue(self) -> bool:
-        return self.request.headers.get("Expect", "").lower() == "100-continue"
+        return (self.header("Expect") or "").lower() == "100-continue"
 
     # Tornado would add an answer of its own about the length to ours; it closes the connection
     # as soon as ours is written.
@@ -112,7 +111,7 @@ class IngestHandler(BaseHandler):
             raise problem
         methods = self.methods()
         self.set_header("Allow", ", ".join(methods))
-        asked = self.request.headers.get("Access-Control-Request-Headers")
+        asked = self.header("Access-Control-Request-Headers")
         for name, value in self.cors_policy.preflight_headers(self.cors, methods, asked):
             self.set_header(name, value)
         self.set_status(204)
@@ -131,7 +130,7 @@ class IngestHandler(BaseHandler):
         return Receipt(
             received_at=self._ingest.received_at(),
             ip_address=self.client_address,
-            user_agent=_as_text(self.request.headers.get("User-Agent")),
+            user_agent=_as_text(self.header("User-Agent")),
         )
 
     async def _store(self, lines: Sequence[bytes]) -> None:
@@ -175,7 +174,7 @@ class BatchHandler(IngestHandler):
 
     def _read(self) -> list[Accepted | Rejected]:
         reader = self._ingest.reader
-        content_type = self.request.headers.get("Content-Type", "")
+        content_type = self.header("Content-Type") or ""
         is_ndjson = content_type.partition(";")[0].strip().lower() == _NDJSON
         read = reader.ndjson if is_ndjson else reader.batch
         try:

@@ -15,6 +15,10 @@ from typing import TextIO
 
 MAX_WAITING_CHARS = 8 * 1024 * 1024
 
+# How long a line waits for others to be written with it: waking the thread costs the one that
+# logs more than the line does.
+_GATHER_S = 0.05
+
 
 class BufferedSink:
     """Writes lines to `stream` in the order in which they came, from a thread of its own."""
@@ -39,7 +43,8 @@ class BufferedSink:
                 return
             self._lines.append(line)
             self._waiting_chars += len(line)
-            self._changed.notify()
+            if len(self._lines) == 1:
+                self._changed.notify()
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Write what is waiting, for at most `timeout_s`."""
@@ -54,8 +59,8 @@ class BufferedSink:
 
     def _next(self) -> list[str]:
         with self._changed:
-            while not self._lines and not self._dropped and not self._closing:
-                self._changed.wait()
+            self._changed.wait_for(lambda: self._lines or self._dropped or self._closing)
+            self._changed.wait_for(lambda: self._closing, _GATHER_S)
             lines = list(self._lines)
             self._lines.clear()
             self._waiting_chars = 0

@@ -8,9 +8,8 @@ _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:)(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 _MAX_CHARS = 64
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_AHEAD = timedelta(hours=24)
+_AHEAD_S = 24 * 60 * 60
 _SECOND = timedelta(seconds=1)
 
 
@@ -32,9 +31,9 @@ def event_time(text: str, now: float) -> str:
     moment = _moment(text)
     if moment < _EARLIEST:
         raise ValueError("must not be before 2000-01-01")
-    if moment > _EPOCH + timedelta(seconds=now) + _AHEAD:
+    if moment.timestamp() > now + _AHEAD_S:
         raise ValueError("must not be more than 24 hours from now")
-    return utc_text(moment.astimezone(UTC))
+    return utc_text(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
 
 
 def _moment(text: str) -> datetime:

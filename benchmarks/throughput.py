@@ -1,6 +1,6 @@
 """Requests per second of the whole server, as a part of what bare Tornado does.
 
-    .venv/bin/python -m benchmarks.http [rounds] [seconds]
+    .venv/bin/python -m benchmarks.throughput [rounds] [seconds]
 
 Both run on this machine, in turns, with 32 connections, and the ratio of each round is
 taken: a noisy machine disturbs both alike. Needs wrk.
@@ -82,7 +82,7 @@ def main(rounds: int, seconds: int) -> None:
         }
         with (
             _running([python, "server.py"], ours, settings),
-            _running([python, "benchmarks/bare.py", str(bare)], bare, {}),
+            _running([python, "-m", "benchmarks.bare", str(bare)], bare, {}),
         ):
             for _ in range(rounds):
                 baseline = _requests_per_second(bare, seconds)

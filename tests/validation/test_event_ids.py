@@ -1,0 +1,16 @@
+from itertools import islice
+from uuid import UUID
+
+from validation.event_ids import random_ids
+
+
+def test_each_id_is_a_random_uuid_of_its_own() -> None:
+    ids = list(islice(random_ids(), 1000))
+    assert 1000 == len(set(ids))
+    assert {4} == {UUID(each).version for each in ids}
+    assert ids == [str(UUID(each)) for each in ids]
+
+
+def test_two_sources_have_nothing_in_common() -> None:
+    one, other = (set(islice(random_ids(), 300)) for _ in range(2))
+    assert one.isdisjoint(other)
