@@ -1,0 +1,104 @@
+"""The README's commands and answers, against the server."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado.routing import PathMatches
+
+from tests.handlers.server import make_site
+from tests.support.parts import require
+from tests.support.server_process import ROOT, ServerProcess
+from tests.test_documents import README, json_blocks, table
+
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", README, re.S)
+    for line in block.splitlines()
+    if line and not line.startswith("#")
+]
+
+
+@pytest.fixture
+def here(server: ServerProcess) -> ServerProcess:
+    """The server with the store and journal that `make run` gives it."""
+    require("curl")
+    return server.start(STORAGE_DIR="data/store", JOURNAL_DIR="data/journal")
+
+
+def run(command: str, server: ServerProcess) -> str:
+    """A command of the README, with the port of this server."""
+    done = subprocess.run(
+        command.replace("http://localhost:8080", server.url),
+        shell=True,
+        cwd=server.directory,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
+
+
+def answer(output: str) -> tuple[int, Any]:
+    head, _, body = output.replace("\r\n", "\n").partition("\n\n")
+    return int(head.split()[1]), json.loads(body)
+
+
+def of(word: str) -> list[str]:
+    return [command for command in COMMANDS if word in command]
+
+
+def test_the_first_event_is_answered_and_stored_as_the_readme_says(here: ServerProcess) -> None:
+    (first,) = of('"event_id": "first"')
+    success, _, _ = json_blocks(README)
+    assert (200, success) == answer(run(first, here))
+    here.wait_until_delivered()
+    (show,) = of("cat ")
+    assert "/pricing" == json.loads(run(show, here))["properties"]["path"]
+
+
+def test_the_batches_are_answered_as_the_readme_says(here: ServerProcess) -> None:
+    array, lines = of("/events/batch")
+    _, shown, _ = json_blocks(README)
+    status, told = answer(run(array, here))
+    assert 207 == status
+    assert told.pop("event_ids")[1] is None
+    assert shown.pop("event_ids")[1] is None
+    assert shown == told
+    assert (200, 2) == ((found := answer(run(lines, here)))[0], found[1]["success_count"])
+
+
+def test_errors_have_the_form_that_the_readme_shows(here: ServerProcess) -> None:
+    _, _, shown = json_blocks(README)
+    response = here.post({"user_id": "u"})
+    told = response.json()
+    assert shown["error"] == told["error"]
+    assert set(shown) == set(told)
+    assert len(shown["request_id"]) == len(told["request_id"])
+
+
+def test_the_readme_has_every_route() -> None:
+    matchers = [rule.matcher for rule in make_site().app.wildcard_router.rules]
+    routes = {
+        each.regex.pattern.rstrip("$/?") for each in matchers if isinstance(each, PathMatches)
+    }
+    named = {row[0].strip("`").split()[1] for row in table(README, "request", "answer")}
+    assert named == routes
+
+
+def test_every_make_target_of_the_readme_is_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.M))
+    assert {"run", "test"} <= named <= targets
+
+
+def test_settings_of_the_example_file_serve(server: ServerProcess, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
+    server.start(STORAGE_DIR=None)
+    assert 200 == server.post({"event_type": "c"}).status_code
+    server.wait_until_delivered()
+    assert 1 == len(list((tmp_path / "data" / "store" / "events").rglob("*.json")))
