@@ -17,6 +17,7 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 from tornado.httpserver import HTTPServer
+from tornado.ioloop import PeriodicCallback
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
@@ -55,6 +56,7 @@ _EXIT_BAD_SETTINGS = 2
 
 _IDLE_CONNECTION_TIMEOUT_S = 120
 _BODY_TIMEOUT_S = 120
+_BODY_CHECK_S = 5
 _LISTEN_BACKLOG = 1024
 
 # Bounds on the parts of a shutdown that are not shipping, which has DRAIN_TIMEOUT.
@@ -185,6 +187,13 @@ class Server:
             max_body_size=DISCARDED_BYTES,
             idle_connection_timeout=_IDLE_CONNECTION_TIMEOUT_S,
         )
+        self._body_check = PeriodicCallback(self._abort_stalled, _BODY_CHECK_S * 1000)
+
+    def _abort_stalled(self) -> None:
+        stalled = self._activity.abort_stalled(_BODY_TIMEOUT_S)
+        if stalled:
+            fields = {"requests": stalled, "seconds": _BODY_TIMEOUT_S}
+            _log.warning("request bodies did not come in time", extra={"fields": fields})
 
     def _on_sealed(self, segment: SealedSegment) -> None:
         self._backlog.add(segment)
@@ -223,6 +232,7 @@ class Server:
         settings = self._settings
         sockets = bind_sockets(settings.port, settings.host or None, backlog=_LISTEN_BACKLOG)
         self._http.add_sockets(sockets)
+        self._body_check.start()
         port = sockets[0].getsockname()[1]
         _log.info("listening", extra={"fields": {"host": settings.host or "*", "port": port}})
 
@@ -232,6 +242,7 @@ class Server:
         await self._seal()
         await self._ship()
         await self._shipper.close()
+        self._body_check.stop()
         self._lock.release()
         _log.info("stopped")
 

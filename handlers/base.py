@@ -42,7 +42,7 @@ class BaseHandler(RequestHandler):
         self.log_fields: dict[str, object] = {}
         self.received_bytes = 0
         self.must_close = False
-        self._is_counted = False
+        self.is_reading = False
 
     def set_default_headers(self) -> None:
         """Put what every answer has on this one, errors included.
@@ -75,8 +75,7 @@ class BaseHandler(RequestHandler):
 
     def prepare(self) -> None:
         """Count the request; the log hears of the CORS decision if it is asked for."""
-        self.activity.begin()
-        self._is_counted = True
+        self.activity.begin(self)
         if self.activity.draining:
             self.set_header("Connection", "close")
         if self.settings["cors_debug"]:
@@ -107,14 +106,18 @@ class BaseHandler(RequestHandler):
 
     def on_finish(self) -> None:
         """Stop counting the request."""
-        if self._is_counted:
-            self._is_counted = False
-            self.activity.end()
+        self.activity.end(self)
 
     def on_connection_close(self) -> None:
         """Stop counting the request: nobody waits for its answer."""
         super().on_connection_close()
         self.on_finish()
+
+    def abort(self) -> None:
+        """Close the connection, as if the client had gone."""
+        stream = getattr(self.request.connection, "stream", None)
+        if stream is not None:
+            stream.close()
 
     def compute_etag(self) -> None:
         """Give no ETag: no answer is worth keeping."""

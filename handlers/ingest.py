@@ -66,6 +66,7 @@ class IngestHandler(BaseHandler):
         self._body_is_gzip = headers.is_gzip
         self._problem = self._origin_problem() or headers.problem(self._ingest.max_body_bytes)
         length = headers.content_length or 0
+        self.is_reading = True
         if self._problem is not None and (length > DISCARDED_BYTES or self._waits_for_continue()):
             self._stop_reading(length)
             raise self._problem
@@ -117,6 +118,7 @@ class IngestHandler(BaseHandler):
         self.set_status(204)
 
     def _body(self) -> bytes:
+        self.is_reading = False
         refusal = self._ingest.sink.refusal()
         if self._problem is not None:
             raise self._problem

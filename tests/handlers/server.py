@@ -1,7 +1,8 @@
 """The application on a real socket, with a sink that remembers what it was given."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
@@ -55,9 +56,13 @@ class Site:
     activity: Activity
 
 
-def make_site(origins: Sequence[str] = ("*",), trusted: Sequence[str] = ()) -> Site:
+def make_site(
+    origins: Sequence[str] = ("*",),
+    trusted: Sequence[str] = (),
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Site:
     sink = RememberingSink()
-    activity = Activity()
+    activity = Activity(monotonic)
     ids = iter(range(1, 1_000_000))
     reader = EventReader(
         max_event_bytes=MAX_EVENT_BYTES,

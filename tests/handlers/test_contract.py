@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import re
 from collections.abc import Callable
 from typing import Any
@@ -303,48 +302,28 @@ def test_a_request_whose_client_went_is_not_under_way_any_more(
     assert [1, 0] == io_loop.run_sync(call)
 
 
-def access_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    return [
-        vars(record)["fields"] for record in caplog.records if record.name == "handlers.access_log"
-    ]
+def test_a_body_that_does_not_come_costs_its_connection(io_loop: Any) -> None:
+    clock = [0.0]
+    site = make_site(monotonic=lambda: clock[0])
 
+    async def call() -> list[bool]:
+        server = site.app.listen(0, "127.0.0.1")
+        (socket,) = server._sockets.values()
+        reader, writer = await asyncio.open_connection("127.0.0.1", socket.getsockname()[1])
+        writer.write(request("POST", ONE, [("Content-Length", "100")], b"{"))
+        while not site.activity.under_way:
+            await asyncio.sleep(0.01)
+        clock[0] = 120.0
+        found = [site.activity.abort_stalled(120) == 0]
+        clock[0] = 120.1
+        found.append(site.activity.abort_stalled(120) == 1)
+        found.append(await reader.read() == b"")
+        found.append(site.activity.under_way == 0)
+        server.stop()
+        writer.close()
+        return found
 
-def test_a_request_has_one_line_in_the_log(fetch: Fetch, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        response = fetch(ONE, body=EVENT)
-    (line,) = access_lines(caplog)
-    assert line.pop("ms") >= 0
-    assert {
-        "method": "POST",
-        "path": ONE,
-        "status": 200,
-        "bytes": len(EVENT),
-        "request_id": response.headers["X-Request-Id"],
-        "client": "127.0.0.1",
-        "stored": 1,
-        "event_id": "made-1",
-    } == line
-
-
-def test_the_line_of_a_rejected_event_has_its_reason(
-    fetch: Fetch, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO):
-        fetch(ONE, body=b"{}")
-    (line,) = access_lines(caplog)
-    assert ("invalid_event", "event_type is required") == (line["code"], line["message"])
-
-
-def test_at_level_warning_only_failures_of_the_server_are_logged(
-    fetch: Fetch, site: Site, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        fetch(ONE, body=EVENT)
-        fetch(ONE, body=b"{}")
-        site.sink.refused = JournalFull("the journal is full", 7)
-        fetch(ONE, body=EVENT)
-    (line,) = access_lines(caplog)
-    assert (503, "journal_full") == (line["status"], line["code"])
+    assert [True] * 4 == io_loop.run_sync(call)
 
 
 GARBAGE = [

@@ -1,0 +1,85 @@
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from handlers.activity import Activity
+
+
+@dataclass(eq=False)
+class Call:
+    is_reading: bool = True
+    aborted: int = 0
+
+    def abort(self) -> None:
+        self.aborted += 1
+
+
+def test_requests_are_under_way_between_begin_and_end() -> None:
+    activity = Activity()
+    one, other = Call(), Call()
+    seen = []
+    for step in (activity.begin, activity.end):
+        for call in (one, other):
+            step(call)
+            seen.append(activity.under_way)
+    assert [1, 2, 1, 0] == seen
+
+
+def test_a_request_ends_only_once() -> None:
+    activity = Activity()
+    one, other = Call(), Call()
+    activity.begin(one)
+    activity.begin(other)
+    activity.end(one)
+    activity.end(one)
+    assert 1 == activity.under_way
+
+
+def test_only_requests_whose_body_is_late_are_aborted() -> None:
+    now = [0.0]
+    activity = Activity(lambda: now[0])
+    late, answered, young = Call(), Call(is_reading=False), Call()
+    activity.begin(late)
+    activity.begin(answered)
+    now[0] = 100.0
+    activity.begin(young)
+    assert (1, 1, 0, 0) == (
+        activity.abort_stalled(50.0),
+        late.aborted,
+        answered.aborted,
+        young.aborted,
+    )
+
+
+def test_waiting_for_idleness_ends_with_the_last_request(io_loop: Any) -> None:
+    async def wait() -> list[bool]:
+        activity = Activity()
+        one, other = Call(), Call()
+        activity.begin(one)
+        activity.begin(other)
+        waiting = asyncio.ensure_future(activity.idle(30.0))
+        found = []
+        for call in (one, other):
+            activity.end(call)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            found.append(waiting.done())
+        return [*found, await waiting]
+
+    assert [False, True, True] == io_loop.run_sync(wait)
+
+
+def test_waiting_for_idleness_is_bounded(io_loop: Any) -> None:
+    async def wait() -> bool:
+        activity = Activity()
+        activity.begin(Call())
+        return await activity.idle(0.001)
+
+    assert not io_loop.run_sync(wait)
+
+
+def test_nothing_under_way_is_idle_at_once(io_loop: Any) -> None:
+    async def wait() -> bool:
+        return await Activity().idle(0.0)
+
+    assert io_loop.run_sync(wait)
