@@ -10,7 +10,7 @@ import logging
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import orjson
 
@@ -52,8 +52,10 @@ class TextFormatter(Formatter):
 
     def _line(self, record: logging.LogRecord) -> str:
         event = _printable(record.getMessage())
-        head = f"{self._time(record)} {record.levelname:<7} {record.name} {event}"
-        line = "".join([head, *(f" {name}={_text(value)}" for name, value in _fields(record))])
+        line = f"{self._time(record)} {record.levelname:<7} {record.name} {event}"
+        for name, value in _fields(record).items():
+            if value is not None:
+                line += f" {name}={_text(value)}"
         if record.exc_info:
             line += "".join(f"\n  {_printable(each)}" for each in _traceback_lines(record))
         return line
@@ -74,20 +76,23 @@ class JsonFormatter(Formatter):
         }
         if record.exc_info:
             line["exception"] = "\n".join(_traceback_lines(record))
-        for name, value in _fields(record):
-            line[f"{name}_" if name in line else name] = _cut(value)
+        for name, value in _fields(record).items():
+            if value is not None:
+                line[f"{name}_" if name in line else name] = _cut(value)
         try:
             return orjson.dumps(line, default=repr).decode()
         except TypeError:
             return json.dumps(line, default=repr)
 
 
-def _fields(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
+def _fields(record: logging.LogRecord) -> dict[str, object]:
     fields: dict[str, object] = getattr(record, "fields", {})
-    return ((name, value) for name, value in fields.items() if value is not None)
+    return fields
 
 
 def _text(value: object) -> str:
+    if type(value) is int or type(value) is float:
+        return repr(value)
     if value is True or value is False:
         return "true" if value else "false"
     text = value if isinstance(value, str) else str(value)

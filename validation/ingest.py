@@ -17,7 +17,11 @@ from validation.problems import Problem, kind_of
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")
 
 _OPTIONAL = ("user_id", "session_id", "properties")
-_FROM_THE_SERVER = ("received_at", "user_agent", "ip_address")
+
+# What a client sends under other names is its own, and kept.
+_KNOWN = frozenset(
+    {"event_id", "event_type", "timestamp", "received_at", "user_agent", "ip_address", *_OPTIONAL}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +148,19 @@ class EventReader:
     def _stored(
         self, checked: dict[str, object], receipt: Receipt
     ) -> tuple[str, dict[str, object]]:
-        event_id = str(checked.pop("event_id", None) or self._new_id())
+        event_id = str(checked.get("event_id") or self._new_id())
         stored: dict[str, object] = {
             "event_id": event_id,
-            "event_type": checked.pop("event_type"),
-            "timestamp": checked.pop("timestamp", None) or receipt.received_at,
+            "event_type": checked["event_type"],
+            "timestamp": checked.get("timestamp") or receipt.received_at,
             "received_at": receipt.received_at,
         }
         for name in _OPTIONAL:
-            if (value := checked.pop(name, None)) is not None:
+            if (value := checked.get(name)) is not None:
                 stored[name] = value
-        for name in _FROM_THE_SERVER:
-            checked.pop(name, None)
-        stored.update(checked)
+        for name, value in checked.items():
+            if name not in _KNOWN:
+                stored[name] = value
         if receipt.user_agent:
             stored["user_agent"] = receipt.user_agent
         if receipt.ip_address:

@@ -8,6 +8,8 @@ _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:)(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 _MAX_CHARS = 64
+_FINAL_CHARS = 24
+_LEAP_SECOND = "60"
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD_S = 24 * 60 * 60
 _SECOND = timedelta(seconds=1)
@@ -28,12 +30,33 @@ def event_time(text: str, now: float) -> str:
 
     ValueError, with a message for the client, if it is something else or out of range.
     """
-    moment = _moment(text)
+    is_final = _is_in_final_form(text)
+    moment = _existing(text) if is_final else _moment(text)
     if moment < _EARLIEST:
         raise ValueError("must not be before 2000-01-01")
     if moment.timestamp() > now + _AHEAD_S:
         raise ValueError("must not be more than 24 hours from now")
-    return utc_text(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
+    return text if is_final else utc_text(moment.astimezone(UTC))
+
+
+# What JavaScript's toISOString() gives; fromisoformat() reads it, once its shape is sure.
+def _is_in_final_form(text: str) -> bool:
+    return (
+        len(text) == _FINAL_CHARS
+        and text[23] == "Z"
+        and text[10] == "T"
+        and text[19] == "."
+        and text[7] == "-"
+        and text[4] == "-"
+        and text[17:19] != _LEAP_SECOND
+    )
+
+
+def _existing(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return _moment(text)
 
 
 def _moment(text: str) -> datetime:
@@ -41,7 +64,7 @@ def _moment(text: str) -> datetime:
     if match is None:
         raise ValueError("must be RFC 3339 with a zone, as 2026-11-23T17:30:00.123Z")
     date, time, second, fraction, zone = match.groups()
-    is_leap_second = second == "60"
+    is_leap_second = second == _LEAP_SECOND
     if is_leap_second:
         second, fraction = "59", None
     zone = "+00:00" if zone in "Zz" else zone

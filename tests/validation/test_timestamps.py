@@ -87,3 +87,16 @@ def test_the_time_of_the_clock_has_the_form_of_an_event_time() -> None:
     text = utc_now_text()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text)
     assert before <= datetime.fromisoformat(text) <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("at", range(24))
+def test_a_text_is_kept_only_if_it_has_the_form_to_its_last_character(at: int) -> None:
+    good = "2026-10-11T12:13:14.156Z"
+    for number in range(33, 127):
+        text = good[:at] + chr(number) + good[at + 1 :]
+        try:
+            stored = event_time(text, NOW)
+        except ValueError:
+            continue
+        assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", stored)
+        assert stored == text or at in {10, 17, 23}
