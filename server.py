@@ -44,7 +44,7 @@ from storage.store import Store, StoreError
 from validation.event_ids import random_ids
 from validation.ingest import EventReader
 from validation.settings import Settings, SettingsError, describe, load_settings
-from validation.timestamps import utc_now_text
+from validation.timestamps import UtcClock
 
 VERSION = "0.1.0"
 SERVICE = "analytics-platform"
@@ -182,6 +182,7 @@ class Server:
             on_sealed=self._on_sealed,
         )
         self._activity = Activity()
+        self._utc_now = UtcClock()
         self._http = HTTPServer(
             self._make_app(),
             max_body_size=DISCARDED_BYTES,
@@ -208,7 +209,7 @@ class Server:
             now=time.time,
         )
         return make_app(
-            ingest=Ingest(reader, self._journal, settings.max_body_bytes, utc_now_text),
+            ingest=Ingest(reader, self._journal, settings.max_body_bytes, self._utc_now),
             activity=self._activity,
             health_report=self._health_report,
             cors_policy=CorsPolicy.from_origins(settings.cors_allowed_origins),
@@ -219,7 +220,7 @@ class Server:
     def _health_report(self) -> dict[str, object]:
         return {
             "status": "healthy",
-            "timestamp": utc_now_text(),
+            "timestamp": self._utc_now(),
             "service": SERVICE,
             "version": VERSION,
             "uptime_seconds": round(time.monotonic() - self._started, 1),

@@ -6,6 +6,7 @@ Knows nothing of HTTP: what a body says and when and from whom it came is all it
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -24,8 +25,7 @@ _KNOWN = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What the server knows of a request: UTC time as text, the client's address and agent."""
 
     received_at: str
@@ -33,8 +33,7 @@ class Receipt:
     user_agent: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """An event in its final form: a line of JSON without its line end."""
 
     event_id: str

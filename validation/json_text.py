@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import orjson
 
@@ -40,8 +40,7 @@ class Flaw:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """A value; unless `is_exact`, it may contain what `flaws` finds."""
 
     value: object

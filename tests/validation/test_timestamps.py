@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation.timestamps import event_time, utc_now_text, utc_text
+from validation.timestamps import UtcClock, event_time, utc_text
 
 NOW = datetime(2026, 11, 23, 17, 30, tzinfo=UTC).timestamp()
 
@@ -82,11 +82,18 @@ def test_every_zone_leads_to_the_same_moment(moment: datetime) -> None:
     assert timedelta(0) <= moment - datetime.fromisoformat(stored) < timedelta(milliseconds=1)
 
 
-def test_the_time_of_the_clock_has_the_form_of_an_event_time() -> None:
+def test_the_clock_tells_the_present_time() -> None:
     before = datetime.now(UTC) - timedelta(milliseconds=1)
-    text = utc_now_text()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text)
-    assert before <= datetime.fromisoformat(text) <= datetime.now(UTC)
+    assert before <= datetime.fromisoformat(UtcClock()()) <= datetime.now(UTC)
+
+
+@given(st.lists(st.floats(946684800, 4102444800), min_size=1))
+def test_the_clock_tells_every_time_in_the_form_of_an_event(times: list[float]) -> None:
+    clock = UtcClock(iter(times).__next__)
+    for now in times:
+        told = clock()
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told)
+        assert 0 <= now - datetime.fromisoformat(told).timestamp() < 0.0011
 
 
 @pytest.mark.parametrize("at", range(24))
