@@ -54,7 +54,7 @@ def _requests_per_second(port: int, seconds: int) -> float:
         sys.exit("wrk is missing: apt-get install wrk")
     url = f"http://127.0.0.1:{port}/api/v1/events"
     report = subprocess.run(
-        [wrk, "-t2", f"-c{_CONNECTIONS}", f"-d{seconds}s", "-s", "benchmarks/event.lua", url],
+        [wrk, "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", "-s", "benchmarks/event.lua", url],
         cwd=_ROOT,
         capture_output=True,
         text=True,

@@ -85,6 +85,7 @@ class SinkHandler(logging.Handler):
         super().__init__()
         self._sink = sink
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Format here, in the thread that logs; write elsewhere."""
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Format here, in the thread that logs, without a lock; write elsewhere."""
         self._sink.write(self.format(record), urgent=record.levelno >= logging.ERROR)
+        return True
