@@ -59,6 +59,8 @@ _BODY_TIMEOUT_S = 120
 _BODY_CHECK_S = 5
 _LISTEN_BACKLOG = 1024
 
+_SAME_SIGNAL_S = 1.0
+
 # Bounds on the parts of a shutdown that are not shipping, which has DRAIN_TIMEOUT.
 _FINISH_REQUESTS_S = 10.0
 _SEAL_S = 10.0
@@ -135,15 +137,20 @@ async def _serve(settings: Settings) -> int:
 
 
 async def _stop_signal() -> None:
-    """Wait for SIGTERM or SIGINT; a second one ends the process where it stands."""
+    """Wait for SIGTERM or SIGINT; a second one ends the process where it stands.
+
+    Two at once are one: a terminal and a supervisor such as make may both pass it on.
+    """
     loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
+    asked, asked_long_ago = asyncio.Event(), asyncio.Event()
 
     def on_signal(number: int) -> None:
-        if asked.is_set():
+        if not asked.is_set():
+            _log.info("shutdown: asked to stop", extra={"fields": {"signal": number}})
+            asked.set()
+            loop.call_later(_SAME_SIGNAL_S, asked_long_ago.set)
+        elif asked_long_ago.is_set():
             os._exit(128 + number)
-        _log.info("shutdown: asked to stop", extra={"fields": {"signal": number}})
-        asked.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)

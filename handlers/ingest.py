@@ -12,7 +12,10 @@ from handlers.errors import ApiError, Detail
 from storage.refusals import Refusal
 from validation.ingest import Accepted, BodyError, EventReader, Receipt, Rejected
 
-_NDJSON = "application/x-ndjson"
+# The one that is in use, and those that people send.
+_NDJSON = frozenset(
+    {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
+)
 
 
 class EventSink(Protocol):
@@ -177,7 +180,7 @@ class BatchHandler(IngestHandler):
     def _read(self) -> list[Accepted | Rejected]:
         reader = self._ingest.reader
         content_type = self.header("Content-Type") or ""
-        is_ndjson = content_type.partition(";")[0].strip().lower() == _NDJSON
+        is_ndjson = content_type.partition(";")[0].strip().lower() in _NDJSON
         read = reader.ndjson if is_ndjson else reader.batch
         try:
             return read(self._body(), self._receipt())

@@ -13,10 +13,13 @@ _log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1024 * 1024
 
 
-def keep_aside(fs: FileSystem, directory: Path, name: SegmentName, piece: BadPiece) -> None:
-    """Copy a bad piece to `damaged/`, durable on return. Doing it again changes nothing."""
+def keep_aside(fs: FileSystem, directory: Path, name: SegmentName, piece: BadPiece) -> Path:
+    """Copy a bad piece to `damaged/`, durable on return. Doing it again changes nothing.
+
+    Returns where the copy is.
+    """
     source = directory / name.file_name
-    target = directory / "damaged" / f"{name.id}.{piece.offset}.bad"
+    target = _target(directory, name, piece)
     with contextlib.suppress(FileNotFoundError):
         fs.remove(target)
     copy = fs.create(target)
@@ -31,6 +34,11 @@ def keep_aside(fs: FileSystem, directory: Path, name: SegmentName, piece: BadPie
     finally:
         copy.close()
     fs.sync_directory(target.parent)
+    return target
+
+
+def _target(directory: Path, name: SegmentName, piece: BadPiece) -> Path:
+    return directory / "damaged" / f"{name.id}.{piece.offset}.bad"
 
 
 def report(directory: Path, name: SegmentName, piece: BadPiece) -> None:
@@ -40,6 +48,6 @@ def report(directory: Path, name: SegmentName, piece: BadPiece) -> None:
         "offset": piece.offset,
         "bytes": piece.length,
         "cause": piece.cause,
-        "kept": str(directory / "damaged" / f"{name.id}.{piece.offset}.bad"),
+        "kept": str(_target(directory, name, piece)),
     }
     _log.error("segment is damaged", extra={"fields": fields})

@@ -113,7 +113,7 @@ class Journal:
         if self._failure is not None:
             return _unavailable(self._failure)
         if self._used_bytes() + size > self._limits.max_bytes:
-            message = "the journal is full: events come in faster than the store takes them"
+            message = "the journal is full: the store has not taken what waits there"
             return JournalFull(message, _RETRY_AFTER_FULL_S)
         if self._waiting_bytes > _MAX_WAITING_BYTES:
             return JournalBusy("the disk does not keep up with the events", _RETRY_AFTER_BUSY_S)

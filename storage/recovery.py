@@ -87,7 +87,7 @@ def _report_torn(fs: FileSystem, directory: Path, name: SegmentName, torn: BadPi
     }
     if torn.has_whole_line:
         try:
-            keep_aside(fs, directory, name, torn)
+            fields["kept"] = str(keep_aside(fs, directory, name, torn))
         except OSError as error:
             # A full disk must not keep the server from starting: only shipping empties it.
             fields["copy_failed"] = str(error)

@@ -117,7 +117,7 @@ class EventReader:
         except NotJsonError as error:
             return Rejected("invalid_json", str(error))
         if isinstance(parsed.value, list):
-            return Rejected("invalid_event", f"the event must be an object, not an array{hint}")
+            return _rejected([Problem("", f"must be an object, not an array{hint}")])
         return self._event(parsed.value, receipt, parsed.is_exact)
 
     def _event(self, event: object, receipt: Receipt, is_exact: bool) -> Accepted | Rejected:

@@ -103,7 +103,7 @@ def duration(minimum: float, maximum: float) -> Callable[[str], float]:
     """
     constraint = (
         f"must be a time from {duration_text(minimum)} to {duration_text(maximum)}, in seconds or "
-        "with a unit as in 500ms, 1.5s, 2m, 24h"
+        "with a unit as in 500ms, 1.5s, 2m, 1h"
     )
 
     def parse(text: str) -> float:

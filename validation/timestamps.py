@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 
 # The fields of RFC 3339, section 5.6; what is no date is for the calendar to find.
 _RFC_3339 = re.compile(
@@ -15,6 +16,7 @@ _LEAP_SECOND = "60"
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD_S = 24 * 60 * 60
 _SECOND = timedelta(seconds=1)
+_MIDNIGHT = time_of_day(0)
 
 
 def utc_text(moment: datetime) -> str:
@@ -88,6 +90,13 @@ def _moment(text: str) -> datetime:
     zone = "+00:00" if zone in "Zz" else zone
     try:
         moment = datetime.fromisoformat(f"{date}T{hour_minute}{second}{fraction or ''}{zone}")
-        return moment + _SECOND if is_leap_second else moment
+        return _after_leap_second(moment) if is_leap_second else moment
     except (ValueError, OverflowError):
         raise ValueError("must be a date and a time that exist") from None
+
+
+def _after_leap_second(moment: datetime) -> datetime:
+    following = (moment + _SECOND).astimezone(UTC)
+    if following.time() != _MIDNIGHT:
+        raise ValueError
+    return following

@@ -162,8 +162,12 @@ def test_a_batch_of_which_nothing_is_stored_is_a_400(fetch: Fetch) -> None:
     )
 
 
-def test_ndjson_is_read_line_by_line(fetch: Fetch, site: Site) -> None:
-    headers = {"Content-Type": "application/x-ndjson; charset=utf-8"}
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/x-ndjson", "application/x-ndjson; charset=utf-8", "Application/JSONL"],
+)
+def test_ndjson_is_read_line_by_line(fetch: Fetch, site: Site, content_type: str) -> None:
+    headers = {"Content-Type": content_type}
     body = b'{"event_type":"a"}\nnonsense\n{"event_type":"b"}\n'
     response = fetch(BATCH, body=body, headers=headers)
     assert 207 == response.code

@@ -63,10 +63,22 @@ def test_a_second_signal_ends_it_at_once_and_loses_nothing(server: ServerProcess
     server.post({"event_id": "e1", "event_type": "c"})
     server.send_signal(signal.SIGINT)
     server.wait_for("shutdown: journal closed")
-    server.send_signal(signal.SIGTERM)
+    while server.is_running:
+        server.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
     assert 128 + signal.SIGTERM == server.wait()
     server.start(S3_BUCKET_NAME=None, STORAGE_DIR="store")
     server.wait_until_delivered()
+    assert 1 == len(files(server.store))
+
+
+def test_two_signals_at_once_are_one(server: ServerProcess) -> None:
+    server.start(FLUSH_INTERVAL="1h")
+    server.post({"event_id": "e1", "event_type": "c"})
+    server.send_signal(signal.SIGTERM)
+    server.send_signal(signal.SIGTERM)
+    server.send_signal(signal.SIGINT)
+    assert 0 == server.wait()
     assert 1 == len(files(server.store))
 
 

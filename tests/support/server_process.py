@@ -118,6 +118,12 @@ class ServerProcess:
             assert time.monotonic() < until, self.log()[-20:]
             time.sleep(0.05)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has not ended yet."""
+        assert self._process is not None
+        return self._process.poll() is None
+
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         assert self._process is not None

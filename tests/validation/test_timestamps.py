@@ -56,6 +56,8 @@ def test_rfc_3339_with_a_zone_becomes_utc(text: str, expected: str) -> None:
         ("2026-02-29T17:30:00Z", "must be a date and a time that exist"),
         ("2026-11-23T24:00:00Z", "must be a date and a time that exist"),
         ("2026-11-23T17:60:00Z", "must be a date and a time that exist"),
+        ("2026-11-23T17:30:60Z", "must be a date and a time that exist"),
+        ("2026-11-23T23:59:60+01:00", "must be a date and a time that exist"),
         ("2026-11-23T17:30:61Z", "must be a date and a time that exist"),
         ("2026-11-23T17:30:00+24:00", "must be a date and a time that exist"),
         ("0000-01-01T00:00:00Z", "must be a date and a time that exist"),
