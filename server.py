@@ -23,7 +23,7 @@ from tornado.web import Application
 
 from handlers.activity import Activity
 from handlers.app import make_app
-from handlers.body import DISCARDED_BYTES
+from handlers.body import NO_LIMIT_BYTES
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
 from handlers.ingest import Ingest
@@ -69,11 +69,14 @@ _SEAL_S = 10.0
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code is 0, 1 for a failure, 2 for bad settings."""
     arguments = _parse(argv)
-    load_dotenv(Path(".env"))
     try:
+        load_dotenv(Path(".env"))
         settings = load_settings(os.environ)
     except SettingsError as error:
         print("The settings cannot be used:", *error.problems, sep="\n  ", file=sys.stderr)
+        return _EXIT_BAD_SETTINGS
+    except (UnicodeDecodeError, OSError) as error:
+        print(f"The file .env cannot be read: {error}", file=sys.stderr)
         return _EXIT_BAD_SETTINGS
     if arguments.check:
         return _check(settings)
@@ -192,7 +195,7 @@ class Server:
         self._utc_now = UtcClock()
         self._http = HTTPServer(
             self._make_app(),
-            max_body_size=DISCARDED_BYTES,
+            max_body_size=NO_LIMIT_BYTES,
             idle_connection_timeout=_IDLE_CONNECTION_TIMEOUT_S,
         )
         self._body_check = PeriodicCallback(self._abort_stalled, _BODY_CHECK_S * 1000)

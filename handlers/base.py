@@ -10,6 +10,7 @@ import orjson
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from handlers.activity import Activity
+from handlers.body import DISCARDED_BYTES, too_large
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsDecision, CorsPolicy
 from handlers.errors import ApiError, as_api_error, error_body
@@ -76,6 +77,7 @@ class BaseHandler(RequestHandler):
     def prepare(self) -> None:
         """Count the request; the log hears of the CORS decision if it is asked for."""
         self.activity.begin(self)
+        self.is_reading = True
         if self.activity.draining:
             self.set_header("Connection", "close")
         if self.settings["cors_debug"]:
@@ -101,8 +103,11 @@ class BaseHandler(RequestHandler):
         _log.info("cors decision", extra={"fields": fields})
 
     def data_received(self, chunk: bytes) -> None:
-        """Discard a piece of a body that nobody asked for."""
+        """Discard a piece of a body that nobody asked for, up to what is worth reading."""
         self.received_bytes += len(chunk)
+        if self.received_bytes > DISCARDED_BYTES and not self._finished:
+            self.must_close = True
+            self.send_error(exc_info=(ApiError, too_large(DISCARDED_BYTES), None))
 
     def on_finish(self) -> None:
         """Stop counting the request."""

@@ -16,6 +16,31 @@ _MAX_GZIP_MEMBERS = 32
 # instead of a broken connection.
 DISCARDED_BYTES = 64 * 1024 * 1024
 
+# For Tornado's own limit, whose answer is a bare 400 and a closed connection.
+NO_LIMIT_BYTES = 2**62
+
+
+# Enough for dozens of the largest bodies at once, and a bound on the memory they take.
+MAX_BUFFERED_BYTES = 256 * 1024 * 1024
+
+
+class BodyBudget:
+    """Bounds the bytes of all bodies that are held in memory; `left` are free."""
+
+    def __init__(self, max_bytes: int = MAX_BUFFERED_BYTES) -> None:
+        self.left = max_bytes
+
+    def take(self, size: int) -> bool:
+        """Reserve `size` bytes; False if there are none left."""
+        if size > self.left:
+            return False
+        self.left -= size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Release what was taken."""
+        self.left += size
+
 
 class BodyHeaders(NamedTuple):
     """What the headers say of the body."""
@@ -48,6 +73,12 @@ def too_large(max_bytes: int) -> ApiError:
     """The 413 for a body over its limit, in bytes."""
     message = f"the body is over {max_bytes} bytes: send fewer events in one request"
     return ApiError("body_too_large", message)
+
+
+def too_busy() -> ApiError:
+    """The 503 for a body that there is no room for now."""
+    message = "too many bodies are on their way at once"
+    return ApiError("server_busy", message, retry_after_s=1)
 
 
 def gunzip(packed: bytes, max_bytes: int) -> bytes:

@@ -1,13 +1,14 @@
 """Events in over HTTP: one, or a batch."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from handlers.activity import Activity
 from handlers.base import BaseHandler
-from handlers.body import DISCARDED_BYTES, BodyHeaders, gunzip, too_large
+from handlers.body import DISCARDED_BYTES, BodyBudget, BodyHeaders, gunzip, too_busy, too_large
 from handlers.errors import ApiError, Detail
 from storage.refusals import Refusal
 from validation.ingest import Accepted, BodyError, EventReader, Receipt, Rejected
@@ -16,6 +17,11 @@ from validation.ingest import Accepted, BodyError, EventReader, Receipt, Rejecte
 _NDJSON = frozenset(
     {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
 )
+
+_LENGTH = re.compile(r"[0-9]{1,18}")
+
+# The longest that a browser sends has some hundreds; it is stored with every event of a batch.
+_MAX_USER_AGENT_CHARS = 1024
 
 
 class EventSink(Protocol):
@@ -42,6 +48,7 @@ class Ingest:
     sink: EventSink
     max_body_bytes: int
     received_at: Callable[[], str]
+    budget: BodyBudget = field(default_factory=BodyBudget)
 
 
 class IngestHandler(BaseHandler):
@@ -58,6 +65,7 @@ class IngestHandler(BaseHandler):
         super().initialize(activity)
         self._ingest = ingest
         self._chunks: list[bytes] = []
+        self._held_bytes = 0
         self._problem: ApiError | None = None
 
     def prepare(self) -> None:
@@ -69,9 +77,8 @@ class IngestHandler(BaseHandler):
         self._body_is_gzip = headers.is_gzip
         self._problem = self._origin_problem() or headers.problem(self._ingest.max_body_bytes)
         length = headers.content_length or 0
-        self.is_reading = True
         if self._problem is not None and (length > DISCARDED_BYTES or self._waits_for_continue()):
-            self._stop_reading(length)
+            self.must_close = True
             raise self._problem
 
     def _body_headers(self) -> BodyHeaders:
@@ -79,7 +86,7 @@ class IngestHandler(BaseHandler):
         return BodyHeaders(
             content_type=(self.header("Content-Type") or "").strip().lower(),
             content_encoding=(self.header("Content-Encoding") or "").strip().lower(),
-            content_length=int(length) if length.isascii() and length.isdigit() else None,
+            content_length=int(length) if _LENGTH.fullmatch(length) else None,
         )
 
     def _origin_problem(self) -> ApiError | None:
@@ -91,22 +98,28 @@ class IngestHandler(BaseHandler):
     def _waits_for_continue(self) -> bool:
         return (self.header("Expect") or "").lower() == "100-continue"
 
-    # Tornado would add an answer of its own about the length to ours; it closes the connection
-    # as soon as ours is written.
-    def _stop_reading(self, length: int) -> None:
-        self.must_close = True
-        connection = self.request.connection
-        if connection is not None and hasattr(connection, "set_max_body_size"):
-            connection.set_max_body_size(max(length, DISCARDED_BYTES))
-
     def data_received(self, chunk: bytes) -> None:
-        """Keep a piece of the body, as long as it is within its limit."""
-        self.received_bytes += len(chunk)
+        """Keep a piece of the body, as long as it is within its limit and there is room."""
+        super().data_received(chunk)
         if self._problem is None and self.received_bytes > self._ingest.max_body_bytes:
             self._problem = too_large(self._ingest.max_body_bytes)
-            self._chunks.clear()
-        if self._problem is None:
-            self._chunks.append(chunk)
+        if self._problem is None and not self._ingest.budget.take(len(chunk)):
+            self._problem = too_busy()
+        if self._problem is not None:
+            self._release()
+            return
+        self._chunks.append(chunk)
+        self._held_bytes += len(chunk)
+
+    def _release(self) -> None:
+        self._chunks.clear()
+        self._ingest.budget.give_back(self._held_bytes)
+        self._held_bytes = 0
+
+    def on_finish(self) -> None:
+        """Release the body, also of a request whose client has gone."""
+        super().on_finish()
+        self._release()
 
     def options(self) -> None:
         """Answer a preflight: https://fetch.spec.whatwg.org/#cors-preflight-request."""
@@ -128,7 +141,7 @@ class IngestHandler(BaseHandler):
         if refusal is not None:
             raise _refused(refusal)
         body = b"".join(self._chunks)
-        self._chunks.clear()
+        self._release()
         return gunzip(body, self._ingest.max_body_bytes) if self._body_is_gzip else body
 
     def _receipt(self) -> Receipt:
@@ -246,6 +259,9 @@ def _refused(refusal: Refusal) -> ApiError:
 
 # Tornado reads headers as Latin-1, which maps every byte to the character of its number.
 def _as_text(header: str | None) -> str | None:
-    if header is None or header.isascii():
+    if header is None:
+        return None
+    header = header[:_MAX_USER_AGENT_CHARS]
+    if header.isascii():
         return header
     return header.encode("latin-1", errors="replace").decode("utf-8", errors="replace")

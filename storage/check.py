@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from storage.filesystem import DirectoryInUse, DirectoryLock, FileSystem
+from storage.recovery import DAMAGED, STAGED
 from storage.store import Store, StoredObject, StoreError
 
 _PROBE = b'{"probe":"written by --check, safe to delete"}'
@@ -35,6 +36,8 @@ _ADVICE = {
     "PermissionError": "let the user that runs the server write there",
 }
 
+_NOT_PERMITTED = frozenset({"AccessDenied", "403", "PermissionError"})
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -47,7 +50,8 @@ class Finding:
 def check_journal(fs: FileSystem, directory: Path) -> Finding:
     """Make the directory, take its lock, write and sync a file there."""
     try:
-        fs.make_directory(directory)
+        for each in (directory, directory / STAGED, directory / DAMAGED):
+            fs.make_directory(each)
         lock = DirectoryLock(directory)
     except DirectoryInUse as error:
         return Finding(False, f"journal: {error}; stop that one, or set another JOURNAL_DIR")
@@ -93,6 +97,8 @@ def _read_back(store: Store, key: str) -> Finding:
     try:
         found = store.get(key)
     except StoreError as error:
+        if error.code not in _NOT_PERMITTED:
+            return Finding(False, f"store: the probe cannot be read back: {error}{_advice(error)}")
         return Finding(True, f"store: reading is not permitted, which is fine ({error.code})")
     if found != _PROBE:
         return Finding(False, "store: the probe came back with other bytes: do not use this store")
@@ -103,6 +109,8 @@ def _clean_up(store: Store, key: str, where: str) -> Finding:
     try:
         store.delete(key)
     except StoreError as error:
+        if error.code not in _NOT_PERMITTED:
+            return Finding(False, f"store: the probe cannot be deleted: {error}{_advice(error)}")
         text = f"store: deleting is not permitted, which is fine ({error.code}); {where} stays"
         return Finding(True, text)
     return Finding(True, "store: the probe was deleted")

@@ -20,6 +20,7 @@ def keep_aside(fs: FileSystem, directory: Path, name: SegmentName, piece: BadPie
     """
     source = directory / name.file_name
     target = _target(directory, name, piece)
+    fs.make_directory(target.parent)
     with contextlib.suppress(FileNotFoundError):
         fs.remove(target)
     copy = fs.create(target)

@@ -5,10 +5,12 @@ a file system under the journal that loses whatever was not synced.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ class AppendFile(Protocol):
     def sync(self) -> None:
         """Make what was written durable: data and length, not the directory entry.
 
+        FileNotFoundError if somebody has removed the file: nobody would find the data again.
         After an OSError nothing that was not synced before may be trusted, not even if a
         later call succeeds: the kernel may have dropped the pages.
         """
@@ -64,7 +67,11 @@ class FileSystem(Protocol):
 
 
 class LocalFileSystem:
-    """The file system of this machine."""
+    """The file system of this machine. Its methods may be called from several threads."""
+
+    def __init__(self) -> None:
+        self._durable_directories: set[Path] = set()
+        self._making = threading.Lock()
 
     def create(self, path: Path) -> AppendFile:
         """See `FileSystem.create`."""
@@ -96,11 +103,21 @@ class LocalFileSystem:
 
     def make_directory(self, path: Path) -> None:
         """See `FileSystem.make_directory`."""
+        with self._making:
+            self._make_durable(path)
+
+    # That a directory is there does not mean that its entry would survive a power cut: the
+    # process that made it may have died before it synced the parent.
+    def _make_durable(self, path: Path) -> None:
         if path.is_dir():
-            return
-        self.make_directory(path.parent)
-        path.mkdir(mode=0o750, exist_ok=True)
-        self.sync_directory(path.parent)
+            if path not in self._durable_directories and path.parent != path:
+                with contextlib.suppress(PermissionError):
+                    self.sync_directory(path.parent)
+        else:
+            self._make_durable(path.parent)
+            path.mkdir(mode=0o750, exist_ok=True)
+            self.sync_directory(path.parent)
+        self._durable_directories.add(path)
 
     def entries(self, path: Path) -> Iterator[tuple[str, int]]:
         """See `FileSystem.entries`."""
@@ -124,6 +141,8 @@ class _LocalFile:
 
     def sync(self) -> None:
         os.fdatasync(self._descriptor)
+        if os.fstat(self._descriptor).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "the file was removed while it was written")
 
     def truncate(self, size: int) -> None:
         os.ftruncate(self._descriptor, size)

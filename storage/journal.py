@@ -179,7 +179,7 @@ class Journal:
             await self._loop.run_in_executor(self._thread, self._writer.append, lines)
         except Exception as error:
             self._fail(error)
-            _refuse(group, str(error))
+            _refuse(group, _told(error))
         else:
             _confirm(group)
             if begins:
@@ -207,9 +207,9 @@ class Journal:
             self._on_sealed(segment)
 
     def _fail(self, error: Exception) -> None:
-        self._failure = str(error)
+        self._failure = _told(error)
         unexpected = None if isinstance(error, OSError) else error
-        fields = {"fields": {"cause": self._failure}}
+        fields = {"fields": {"cause": str(error)}}
         _log.error("journal cannot be written", extra=fields, exc_info=unexpected)
         waiting = list(self._waiting)
         self._waiting.clear()
@@ -221,7 +221,7 @@ class Journal:
         try:
             await self._loop.run_in_executor(self._thread, self._writer.repair)
         except Exception as error:
-            self._failure = str(error)
+            self._failure = _told(error)
             self._loop.call_later(_PROBE_INTERVAL_S, self._work.set)
         else:
             self._failure = None
@@ -239,6 +239,12 @@ def _refuse(group: list[_Waiting], cause: str) -> None:
     for waiting in group:
         if not waiting.done.done():
             waiting.done.set_exception(_unavailable(cause))
+
+
+# Clients need not know the paths of this machine.
+def _told(error: Exception) -> str:
+    cause = error.strerror if isinstance(error, OSError) else None
+    return cause or "an unexpected error"
 
 
 def _unavailable(cause: str) -> JournalUnavailable:

@@ -55,8 +55,15 @@ def is_batched(rules: KeyRules, events: int) -> bool:
 
 
 def event_key(prefix: str, where: Address) -> str:
-    """The key of an event's own object."""
-    return f"{_partition(prefix, where.day)}/{where.event_id}.json"
+    """The key of an event's own object.
+
+    Athena and Spark skip files whose names begin with an underscore, so that is escaped, in a
+    way that no id has.
+    """
+    name = where.event_id
+    if name.startswith("_"):
+        name = f"%5F{name[1:]}"
+    return f"{_partition(prefix, where.day)}/{name}.json"
 
 
 def batch_key(prefix: str, day: str, segment_id: str) -> str:

@@ -125,8 +125,12 @@ class SegmentWriter:
         """Seal what could not be sealed, and write and sync a probe; OSError if not possible."""
         while self._distrusted:
             segment = self._distrusted[-1]
-            segment.file = self._fs.reopen(segment.path)
-            self._cut_and_seal(segment)
+            try:
+                segment.file = self._fs.reopen(segment.path)
+            except FileNotFoundError:
+                _report_lost(segment)
+            else:
+                self._cut_and_seal(segment)
             self._distrusted.pop()
         self._fs.sync_directory(self._directory)
         self._probe()
@@ -171,3 +175,8 @@ class SegmentWriter:
         sealed = SealedSegment(segment.name.sealed(segment.events), segment.size)
         self._fs.rename(segment.path, self._directory / sealed.name.file_name)
         self._sealed.append(sealed)
+
+
+def _report_lost(segment: _Segment) -> None:
+    fields = {"file": str(segment.path), "events": segment.events}
+    _log.error("segment was removed before it was sealed", extra={"fields": fields})

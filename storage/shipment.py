@@ -5,12 +5,14 @@ its offset, by day: 8 bytes an event. Objects are made one at a time, from the d
 they are about to be sent. Everything here blocks and belongs in a worker thread.
 """
 
+import errno
 import io
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from storage import damage, layout
 from storage.filesystem import FileSystem
@@ -18,6 +20,12 @@ from storage.record import MAX_RECORD_BYTES, BadPiece, Record, decode, scan
 from storage.recovery import STAGED
 from storage.segment import SealedSegment, SegmentName
 from storage.store import StoredObject
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class SegmentVanished(Exception):
+    """Somebody else removed the segment's file."""
 
 
 class SegmentUnreadable(OSError):
@@ -76,13 +84,13 @@ class Packer:
     def open_shipment(self, segment: SealedSegment) -> Shipment:
         """Check a segment and index it; damage is kept aside and reported.
 
-        FileNotFoundError if somebody removed the segment, else OSError if it cannot be read
-        or a damaged piece cannot be kept; it may be called again.
+        SegmentVanished if somebody removed the segment; OSError if it cannot be read or a
+        damaged piece cannot be kept: then it may be called again.
         """
         days: dict[str, array[int]] = {}
         pieces: list[BadPiece] = []
         events = 0
-        with self._fs.open_read(self._path(segment.name)) as stream:
+        with self._open(segment.name) as stream:
             for piece in scan(stream, segment.name.checksum_seed):
                 bad = self._index(piece, days)
                 if bad is None:
@@ -122,11 +130,22 @@ class Packer:
     def _batch_object(self, segment: SealedSegment, part: Part) -> StoredObject:
         name = segment.name
         staged = self._directory / STAGED / f"{name.id}.{part.day}.ndjson.gz"
+        key = layout.batch_key(name.rules.prefix, part.day, name.id)
         size = self._staged_size(staged)
         if size is None:
-            size = self._stage(staged, self._lines(name, part.offsets))
-        key = layout.batch_key(name.rules.prefix, part.day, name.id)
+            try:
+                size = self._stage(staged, self._lines(name, part.offsets))
+            except OSError as error:
+                if error.errno not in _NO_SPACE:
+                    raise
+                return self._unstaged(key, name, part)
         return StoredObject(key, "application/gzip", size, partial(self._fs.open_read, staged))
+
+    # Only shipping empties a full disk, so it must not need space there. Compressed, a segment
+    # is small enough for memory; another attempt compresses it to the same bytes.
+    def _unstaged(self, key: str, name: SegmentName, part: Part) -> StoredObject:
+        body = b"".join(layout.compress(self._lines(name, part.offsets)))
+        return StoredObject(key, "application/gzip", len(body), partial(io.BytesIO, body))
 
     def _staged_size(self, staged: Path) -> int | None:
         try:
@@ -138,6 +157,7 @@ class Packer:
     def _stage(self, staged: Path, lines: Iterator[bytes]) -> int:
         temporary = staged.with_suffix(".tmp")
         size = 0
+        self._fs.make_directory(staged.parent)
         self._remove_if_there(temporary)
         file = self._fs.create(temporary)
         try:
@@ -145,6 +165,9 @@ class Packer:
                 file.write(piece)
                 size += len(piece)
             file.sync()
+        except OSError:
+            self._remove_if_there(temporary)
+            raise
         finally:
             file.close()
         self._fs.rename(temporary, staged)
@@ -152,7 +175,7 @@ class Packer:
         return size
 
     def _lines(self, name: SegmentName, offsets: "array[int]") -> Iterator[bytes]:
-        with self._fs.open_read(self._path(name)) as stream:
+        with self._open(name) as stream:
             for offset in offsets:
                 stream.seek(offset)
                 line = decode(stream.readline(MAX_RECORD_BYTES), name.checksum_seed)
@@ -172,6 +195,12 @@ class Packer:
             self._fs.sync_directory(self._directory)
             for day in shipment.days:
                 self._remove_if_there(self._directory / STAGED / f"{name.id}.{day}.ndjson.gz")
+
+    def _open(self, name: SegmentName) -> BinaryIO:
+        try:
+            return self._fs.open_read(self._path(name))
+        except FileNotFoundError:
+            raise SegmentVanished(str(self._path(name))) from None
 
     def _remove_if_there(self, path: Path) -> None:
         try:

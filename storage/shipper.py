@@ -24,7 +24,7 @@ from typing import TypeVar
 from storage.backlog import Backlog
 from storage.backoff import PERMANENT, TRANSIENT
 from storage.segment import SealedSegment
-from storage.shipment import Packer, Part, Shipment
+from storage.shipment import Packer, Part, SegmentVanished, Shipment
 from storage.store import Store, StoreError
 
 _log = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ class Shipper:
         try:
             shipment = await self._until_it_works(segment, self._deliver)
             await self._until_it_works(segment, lambda _: self._discard(shipment))
-        except FileNotFoundError:
+        except SegmentVanished:
             fields = {"segment": segment.name.id, "events": segment.events}
             _log.error("segment vanished before it was delivered", extra={"fields": fields})
         else:
@@ -174,10 +174,11 @@ class Shipper:
         while True:
             try:
                 return await step(segment)
-            except FileNotFoundError:
+            except SegmentVanished:
                 raise
             except Exception as error:
                 attempt += 1
+                self._failed(type(error).__name__, str(error), permanent=False)
                 delay_s = PERMANENT.delay_s(attempt, self._clock.random)
                 fields = {
                     "segment": segment.name.id,
@@ -229,9 +230,7 @@ class Shipper:
     async def _wait_after(self, failure: StoreError, shipment: Shipment, attempt: int) -> None:
         backoff = PERMANENT if failure.permanent else TRANSIENT
         delay_s = backoff.delay_s(attempt, self._clock.random)
-        self.last_failure = DeliveryFailure(
-            self._clock.now(), failure.code, str(failure), failure.permanent
-        )
+        self._failed(failure.code, str(failure), failure.permanent)
         fields = {
             "segment": shipment.segment.name.id,
             "code": failure.code,
@@ -243,6 +242,9 @@ class Shipper:
         level = logging.ERROR if failure.permanent else logging.WARNING
         _log.log(level, "delivery failed", extra={"fields": fields})
         await self._clock.sleep(delay_s)
+
+    def _failed(self, code: str, cause: str, permanent: bool) -> None:
+        self.last_failure = DeliveryFailure(self._clock.now(), code, cause, permanent)
 
     def _delivered(self, shipment: Shipment, took_s: float) -> None:
         fields = {

@@ -24,7 +24,7 @@ _MAX_INTEGER = 2**64 - 1
 _MAX_DIGITS = 20
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 # A string, so that what is inside it does not count, or one of the constants JavaScript has.
-_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)', re.S)
+_CONSTANT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|(NaN|-?Infinity)', re.S)
 _ESCAPED_QUOTE = b"\\u0022"
 _MAX_FLAWS = 20
 

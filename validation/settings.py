@@ -277,7 +277,7 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _overlap(one: Path, other: Path) -> bool:
-    a, b = (Path(os.path.normpath(each.absolute())) for each in (one, other))
+    a, b = (Path(os.path.realpath(each)) for each in (one, other))
     return a.is_relative_to(b) or b.is_relative_to(a)
 
 

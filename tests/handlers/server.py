@@ -11,6 +11,7 @@ from tornado.web import Application
 
 from handlers.activity import Activity
 from handlers.app import make_app
+from handlers.body import BodyBudget
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
 from handlers.ingest import Ingest
@@ -54,6 +55,7 @@ class Site:
     app: Application
     sink: RememberingSink
     activity: Activity
+    budget: BodyBudget
 
 
 def make_site(
@@ -63,6 +65,7 @@ def make_site(
 ) -> Site:
     sink = RememberingSink()
     activity = Activity(monotonic)
+    budget = BodyBudget()
     ids = iter(range(1, 1_000_000))
     reader = EventReader(
         max_event_bytes=MAX_EVENT_BYTES,
@@ -71,11 +74,11 @@ def make_site(
         now=lambda: NOW,
     )
     app = make_app(
-        ingest=Ingest(reader, sink, MAX_BODY_BYTES, lambda: NOW_TEXT),
+        ingest=Ingest(reader, sink, MAX_BODY_BYTES, lambda: NOW_TEXT, budget),
         activity=activity,
         health_report=lambda: {"status": "healthy"},
         cors_policy=CorsPolicy.from_origins(origins),
         cors_debug=False,
         addresses=AddressResolver([ip_network(each) for each in trusted]),
     )
-    return Site(app, sink, activity)
+    return Site(app, sink, activity, budget)

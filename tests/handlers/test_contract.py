@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPResponse
 
-from handlers.body import DISCARDED_BYTES
+from handlers.body import NO_LIMIT_BYTES, BodyBudget
 from handlers.errors import ERRORS
 from storage.refusals import JournalFull
 from tests.handlers.raw_http import Answer, exchange, read_answer, request
-from tests.handlers.server import MAX_BODY_BYTES, Site, make_site
+from tests.handlers.server import Site, make_site
 
 Fetch = Callable[..., HTTPResponse]
 Exchange = Callable[..., Answer]
@@ -115,7 +115,7 @@ def test_a_request_id_is_kept_if_a_trusted_proxy_gives_a_plain_one(
 
 def on_a_site(io_loop: Any, site: Site, *pieces: bytes) -> Answer:
     async def call() -> Answer:
-        server = site.app.listen(0, "127.0.0.1", max_body_size=DISCARDED_BYTES)
+        server = site.app.listen(0, "127.0.0.1", max_body_size=NO_LIMIT_BYTES)
         (socket,) = server._sockets.values()
         try:
             return await exchange(socket.getsockname()[1], *pieces)
@@ -185,81 +185,6 @@ def test_a_preflight_grants_the_headers_that_were_asked_for(send: Exchange) -> N
     assert 0 < int(answer.headers["access-control-max-age"])
 
 
-BIG = MAX_BODY_BYTES * 20
-
-
-def chunked(size: int, piece: int = 8192) -> list[bytes]:
-    head = request("POST", ONE, [("Transfer-Encoding", "chunked"), ("Origin", SHOP)])
-    chunk = f"{piece:x}\r\n".encode() + b"x" * piece + b"\r\n"
-    return [head, *[chunk] * (size // piece), b"0\r\n\r\n"]
-
-
-def test_a_body_over_the_limit_is_read_and_then_answered(send: Exchange, site: Site) -> None:
-    answer = send(request("POST", ONE, [("Origin", SHOP)], b"x" * BIG))
-    assert (413, "body_too_large") == error_code(answer)
-    assert SHOP == answer.headers["access-control-allow-origin"]
-    assert [] == site.sink.events
-
-
-def test_a_chunked_body_over_the_limit_is_a_413_too(send: Exchange) -> None:
-    answer = send(*chunked(BIG))
-    assert (413, "body_too_large") == error_code(answer)
-    assert SHOP == answer.headers["access-control-allow-origin"]
-
-
-def test_a_chunked_body_is_read(send: Exchange, site: Site) -> None:
-    head = request("POST", ONE, [("Transfer-Encoding", "chunked")])
-    assert (
-        200
-        == send(head, b"5\r\n", EVENT[:5], b"\r\n", b"d\r\n", EVENT[5:], b"\r\n0\r\n\r\n").status
-    )
-    assert 1 == len(site.sink.events)
-
-
-def test_a_connection_goes_on_after_a_413(http_server: Any, http_port: int, io_loop: Any) -> None:
-    async def call() -> list[int]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
-        statuses = []
-        for body in (b"x" * BIG, EVENT):
-            writer.write(request("POST", ONE, [], body))
-            statuses.append((await read_answer(reader)).status)
-        writer.close()
-        return statuses
-
-    assert [413, 200] == io_loop.run_sync(call)
-
-
-def test_a_client_that_waits_for_100_continue_gets_the_413_at_once(send: Exchange) -> None:
-    headers = [("Expect", "100-continue"), ("Content-Length", str(BIG)), ("Origin", SHOP)]
-    answer = send(request("POST", ONE, headers))
-    assert (413, "body_too_large") == error_code(answer)
-    assert SHOP == answer.headers["access-control-allow-origin"]
-
-
-def test_a_client_that_waits_for_100_continue_is_told_to_go_on(
-    http_server: Any, http_port: int, io_loop: Any
-) -> None:
-    async def call() -> tuple[bytes, int]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
-        headers = [("Expect", "100-continue"), ("Content-Length", str(len(EVENT)))]
-        writer.write(request("POST", ONE, headers))
-        interim = await reader.readuntil(b"\r\n\r\n")
-        writer.write(EVENT)
-        answer = await read_answer(reader)
-        writer.close()
-        return interim, answer.status
-
-    assert (b"HTTP/1.1 100 (Continue)\r\n\r\n", 200) == io_loop.run_sync(call)
-
-
-def test_a_body_too_large_to_be_read_at_all_is_answered_at_once(io_loop: Any) -> None:
-    headers = [("Content-Length", str(10 * DISCARDED_BYTES)), ("Origin", SHOP)]
-    answer = on_a_site(io_loop, make_site(), request("POST", ONE, headers))
-    assert (413, "body_too_large") == error_code(answer)
-    assert "close" == answer.headers["connection"].lower()
-    assert SHOP == answer.headers["access-control-allow-origin"]
-
-
 def test_ready_tells_why_not(fetch: Fetch, site: Site) -> None:
     site.sink.refused = JournalFull("the journal is full", 7)
     response = fetch("/ready", "GET")
@@ -300,6 +225,22 @@ def test_a_request_whose_client_went_is_not_under_way_any_more(
         return seen
 
     assert [1, 0] == io_loop.run_sync(call)
+
+
+def test_what_a_client_that_went_had_sent_is_released(
+    http_server: Any, http_port: int, io_loop: Any, site: Site
+) -> None:
+    async def call() -> int:
+        _, writer = await asyncio.open_connection("127.0.0.1", http_port)
+        writer.write(request("POST", ONE, [("Content-Length", "100")], b"x" * 99))
+        while site.budget.left == BodyBudget().left:
+            await asyncio.sleep(0.01)
+        writer.close()
+        while site.activity.under_way:
+            await asyncio.sleep(0.01)
+        return site.budget.left
+
+    assert BodyBudget().left == io_loop.run_sync(call)
 
 
 def test_a_body_that_does_not_come_costs_its_connection(io_loop: Any) -> None:

@@ -63,6 +63,22 @@ def test_a_user_agent_in_utf_8_is_stored_as_it_was_meant(fetch: Fetch, site: Sit
     assert "Büro" == site.sink.events[0]["user_agent"]
 
 
+def test_an_endless_user_agent_is_cut(fetch: Fetch, site: Site) -> None:
+    fetch(ONE, body=sent({"event_type": "c"}), headers={"User-Agent": "a" * 5000})
+    assert "a" * 1024 == site.sink.events[0]["user_agent"]
+
+
+def test_bodies_beyond_what_memory_has_room_for_are_refused(fetch: Fetch, site: Site) -> None:
+    room = site.budget.left
+    assert site.budget.take(room)
+    response = fetch(ONE, body=sent({"event_type": "c"}))
+    assert (503, "server_busy") == code(response)
+    assert "1" == response.headers["Retry-After"]
+    site.budget.give_back(room)
+    assert 200 == fetch(ONE, body=sent({"event_type": "c"})).code
+    assert room == site.budget.left
+
+
 @pytest.mark.parametrize("path", [ONE + "/", BATCH + "/", "/health/", "/ready/"])
 def test_a_slash_at_the_end_makes_no_difference(fetch: Fetch, path: str) -> None:
     assert 404 != fetch(path, "GET").code

@@ -107,7 +107,7 @@ def test_every_new_directory_is_made_durable_in_its_parent(
     FS.make_directory(tmp_path / "a" / "b")
     FS.make_directory(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
-    assert [tmp_path, tmp_path / "a"] == synced
+    assert [tmp_path.parent, tmp_path, tmp_path / "a"] == synced
 
 
 def test_a_file_in_the_way_is_no_directory(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.storage.segments import SEGMENT_ID, events
             Address("a.b_c-D", "2000-01-02"),
             "events/year=2000/month=01/day=02/a.b_c-D.json",
         ),
-        ("v1/web", Address("_x", "0999-09-09"), "v1/web/year=0999/month=09/day=09/_x.json"),
+        ("v1/web", Address("_x", "0999-09-09"), "v1/web/year=0999/month=09/day=09/%5Fx.json"),
     ],
 )
 def test_an_event_has_a_key_of_its_own(prefix: str, where: Address, key: str) -> None:

@@ -234,3 +234,17 @@ def test_a_line_that_cannot_be_written_costs_no_durable_event(bench: Bench) -> N
     assert bench.writer.events == 0
     bench.writer.append(LATER)
     assert bench.delivered_after_restart() == FIRST + LATER
+
+
+def test_nothing_is_acknowledged_in_a_segment_that_somebody_removed(
+    bench: Bench, expected_errors: list[str]
+) -> None:
+    bench.writer.append(FIRST)
+    (path,) = bench.directory.glob("*.open")
+    path.unlink()
+    assert errno.ENOENT == bench.refused(FAILED)
+    expected_errors.append("segment was removed before it was sealed")
+    bench.writer.repair()
+    bench.writer.append(LATER)
+    bench.writer.seal()
+    assert LATER == bench.delivered_after_restart()

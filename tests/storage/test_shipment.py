@@ -1,5 +1,6 @@
 import errno
 import gzip
+import shutil
 import zlib
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from storage import layout
 from storage.filesystem import LocalFileSystem
 from storage.recovery import recover
 from storage.segment import SealedSegment, SegmentName
-from storage.shipment import Packer, SegmentUnreadable, Shipment
+from storage.shipment import Packer, SegmentUnreadable, SegmentVanished, Shipment
 from storage.store import StoredObject
 from tests.storage.faulty import Fault, FaultyFileSystem
 from tests.storage.segments import (
@@ -139,14 +140,39 @@ def test_a_batch_is_staged_whole_and_synced_before_it_has_its_name(tmp_path: Pat
 @pytest.mark.parametrize("kind", ["create", "write", "sync", "close", "rename", "sync_directory"])
 def test_staging_that_fails_can_be_tried_again(tmp_path: Path, kind: str) -> None:
     segment = write_sealed(tmp_path, events(3), BATCH)
-    fs = FaultyFileSystem([Fault(kind, errno=errno.ENOSPC, partial=5)])
+    fs = FaultyFileSystem([Fault(kind, errno=errno.EIO, partial=5)])
     packer = Packer(fs, tmp_path)
     shipment = packer.open_shipment(segment)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="Input/output error"):
         objects(packer, shipment)
     (item,) = objects(packer, shipment)
     assert events(3) == gzip.decompress(body(item)).splitlines()
     assert {segment.name.file_name, STAGED} == contents(tmp_path).keys()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("kind", ["create", "write", "sync"])
+def test_a_full_disk_does_not_keep_a_batch_from_being_sent(
+    tmp_path: Path, kind: str, code: int
+) -> None:
+    segment = write_sealed(tmp_path, events(3), BATCH)
+    fs = FaultyFileSystem([Fault(kind, last=100, errno=code, partial=5)])
+    packer = Packer(fs, tmp_path)
+    (item,) = objects(packer, packer.open_shipment(segment))
+    unstaged = body(item)
+    assert events(3) == gzip.decompress(unstaged).splitlines()
+    assert {segment.name.file_name} == contents(tmp_path).keys()
+    fs.faults.clear()
+    (again,) = objects(packer, packer.open_shipment(segment))
+    assert (item.key, item.size, unstaged) == (again.key, again.size, body(again))
+
+
+def test_staging_makes_its_directory_if_somebody_removed_it(tmp_path: Path) -> None:
+    segment = write_sealed(tmp_path, events(3), BATCH)
+    shutil.rmtree((tmp_path / STAGED).parent)
+    (raw,) = shipped(tmp_path).values()
+    assert events(3) == gzip.decompress(raw).splitlines()
+    assert segment.events == 3
 
 
 def test_a_stage_cut_short_by_a_kill_is_made_anew(tmp_path: Path) -> None:
@@ -208,7 +234,7 @@ def test_damage_that_cannot_be_kept_stops_the_shipment(tmp_path: Path) -> None:
 def test_a_segment_that_is_gone_says_so(tmp_path: Path) -> None:
     segment = write_sealed(tmp_path, events(3))
     (tmp_path / segment.name.file_name).unlink()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(SegmentVanished, match=segment.name.file_name):
         opened(tmp_path, segment)
 
 
