@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from voluptuous import ALLOW_EXTRA, Invalid, MultipleInvalid, Required, Schema
 from voluptuous.error import RequiredFieldInvalid
@@ -21,22 +22,18 @@ _IDENTIFIER_KINDS = "a string or an integer"
 
 
 class EventSchema:
-    """Checks events; `now` gives the time in Unix seconds."""
+    """Checks events by `rules`; `now` gives the time in Unix seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        # A plain function for each field costs a third of voluptuous' own combinators, and a
-        # plain key, which is optional, less than a marked one.
-        self._schema = Schema(
-            {
-                Required("event_type"): _event_type,
-                "event_id": _event_id,
-                "user_id": _identifier,
-                "session_id": _identifier,
-                "timestamp": partial(_timestamp, now),
-                "properties": _properties,
-            },
-            extra=ALLOW_EXTRA,
-        )
+        self._optional: dict[str, Callable[[Any], object]] = {
+            "event_id": _event_id,
+            "user_id": _identifier,
+            "session_id": _identifier,
+            "timestamp": partial(_timestamp, now),
+            "properties": _properties,
+        }
+        schema: dict[Any, Any] = {Required("event_type"): _event_type, **self._optional}
+        self.rules = Schema(schema, extra=ALLOW_EXTRA)
 
     def check(self, event: dict[str, object]) -> dict[str, object]:
         """The event with its fields in their final form; an absent one is None or missing.
@@ -44,7 +41,23 @@ class EventSchema:
         Raises BrokenRules with every problem.
         """
         try:
-            checked: dict[str, object] = self._schema(event)
+            return self._check_quickly(event)
+        except Invalid:
+            return self._check_fully(event)
+
+    # The schema's own functions one by one, at half of what the schema costs: what none of them
+    # refuses, it accepts. It alone decides about everything else.
+    def _check_quickly(self, event: dict[str, object]) -> dict[str, object]:
+        checked = dict(event)
+        checked["event_type"] = _event_type(event.get("event_type"))
+        for name, rule in self._optional.items():
+            if name in event:
+                checked[name] = rule(event[name])
+        return checked
+
+    def _check_fully(self, event: dict[str, object]) -> dict[str, object]:
+        try:
+            checked: dict[str, object] = self.rules(event)
         except MultipleInvalid as error:
             raise BrokenRules(list(_problems(error))) from None
         return checked

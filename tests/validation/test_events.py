@@ -1,4 +1,7 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from voluptuous import Invalid
 
 from validation.events import BrokenRules, EventSchema
 
@@ -101,3 +104,39 @@ def test_the_event_that_was_checked_is_not_changed() -> None:
     event: dict[str, object] = {"event_type": "c", "user_id": 7, "x": {}}
     schema.check(event)
     assert {"event_type": "c", "user_id": 7, "x": {}} == event
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+ids = st.from_regex(r"\.?[A-Za-z0-9._/-]{0,130}", fullmatch=True)
+times = st.datetimes().map(lambda at: f"{at.isoformat()}Z") | st.sampled_from(
+    ["", "2026-11-23", "2026-11-23T17:30:00+01:00", "2026-11-23t17:30:00.5z"]
+)
+events = st.fixed_dictionaries(
+    {},
+    optional={
+        "event_type": st.text(max_size=130) | anything,
+        "event_id": ids | anything,
+        "user_id": st.text(max_size=260) | anything,
+        "session_id": st.integers() | anything,
+        "timestamp": times | anything,
+        "properties": st.dictionaries(st.text(), anything, max_size=3) | anything,
+        "page": anything,
+    },
+)
+
+
+@given(events)
+def test_what_is_accepted_is_what_the_rules_accept_and_with_the_same_result(
+    event: dict[str, object],
+) -> None:
+    try:
+        expected = schema.rules(event)
+    except Invalid:
+        with pytest.raises(BrokenRules):
+            schema.check(event)
+    else:
+        assert expected == schema.check(event)
