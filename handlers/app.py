@@ -1,16 +1,34 @@
 """The routes, and what each of them is given."""
 
 from collections.abc import Callable
+from typing import Any, cast
 
+from tornado.httputil import HTTPServerRequest
 from tornado.web import Application
 
 from handlers.access_log import log_request
 from handlers.activity import Activity
-from handlers.base import NotFoundHandler
+from handlers.base import BaseHandler, NotFoundHandler
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
 from handlers.health import HealthHandler, ReadyHandler
 from handlers.ingest import BatchHandler, EventHandler, Ingest
+
+_Route = tuple[type[BaseHandler], dict[str, object]]
+
+
+class _FixedPaths(Application):
+    """Finds a handler by the whole path, without a regular expression for each route."""
+
+    def __init__(self, routes: dict[str, _Route], not_found: _Route, **settings: object) -> None:
+        super().__init__(**cast(dict[str, Any], settings))
+        self._routes = routes
+        self._not_found = not_found
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: object) -> Any:
+        """What takes the request."""
+        path = request.path.removesuffix("/")
+        return self.get_handler_delegate(request, *self._routes.get(path, self._not_found))
 
 
 def make_app(
@@ -24,15 +42,14 @@ def make_app(
 ) -> Application:
     """The application. A slash at the end of a path makes no difference."""
     ingesting = {"activity": activity, "ingest": ingest}
-    return Application(
-        [
-            (r"/api/v1/events/?", EventHandler, ingesting),
-            (r"/api/v1/events/batch/?", BatchHandler, ingesting),
-            (r"/health/?", HealthHandler, {"activity": activity, "report": health_report}),
-            (r"/ready/?", ReadyHandler, {"activity": activity, "refusal": ingest.sink.refusal}),
-        ],
-        default_handler_class=NotFoundHandler,
-        default_handler_args={"activity": activity},
+    return _FixedPaths(
+        routes={
+            "/api/v1/events": (EventHandler, ingesting),
+            "/api/v1/events/batch": (BatchHandler, ingesting),
+            "/health": (HealthHandler, {"activity": activity, "report": health_report}),
+            "/ready": (ReadyHandler, {"activity": activity, "refusal": ingest.sink.refusal}),
+        },
+        not_found=(NotFoundHandler, {"activity": activity}),
         log_function=log_request,
         cors_policy=cors_policy,
         cors_debug=cors_debug,

@@ -17,6 +17,10 @@ _log = logging.getLogger(__name__)
 # is what our own line for each request replaces.
 _NOISY = ("asyncio", "boto3", "botocore", "s3transfer", "tornado", "urllib3")
 
+# What a record would ask the system for, and no format shows: see "Optimization" in the
+# documentation of logging.
+_UNUSED = ("logThreads", "logMultiprocessing", "logProcesses")
+
 
 class LogOutput:
     """The logging of a process, until it is closed."""
@@ -44,6 +48,9 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> LogOutpu
     _set_level(undo, root, logging.getLevelNamesMapping()[level.upper()])
     for name in _NOISY:
         _set_level(undo, logging.getLogger(name), max(root.level, logging.WARNING))
+    for name in _UNUSED:
+        undo.callback(setattr, logging, name, getattr(logging, name))
+        setattr(logging, name, False)
     root.addHandler(handler)
     undo.callback(root.removeHandler, handler)
     logging.captureWarnings(True)
