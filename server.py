@@ -16,16 +16,15 @@ from functools import partial
 from pathlib import Path
 
 from dotenv import load_dotenv
-from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from handlers.activity import Activity
 from handlers.app import make_app
-from handlers.body import NO_LIMIT_BYTES
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
+from handlers.http_server import WatchedHTTPServer
 from handlers.ingest import Ingest
 from logs.setup import configure
 from storage.backlog import Backlog
@@ -56,7 +55,7 @@ _EXIT_BAD_SETTINGS = 2
 
 _IDLE_CONNECTION_TIMEOUT_S = 120
 _BODY_TIMEOUT_S = 120
-_BODY_CHECK_S = 5
+_WATCH_INTERVAL_S = 5
 _LISTEN_BACKLOG = 1024
 
 _SAME_SIGNAL_S = 1.0
@@ -193,15 +192,12 @@ class Server:
         )
         self._activity = Activity()
         self._utc_now = UtcClock()
-        self._http = HTTPServer(
-            self._make_app(),
-            max_body_size=NO_LIMIT_BYTES,
-            idle_connection_timeout=_IDLE_CONNECTION_TIMEOUT_S,
-        )
-        self._body_check = PeriodicCallback(self._abort_stalled, _BODY_CHECK_S * 1000)
+        self._http = WatchedHTTPServer(self._make_app(), self._activity)
+        self._watch = PeriodicCallback(self._close_late, _WATCH_INTERVAL_S * 1000)
 
-    def _abort_stalled(self) -> None:
-        stalled = self._activity.abort_stalled(_BODY_TIMEOUT_S)
+    def _close_late(self) -> None:
+        self._activity.close_idle(_IDLE_CONNECTION_TIMEOUT_S)
+        stalled = self._activity.close_stalled(_BODY_TIMEOUT_S)
         if stalled:
             fields = {"requests": stalled, "seconds": _BODY_TIMEOUT_S}
             _log.warning("request bodies did not come in time", extra={"fields": fields})
@@ -243,7 +239,7 @@ class Server:
         settings = self._settings
         sockets = bind_sockets(settings.port, settings.host or None, backlog=_LISTEN_BACKLOG)
         self._http.add_sockets(sockets)
-        self._body_check.start()
+        self._watch.start()
         port = sockets[0].getsockname()[1]
         _log.info("listening", extra={"fields": {"host": settings.host or "*", "port": port}})
 
@@ -253,7 +249,7 @@ class Server:
         await self._seal()
         await self._ship()
         await self._shipper.close()
-        self._body_check.stop()
+        self._watch.stop()
         self._lock.release()
         _log.info("stopped")
 

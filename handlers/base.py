@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 from tornado.httputil import HTTPHeaders, format_timestamp
+from tornado.iostream import IOStream
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from handlers.activity import Activity
@@ -89,6 +90,12 @@ class BaseHandler(RequestHandler):
         else:
             self.request_id = f"{getrandbits(64):016x}"
 
+    @property
+    def stream(self) -> IOStream:
+        """The connection that the request came on."""
+        stream: IOStream = getattr(self.request.connection, "stream")  # noqa: B009
+        return stream
+
     def prepare(self) -> None:
         """Count the request; the log hears of the CORS decision if it is asked for."""
         self.activity.begin(self)
@@ -132,12 +139,6 @@ class BaseHandler(RequestHandler):
         """Stop counting the request: nobody waits for its answer."""
         super().on_connection_close()
         self.on_finish()
-
-    def abort(self) -> None:
-        """Close the connection, as if the client had gone."""
-        stream = getattr(self.request.connection, "stream", None)
-        if stream is not None:
-            stream.close()
 
     def compute_etag(self) -> None:
         """Give no ETag: no answer is worth keeping."""

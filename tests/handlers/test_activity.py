@@ -1,17 +1,22 @@
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from handlers.activity import Activity
 
 
 @dataclass(eq=False)
+class Link:
+    closed: int = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@dataclass(eq=False)
 class Call:
     is_reading: bool = True
-    aborted: int = 0
-
-    def abort(self) -> None:
-        self.aborted += 1
+    stream: Link = field(default_factory=Link)
 
 
 def test_requests_are_under_way_between_begin_and_end() -> None:
@@ -35,7 +40,7 @@ def test_a_request_ends_only_once() -> None:
     assert 1 == activity.under_way
 
 
-def test_only_requests_whose_body_is_late_are_aborted() -> None:
+def test_only_requests_whose_body_is_late_are_closed() -> None:
     now = [0.0]
     activity = Activity(lambda: now[0])
     late, answered, young = Call(), Call(is_reading=False), Call()
@@ -44,11 +49,28 @@ def test_only_requests_whose_body_is_late_are_aborted() -> None:
     now[0] = 100.0
     activity.begin(young)
     assert (1, 1, 0, 0) == (
-        activity.abort_stalled(50.0),
-        late.aborted,
-        answered.aborted,
-        young.aborted,
+        activity.close_stalled(50.0),
+        late.stream.closed,
+        answered.stream.closed,
+        young.stream.closed,
     )
+
+
+def test_only_connections_that_wait_for_long_are_closed() -> None:
+    now = [0.0]
+    activity = Activity(lambda: now[0])
+    idle, busy, ended, young, used = Call(), Call(), Call(), Call(), Call()
+    for call in (idle, busy, ended, used):
+        activity.wait(call.stream)
+    activity.begin(busy)
+    activity.forget(ended.stream)
+    activity.forget(ended.stream)
+    now[0] = 100.0
+    activity.wait(young.stream)
+    activity.wait(used.stream)
+    closed = activity.close_idle(50.0)
+    calls = (idle, busy, ended, young, used)
+    assert (1, [1, 0, 0, 0, 0]) == (closed, [call.stream.closed for call in calls])
 
 
 def test_waiting_for_idleness_ends_with_the_last_request(io_loop: Any) -> None:

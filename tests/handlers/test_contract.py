@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from tornado.httpclient import HTTPResponse
+from tornado.netutil import bind_sockets
 
+from handlers.activity import Activity
 from handlers.body import NO_LIMIT_BYTES, BodyBudget
 from handlers.errors import ERRORS
+from handlers.http_server import WatchedHTTPServer
 from storage.refusals import JournalFull
 from tests.handlers.raw_http import Answer, exchange, read_answer, request
 from tests.handlers.server import Site, make_site
@@ -243,23 +246,37 @@ def test_what_a_client_that_went_had_sent_is_released(
     assert BodyBudget().left == io_loop.run_sync(call)
 
 
-def test_a_body_that_does_not_come_costs_its_connection(io_loop: Any) -> None:
+Close = Callable[[Activity, float], int]
+
+
+@pytest.mark.parametrize(
+    ("sent", "close"),
+    [
+        (b"", Activity.close_idle),
+        (b"POST /api/v1/events HTT", Activity.close_idle),
+        (request("GET", "/health", [], b""), Activity.close_idle),
+        (request("POST", ONE, [("Content-Length", "9")], b"{"), Activity.close_stalled),
+    ],
+    ids=["nothing", "half a head", "no second request", "half a body"],
+)
+def test_what_does_not_come_costs_its_connection(io_loop: Any, sent: bytes, close: Close) -> None:
     clock = [0.0]
     site = make_site(monotonic=lambda: clock[0])
 
     async def call() -> list[bool]:
-        server = site.app.listen(0, "127.0.0.1")
-        (socket,) = server._sockets.values()
-        reader, writer = await asyncio.open_connection("127.0.0.1", socket.getsockname()[1])
-        writer.write(request("POST", ONE, [("Content-Length", "100")], b"{"))
-        while not site.activity.under_way:
-            await asyncio.sleep(0.01)
+        server = WatchedHTTPServer(site.app, site.activity)
+        (socket,) = bind_sockets(0, "127.0.0.1")
+        server.add_sockets([socket])
+        reader, writer = await asyncio.open_connection(*socket.getsockname())
+        writer.write(sent)
+        await asyncio.sleep(0.05)
         clock[0] = 120.0
-        found = [site.activity.abort_stalled(120) == 0]
+        found = [close(site.activity, 120) == 0]
         clock[0] = 120.1
-        found.append(site.activity.abort_stalled(120) == 1)
-        found.append(await reader.read() == b"")
-        found.append(site.activity.under_way == 0)
+        found.append(close(site.activity, 120) == 1)
+        found.append((await reader.read()).count(b"HTTP/1.1") == sent.startswith(b"GET"))
+        await server.close_all_connections()
+        found.append(site.activity.under_way == site.activity.close_idle(-1) == 0)
         server.stop()
         writer.close()
         return found
