@@ -17,18 +17,18 @@ from handlers.ingest import BatchHandler, EventHandler, Ingest
 _Route = tuple[type[BaseHandler], dict[str, object]]
 
 
-class _FixedPaths(Application):
-    """Finds a handler by the whole path, without a regular expression for each route."""
+class CollectorApplication(Application):
+    """Finds a handler in `routes` by the whole path, without a regular expression for each."""
 
     def __init__(self, routes: dict[str, _Route], not_found: _Route, **settings: object) -> None:
         super().__init__(**cast(dict[str, Any], settings))
-        self._routes = routes
+        self.routes = routes
         self._not_found = not_found
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: object) -> Any:
         """What takes the request."""
         path = request.path.removesuffix("/")
-        return self.get_handler_delegate(request, *self._routes.get(path, self._not_found))
+        return self.get_handler_delegate(request, *self.routes.get(path, self._not_found))
 
 
 def make_app(
@@ -39,10 +39,10 @@ def make_app(
     cors_policy: CorsPolicy,
     cors_debug: bool,
     addresses: AddressResolver,
-) -> Application:
+) -> CollectorApplication:
     """The application. A slash at the end of a path makes no difference."""
     ingesting = {"activity": activity, "ingest": ingest}
-    return _FixedPaths(
+    return CollectorApplication(
         routes={
             "/api/v1/events": (EventHandler, ingesting),
             "/api/v1/events/batch": (BatchHandler, ingesting),

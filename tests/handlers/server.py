@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 import orjson
-from tornado.web import Application
 
 from handlers.activity import Activity
-from handlers.app import make_app
+from handlers.app import CollectorApplication, make_app
 from handlers.body import BodyBudget
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
@@ -52,7 +51,7 @@ class RememberingSink:
 class Site:
     """An application and what a test may look at or turn."""
 
-    app: Application
+    app: CollectorApplication
     sink: RememberingSink
     activity: Activity
     budget: BodyBudget
