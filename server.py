@@ -29,8 +29,11 @@ from handlers.ingest import Ingest
 from logs.setup import configure
 from storage.backlog import Backlog
 from storage.check import Finding, check_journal, check_store
+from storage.dedup import Deduplicator, load_ids
 from storage.directory import DirectoryStore
 from storage.filesystem import DirectoryInUse, DirectoryLock, FileSystem, LocalFileSystem
+from storage.id_log import IdLimits, IdLog
+from storage.id_window import IdWindow
 from storage.journal import Journal, JournalLimits
 from storage.recovery import recover
 from storage.s3 import S3Store
@@ -174,6 +177,9 @@ class Server:
         fs.make_directory(directory)
         self._lock = DirectoryLock(directory)
         recover(fs, directory)
+        id_limits = IdLimits(settings.dedup_window_s, settings.dedup_max_events)
+        id_log, id_window = IdLog(fs, directory, id_limits), IdWindow(id_limits)
+        load_ids(fs, directory, id_log, id_window)
         self._backlog = Backlog(fs, directory)
         self._backlog.load()
         self._shipper = Shipper(
@@ -182,14 +188,16 @@ class Server:
             store,
             concurrency=settings.upload_concurrency,
         )
+        keys = KeyRules.of(settings.object_layout, settings.auto_batch_above, settings.s3_prefix)
         self._journal = Journal(
-            SegmentWriter(fs, directory, partial(new_segment_name, _key_rules(settings))),
+            SegmentWriter(fs, directory, partial(new_segment_name, keys), id_log.record),
             JournalLimits(
                 settings.flush_interval_s, settings.segment_max_bytes, settings.journal_max_bytes
             ),
             sealed_bytes=lambda: self._backlog.disk_bytes,
             on_sealed=self._on_sealed,
         )
+        self._events = Deduplicator(self._journal, id_window)
         self._activity = Activity()
         self._utc_now = UtcClock()
         self._http = WatchedHTTPServer(self._make_app(), self._activity)
@@ -215,7 +223,7 @@ class Server:
             now=time.time,
         )
         return make_app(
-            ingest=Ingest(reader, self._journal, settings.max_body_bytes, self._utc_now),
+            ingest=Ingest(reader, self._events, settings.max_body_bytes, self._utc_now),
             activity=self._activity,
             health_report=self._health_report,
             cors_policy=CorsPolicy.from_origins(settings.cors_allowed_origins),
@@ -274,13 +282,6 @@ class Server:
         delivered = await self._shipper.drain(self._settings.drain_timeout_s)
         fields = {"delivered_all": delivered, "events_left": self._backlog.counts().events}
         _log.info("shutdown: shipping ended", extra={"fields": fields})
-
-
-def _key_rules(settings: Settings) -> KeyRules:
-    layout = settings.object_layout
-    if layout == "auto":
-        layout = f"auto-{settings.auto_batch_above}"
-    return KeyRules(layout, settings.s3_prefix)
 
 
 if __name__ == "__main__":

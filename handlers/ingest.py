@@ -1,6 +1,5 @@
 """Events in over HTTP: one, or a batch."""
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,10 +26,11 @@ _MAX_USER_AGENT_CHARS = 1024
 class EventSink(Protocol):
     """Where accepted events become durable."""
 
-    def append(self, lines: Sequence[bytes]) -> asyncio.Future[None]:
-        """Make events durable: they are when the future is done.
+    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> frozenset[int]:
+        """Make events durable; on return they are. The indexes of those that were already.
 
-        A Refusal, at once or from the future, means that none of them is.
+        `ids` has what the clients call them, None for those that they call nothing. A Refusal
+        means that none of them was stored.
         """
 
     def refusal(self) -> Refusal | None:
@@ -151,9 +151,11 @@ class IngestHandler(BaseHandler):
             user_agent=_as_text(self.header("User-Agent")),
         )
 
-    async def _store(self, lines: Sequence[bytes]) -> None:
+    async def _store(self, events: Sequence[Accepted]) -> frozenset[int]:
+        lines = [event.line for event in events]
+        ids = [event.given_id for event in events]
         try:
-            await self._ingest.sink.append(lines)
+            return await self._ingest.sink.append(lines, ids)
         except Refusal as refusal:
             raise _refused(refusal) from refusal
 
@@ -166,16 +168,19 @@ class EventHandler(IngestHandler):
         outcome = self._ingest.reader.single(self._body(), self._receipt())
         if isinstance(outcome, Rejected):
             raise ApiError(outcome.code, outcome.message, details=_details(outcome))
-        await self._store((outcome.line,))
-        self.log_fields = {"stored": 1, "event_id": outcome.event_id}
-        self.answer(
-            200,
-            {
-                "status": "success",
-                "event_id": outcome.event_id,
-                "message": "Event ingested successfully",
-            },
-        )
+        is_duplicate = bool(await self._store([outcome]))
+        answer: dict[str, object] = {
+            "status": "success",
+            "event_id": outcome.event_id,
+            "message": "Event ingested successfully",
+        }
+        if is_duplicate:
+            answer["duplicate"] = True
+        self.log_fields = {
+            "duplicate" if is_duplicate else "stored": 1,
+            "event_id": outcome.event_id,
+        }
+        self.answer(200, answer)
 
 
 class BatchHandler(IngestHandler):
@@ -184,11 +189,11 @@ class BatchHandler(IngestHandler):
     async def post(self) -> None:
         """Store the good events in the body, and tell of the others."""
         outcomes = self._read()
-        lines = [outcome.line for outcome in outcomes if isinstance(outcome, Accepted)]
-        if lines:
-            await self._store(lines)
-        self.log_fields = _batch_fields(outcomes)
-        self.answer(_batch_status(len(outcomes), len(lines)), _batch_body(outcomes))
+        accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
+        duplicates = len(await self._store(accepted)) if accepted else 0
+        self.log_fields = _batch_fields(outcomes, duplicates)
+        status = _batch_status(len(outcomes), len(accepted))
+        self.answer(status, _batch_body(outcomes, duplicates))
 
     def _read(self) -> list[Accepted | Rejected]:
         reader = self._ingest.reader
@@ -207,7 +212,7 @@ def _batch_status(total: int, stored: int) -> int:
     return 207 if stored else 400
 
 
-def _batch_body(outcomes: list[Accepted | Rejected]) -> dict[str, object]:
+def _batch_body(outcomes: list[Accepted | Rejected], duplicates: int) -> dict[str, object]:
     errors = [
         _batch_error(index, outcome)
         for index, outcome in enumerate(outcomes)
@@ -218,7 +223,7 @@ def _batch_body(outcomes: list[Accepted | Rejected]) -> dict[str, object]:
         "total_events": len(outcomes),
         "success_count": len(outcomes) - len(errors),
         "error_count": len(errors),
-        "duplicate_count": 0,
+        "duplicate_count": duplicates,
         "event_ids": [
             outcome.event_id if isinstance(outcome, Accepted) else None for outcome in outcomes
         ],
@@ -240,9 +245,11 @@ def _batch_error(index: int, outcome: Rejected) -> dict[str, object]:
     return error
 
 
-def _batch_fields(outcomes: list[Accepted | Rejected]) -> dict[str, object]:
+def _batch_fields(outcomes: list[Accepted | Rejected], duplicates: int) -> dict[str, object]:
     rejected = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
-    fields: dict[str, object] = {"stored": len(outcomes) - len(rejected)}
+    fields: dict[str, object] = {"stored": len(outcomes) - len(rejected) - duplicates}
+    if duplicates:
+        fields["duplicates"] = duplicates
     if rejected:
         fields["rejected"] = len(rejected)
         fields["first_rejection"] = rejected[0].message

@@ -53,6 +53,7 @@ class JournalLimits:
 @dataclass(slots=True)
 class _Waiting:
     lines: Sequence[bytes]
+    ids: bytes
     size: int
     done: asyncio.Future[None]
 
@@ -87,18 +88,18 @@ class Journal:
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run())
 
-    def append(self, lines: Sequence[bytes]) -> asyncio.Future[None]:
-        """Make events durable: they are when the future is done.
+    def append(self, lines: Sequence[bytes], ids: bytes = b"") -> asyncio.Future[None]:
+        """Make events durable: they are when the future is done, and so are `ids`.
 
         Raises a Refusal at once, or the future does: then none of them is durable. Each line
-        is an event's JSON without a newline.
+        is an event's JSON without a newline; `ids` are digests to be remembered with them.
         """
         size = sum(map(len, lines)) + RECORD_OVERHEAD_BYTES * len(lines)
         refusal = self._refusal(size)
         if refusal is not None:
             raise refusal
         done: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.append(_Waiting(lines, size, done))
+        self._waiting.append(_Waiting(lines, ids, size, done))
         self._waiting_bytes += size
         self._work.set()
         return done
@@ -120,17 +121,17 @@ class Journal:
         return None
 
     def _used_bytes(self) -> int:
-        return self._sealed_bytes() + disk_bytes(self._writer.size) + self._waiting_bytes
+        return self._sealed_bytes() + disk_bytes(self._writer.held_bytes) + self._waiting_bytes
 
     @property
-    def open_events(self) -> int:
-        """Durable events that are not in a sealed segment yet."""
-        return self._writer.events
+    def held_events(self) -> int:
+        """Durable events that are not handed over as a sealed segment yet."""
+        return self._writer.held_events
 
     @property
-    def open_bytes(self) -> int:
-        """Durable bytes that are not in a sealed segment yet."""
-        return self._writer.size
+    def held_bytes(self) -> int:
+        """Durable bytes that are not handed over in a sealed segment yet."""
+        return self._writer.held_bytes
 
     @property
     def open_since(self) -> float | None:
@@ -174,9 +175,10 @@ class Journal:
 
     async def _commit(self, group: list[_Waiting]) -> None:
         lines = [line for waiting in group for line in waiting.lines]
+        ids = b"".join([waiting.ids for waiting in group])
         begins = self._writer.events == 0
         try:
-            await self._loop.run_in_executor(self._thread, self._writer.append, lines)
+            await self._loop.run_in_executor(self._thread, self._writer.append, lines, ids)
         except Exception as error:
             self._fail(error)
             _refuse(group, _told(error))

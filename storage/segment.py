@@ -33,6 +33,11 @@ class KeyRules:
     layout: str
     prefix: str
 
+    @classmethod
+    def of(cls, layout: str, auto_batch_above: int, prefix: str) -> "KeyRules":
+        """The rules for `layout` event, batch, or auto with its bound."""
+        return cls(f"auto-{auto_batch_above}" if layout == "auto" else layout, prefix)
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentName:
@@ -56,13 +61,17 @@ class SegmentName:
     @property
     def created_at(self) -> float:
         """When the segment was begun, in Unix seconds by the wall clock of then."""
-        stamp = self.id.partition("-")[0]
-        moment = datetime.strptime(stamp, "%Y%m%dT%H%M%S%fZ")
-        return moment.replace(tzinfo=UTC).timestamp()
+        return created_at(self.id)
 
     def sealed(self, events: int) -> "SegmentName":
         """The name this segment takes when it is sealed with `events` records."""
         return replace(self, events=events)
+
+
+def created_at(segment_id: str) -> float:
+    """When a segment was begun, in Unix seconds; ValueError if it is no segment's id."""
+    moment = datetime.strptime(segment_id.partition("-")[0], "%Y%m%dT%H%M%S%fZ")
+    return moment.replace(tzinfo=UTC).timestamp()
 
 
 def new_segment_name(rules: KeyRules) -> SegmentName:

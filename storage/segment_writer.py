@@ -15,7 +15,7 @@ Blocking, for one thread; the event loop calls it through `Journal`.
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from storage.filesystem import AppendFile, FileSystem
@@ -34,24 +34,35 @@ class _Segment:
     file: AppendFile
     size: int = 0
     events: int = 0
+    ids: list[bytes] = field(default_factory=list)
+    ids_recorded: bool = False
 
 
 class SegmentWriter:
     """Appends records to the open segment and seals it.
 
-    `new_name` gives the name for each new segment. `seal` and `take_sealed` hand over
+    `new_name` gives the name for each new segment. `record_ids` remembers the ids of a segment,
+    by its id, before it is sealed; it may raise OSError. `seal` and `take_sealed` hand over
     segments that nobody will change again.
     """
 
     def __init__(
-        self, fs: FileSystem, directory: Path, new_name: Callable[[], SegmentName]
+        self,
+        fs: FileSystem,
+        directory: Path,
+        new_name: Callable[[], SegmentName],
+        record_ids: Callable[[str, bytes], None],
     ) -> None:
         self._fs = fs
         self._directory = directory
         self._new_name = new_name
+        self._record_ids = record_ids
         self._open: _Segment | None = None
         self._sealed: list[SealedSegment] = []
         self._distrusted: list[_Segment] = []
+        # Each counter belongs to one thread, so that no sum of them misses a segment on its way.
+        self._durable_events = self._durable_bytes = 0
+        self._handed_over_events = self._handed_over_bytes = 0
 
     @property
     def size(self) -> int:
@@ -64,12 +75,22 @@ class SegmentWriter:
         return self._open.events if self._open else 0
 
     @property
+    def held_events(self) -> int:
+        """Durable events that `take_sealed` has not handed over yet."""
+        return self._durable_events - self._handed_over_events
+
+    @property
+    def held_bytes(self) -> int:
+        """Durable bytes that `take_sealed` has not handed over yet."""
+        return self._durable_bytes - self._handed_over_bytes
+
+    @property
     def open_since(self) -> float | None:
         """When the open segment was begun, in Unix seconds; None if nothing durable is in it."""
         return self._open.name.created_at if self._open and self._open.events else None
 
-    def append(self, lines: Sequence[bytes]) -> None:
-        """Make events durable; on return they are.
+    def append(self, lines: Sequence[bytes], ids: bytes = b"") -> None:
+        """Make events durable; on return they are, and `ids` will be remembered with them.
 
         If it raises, OSError above all, none of them is, and the open segment has been given
         up.
@@ -79,6 +100,7 @@ class SegmentWriter:
             if segment is None:
                 segment = self._open = self._begin()
             self._append_to(segment, lines)
+            segment.ids.append(ids)
         except Exception:
             if segment is not None:
                 self._give_up(segment)
@@ -97,6 +119,8 @@ class SegmentWriter:
             self._fs.sync_directory(self._directory)
         segment.size += len(records)
         segment.events += len(lines)
+        self._durable_bytes += len(records)
+        self._durable_events += len(lines)
 
     def seal(self) -> None:
         """Close the open segment, if there is one; `take_sealed` then hands it over.
@@ -117,8 +141,10 @@ class SegmentWriter:
         self._fs.sync_directory(self._directory)
 
     def take_sealed(self) -> list[SealedSegment]:
-        """The segments sealed since the last call."""
+        """The segments sealed since the last call; for the thread that asks what is held."""
         sealed, self._sealed = self._sealed, []
+        self._handed_over_events += sum(segment.events for segment in sealed)
+        self._handed_over_bytes += sum(segment.size for segment in sealed)
         return sealed
 
     def repair(self) -> None:
@@ -129,6 +155,8 @@ class SegmentWriter:
                 segment.file = self._fs.reopen(segment.path)
             except FileNotFoundError:
                 _report_lost(segment)
+                self._durable_events -= segment.events
+                self._durable_bytes -= segment.size
             else:
                 self._cut_and_seal(segment)
             self._distrusted.pop()
@@ -172,6 +200,9 @@ class SegmentWriter:
         if segment.events == 0:
             self._fs.remove(segment.path)
             return
+        if not segment.ids_recorded:
+            self._record_ids(segment.name.id, b"".join(segment.ids))
+            segment.ids_recorded = True
         sealed = SealedSegment(segment.name.sealed(segment.events), segment.size)
         self._fs.rename(segment.path, self._directory / sealed.name.file_name)
         self._sealed.append(sealed)

@@ -20,8 +20,8 @@ def delivery_status(
     failure = shipper.last_failure
     return {
         "backlog": {
-            "events": counts.events + journal.open_events,
-            "bytes": counts.disk_bytes + journal.open_bytes,
+            "events": counts.events + journal.held_events,
+            "bytes": counts.disk_bytes + journal.held_bytes,
             "seconds": round(max(0.0, now - min(begun_at, default=now)), 1),
         },
         "last_delivery": _text(shipper.last_delivery_at),

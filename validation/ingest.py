@@ -34,10 +34,14 @@ class Receipt(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """An event in its final form: a line of JSON without its line end."""
+    """An event in its final form: a line of JSON without its line end.
+
+    `given_id` is its id if the client gave it, None if it was made here.
+    """
 
     event_id: str
     line: bytes
+    given_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ class EventReader:
         # Each level has a bracket: few brackets rule out what would cost more to count.
         if line.count(b"{") + line.count(b"[") > MAX_DEPTH and (too_deep := flaws(stored)):
             return _rejected(too_deep)
-        return Accepted(event_id, line)
+        return Accepted(event_id, line, event_id if checked.get("event_id") else None)
 
     def _stored(
         self, checked: dict[str, object], receipt: Receipt

@@ -58,6 +58,8 @@ class Settings:
     journal_max_bytes: int
     flush_interval_s: float
     segment_max_bytes: int
+    dedup_window_s: float
+    dedup_max_events: int
     object_layout: str
     auto_batch_above: int
     upload_concurrency: int
@@ -153,8 +155,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("STORAGE_DIR", "storage_dir", None,
              "a local directory to store objects in, instead of S3", q.directory),
     Variable("S3_BUCKET_NAME", "s3_bucket_name", None,
-             "the bucket; required unless `STORAGE_DIR` is set",
-             q.bucket_name),
+             "the bucket; required unless `STORAGE_DIR` is set", q.bucket_name),
     Variable("AWS_REGION", "aws_region", None,
              "its region; required with S3 (else `AWS_DEFAULT_REGION` is taken)",
              q.region),
@@ -183,11 +184,18 @@ VARIABLES: tuple[Variable, ...] = (
              "its size at which events are refused with 503",
              q.size(64 * q.MIB, 1024 * q.TIB), q.size_text),
     Variable("FLUSH_INTERVAL", "flush_interval_s", "1s",
-             "the age at which a segment is sealed and shipped",
-             q.duration(0.01, 3600), q.duration_text),
+             "the age at which a segment is sealed and shipped", q.duration(0.01, 3600),
+             q.duration_text),
     Variable("SEGMENT_MAX_BYTES", "segment_max_bytes", "8MiB",
              "the size at which it is sealed earlier",
              q.size(64 * q.KIB, q.GIB), q.size_text),
+    # Deduplication
+    Variable("DEDUP_WINDOW", "dedup_window_s", "24h",
+             "how long an `event_id` that comes again is a duplicate",
+             q.duration(1, 30 * 86400), q.duration_text),
+    Variable("DEDUP_MAX_EVENTS", "dedup_max_events", "1000000",
+             "of how many ids at most, the last ones; each takes about 110 bytes of memory",
+             q.whole_number(1000, 100_000_000)),
     # Objects
     Variable("OBJECT_LAYOUT", "object_layout", "auto",
              "`event` for an object per event, `batch` for one per segment and day, or `auto`",

@@ -26,22 +26,24 @@ MAX_BATCH_EVENTS = 10
 
 @dataclass
 class RememberingSink:
-    """Takes events unless it has a `refused` to raise, at once or when it is awaited."""
+    """Takes events unless it has a `refused` to raise: asked before, or only when it stores."""
 
     events: list[dict[str, object]] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
     refused: Refusal | None = None
     refused_late: Refusal | None = None
 
-    def append(self, lines: Sequence[bytes]) -> asyncio.Future[None]:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> frozenset[int]:
+        await asyncio.sleep(0)
         if self.refused is not None:
             raise self.refused
         if self.refused_late is not None:
-            done.set_exception(self.refused_late)
-        else:
-            self.events.extend(orjson.loads(line) for line in lines)
-            done.set_result(None)
-        return done
+            raise self.refused_late
+        duplicates = {i for i, each in enumerate(ids) if each is not None and each in self.ids}
+        self.ids.update(each for each in ids if each is not None)
+        fresh = (line for i, line in enumerate(lines) if i not in duplicates)
+        self.events.extend(orjson.loads(line) for line in fresh)
+        return frozenset(duplicates)
 
     def refusal(self) -> Refusal | None:
         return self.refused

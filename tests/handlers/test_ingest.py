@@ -163,6 +163,32 @@ def test_one_bad_event_does_not_cost_its_neighbours(fetch: Fetch, site: Site) ->
     assert ["a", "b"] == [event["event_type"] for event in site.sink.events]
 
 
+def test_an_event_that_is_stored_already_is_a_success_that_says_so(
+    fetch: Fetch, site: Site
+) -> None:
+    first, again = (fetch(ONE, body=sent({"event_type": "a", "event_id": "e"})) for _ in "12")
+    told = {"status": "success", "event_id": "e", "message": "Event ingested successfully"}
+    assert (200, told) == (first.code, answer(first))
+    assert (200, {**told, "duplicate": True}) == (again.code, answer(again))
+    assert 1 == len(site.sink.events)
+
+
+def test_an_event_without_an_id_is_no_duplicate(fetch: Fetch, site: Site) -> None:
+    for given in ({}, {}, {"event_id": None}, {"event_id": ""}):
+        assert "duplicate" not in answer(fetch(ONE, body=sent({"event_type": "a", **given})))
+    assert 4 == len(site.sink.events)
+
+
+def test_duplicates_in_a_batch_are_successes_and_counted(fetch: Fetch, site: Site) -> None:
+    fetch(ONE, body=sent({"event_type": "a", "event_id": "old"}))
+    batch = [{"event_type": "b", "event_id": "new"}, {}, {"event_type": "a", "event_id": "old"}]
+    found = answer(fetch(BATCH, body=sent(batch)))
+    assert ["new", None, "old"] == found["event_ids"]
+    counts = [found[name] for name in ("success_count", "error_count", "duplicate_count")]
+    assert [2, 1, 1] == counts
+    assert 2 == len(site.sink.events)
+
+
 def test_a_batch_that_is_stored_whole_has_no_errors(fetch: Fetch) -> None:
     response = fetch(BATCH, body=sent([{"event_type": "a"}]))
     assert 200 == response.code

@@ -94,3 +94,28 @@ def test_kill_9_at_random_moments_loses_nothing(server: ServerProcess, seed: int
     assert {1} == set(stored.values())
     assert 0 == server.stop()
     assert [] == [path.name for path in server.journal.glob("*.sealed")]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_clients_that_send_again_after_kill_9_store_nothing_twice(
+    server: ServerProcess, seed: int
+) -> None:
+    moments = random.Random(seed)
+    sent = 0
+    for _ in range(4):
+        server.start(OBJECT_LAYOUT="batch", FLUSH_INTERVAL="30ms")
+        burst = Burst(server.url, "again", events=100_000)
+        while len(burst.acknowledged) <= sent:
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.3))
+        server.kill()
+        burst.wait()
+        sent = max(sent, len(burst.acknowledged))
+    server.start()
+    last = Burst(server.url, "again", events=sent)
+    last.wait()
+    server.wait_until_delivered()
+    stored = Counter(event["event_id"] for event in events_in(files(server.store)))
+    assert {1} == set(stored.values())
+    assert set() == last.acknowledged - set(stored)
+    assert sent == len(last.acknowledged)

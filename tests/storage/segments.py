@@ -35,6 +35,10 @@ def name_source(layout: str = "auto-100") -> Callable[[], SegmentName]:
     return lambda: numbered_name(next(numbers), layout)
 
 
+def no_ids(segment_id: str, digests: bytes) -> None:
+    """Remember no ids."""
+
+
 def write_segment(directory: Path, lines: Sequence[bytes], name: SegmentName = NAME) -> Path:
     path = directory / name.file_name
     path.write_bytes(encode(lines, name.checksum_seed))

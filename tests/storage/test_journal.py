@@ -15,6 +15,7 @@ from storage.record import Record, scan
 from storage.refusals import JournalBusy, JournalClosed, JournalFull, JournalUnavailable
 from storage.segment import KeyRules, SealedSegment, new_segment_name, parse_segment_name
 from storage.segment_writer import SegmentWriter
+from tests.storage.segments import no_ids
 
 NEVER_S = 3600.0
 MIB = 1024 * 1024
@@ -34,12 +35,14 @@ class Disk(LocalFileSystem):
 
 class CountingWriter(SegmentWriter):
     def __init__(self, disk: Disk, directory: Path) -> None:
-        super().__init__(disk, directory, lambda: new_segment_name(KeyRules("auto-100", "events")))
+        super().__init__(
+            disk, directory, lambda: new_segment_name(KeyRules("auto-100", "events")), no_ids
+        )
         self.groups: list[int] = []
 
-    def append(self, lines: Any) -> None:
+    def append(self, lines: Any, ids: bytes = b"") -> None:
         self.groups.append(len(lines))
-        super().append(lines)
+        super().append(lines, ids)
 
 
 @dataclass
@@ -99,7 +102,7 @@ def test_an_event_is_on_disk_when_its_future_is_done(tmp_path: Path) -> None:
         async with bench(tmp_path) as b:
             await b.journal.append([b'{"n":1}', b'{"n":2}'])
             assert [b'{"n":1}', b'{"n":2}'] == b.lines_on_disk()
-            assert 2 == b.journal.open_events
+            assert 2 == b.journal.held_events
 
     run(claim())
 
@@ -122,7 +125,7 @@ def test_a_segment_is_sealed_an_interval_after_its_first_event(tmp_path: Path) -
             await b.journal.append([b"{}", b"{}"])
             await until(lambda: len(b.sealed) == 1)
             assert 2 == b.sealed[0].events
-            assert 0 == b.journal.open_events
+            assert 0 == b.journal.held_events
             await b.journal.append([b"{}"])
             await until(lambda: len(b.sealed) == 2)
 

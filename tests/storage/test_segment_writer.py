@@ -14,6 +14,7 @@ from tests.storage.segments import (
     delivered_lines,
     events,
     name_source,
+    no_ids,
     numbered_name,
     sealed_in,
 )
@@ -28,7 +29,7 @@ class Bench:
         recover(LocalFileSystem(), directory)
         self.directory = directory
         self.fs = FaultyFileSystem()
-        self.writer = SegmentWriter(self.fs, directory, name_source("batch"))
+        self.writer = SegmentWriter(self.fs, directory, name_source("batch"), no_ids)
 
     def refused(self, lines: Sequence[bytes]) -> int | None:
         with pytest.raises(OSError, match=r"\[Errno") as caught:

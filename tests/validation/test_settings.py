@@ -55,6 +55,8 @@ def test_the_defaults_are_those_of_the_design() -> None:
         journal_max_bytes=10 * 1024**3,
         flush_interval_s=1.0,
         segment_max_bytes=8 * 1024**2,
+        dedup_window_s=86400.0,
+        dedup_max_events=1_000_000,
         object_layout="auto",
         auto_batch_above=100,
         upload_concurrency=8,

@@ -1,0 +1,128 @@
+"""Deduplication: an event whose id is durable already is not stored again.
+
+Invariants:
+
+- An id is in the window exactly when its event is durable, as far back as the window goes.
+- Of requests that bring the same new id at once, one stores the event; the others wait until
+  it is durable, or store it themselves if that fails.
+
+For the event loop's thread, save `load_ids`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import orjson
+
+from storage.backlog import sealed_segments
+from storage.filesystem import FileSystem
+from storage.id_log import IdBlock, IdLog, id_digest
+from storage.id_window import IdWindow
+from storage.journal import Journal
+from storage.record import Record, scan
+from storage.refusals import Refusal
+from storage.segment import SealedSegment
+
+_log = logging.getLogger(__name__)
+
+_NONE: frozenset[int] = frozenset()
+
+
+class Deduplicator:
+    """Takes events on behalf of a journal."""
+
+    def __init__(self, journal: Journal, window: IdWindow) -> None:
+        self._journal = journal
+        self._window = window
+        self._in_flight: dict[bytes, asyncio.Future[None]] = {}
+
+    def refusal(self) -> Refusal | None:
+        """Why an event would be refused now, or None if it would be taken."""
+        return self._journal.refusal()
+
+    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> frozenset[int]:
+        """Make events durable: on return all of them are.
+
+        `ids` has each event's id, or None if its client gave none. The result has the
+        indexes of those that were durable before, or came twice here. Raises a Refusal: then
+        none of them has been stored by this call.
+        """
+        digests = [None if each is None else id_digest(each) for each in ids]
+        while under_way := self._under_way(digests):
+            await asyncio.wait(under_way)
+        self._window.forget()
+        fresh: list[bytes] = []
+        new_ids: dict[bytes, None] = {}
+        duplicates: list[int] = []
+        for index, digest in enumerate(digests):
+            if digest is not None:
+                if digest in new_ids or digest in self._window:
+                    duplicates.append(index)
+                    continue
+                new_ids[digest] = None
+            fresh.append(lines[index])
+        if fresh:
+            await self._store(fresh, new_ids)
+        return frozenset(duplicates) if duplicates else _NONE
+
+    def _under_way(self, digests: Sequence[bytes | None]) -> set[asyncio.Future[None]]:
+        if not self._in_flight:
+            return set()
+        found = (self._in_flight.get(digest) for digest in digests if digest is not None)
+        return {future for future in found if future is not None}
+
+    def _store(self, lines: list[bytes], new_ids: dict[bytes, None]) -> asyncio.Future[None]:
+        done = self._journal.append(lines, b"".join(new_ids))
+        if new_ids:
+            self._in_flight.update(dict.fromkeys(new_ids, done))
+            done.add_done_callback(partial(self._settle, new_ids))
+        return done
+
+    def _settle(self, new_ids: dict[bytes, None], done: asyncio.Future[None]) -> None:
+        for digest in new_ids:
+            del self._in_flight[digest]
+        if not done.cancelled() and done.exception() is None:
+            self._window.add(new_ids)
+
+
+def load_ids(fs: FileSystem, directory: Path, log: IdLog, window: IdWindow) -> None:
+    """Fill the window with what is on disk; no segment may be open. Blocks; once, at start.
+
+    OSError if the disk cannot be read. If it cannot be written, this process knows every id
+    all the same, but the next one may not.
+    """
+    known: set[str] = set()
+    for block in log.load():
+        window.load(block)
+        known.add(block.segment_id)
+    for segment in sealed_segments(fs, directory):
+        if segment.name.id not in known:
+            digests = b"".join(_digests(fs, directory, segment))
+            window.load(IdBlock(segment.name.id, digests, log.begun_at(segment.name.id)))
+            _record(log, segment, digests)
+
+
+def _record(log: IdLog, segment: SealedSegment, digests: bytes) -> None:
+    try:
+        log.record(segment.name.id, digests)
+    except OSError as error:
+        fields = {"segment": segment.name.id, "cause": str(error)}
+        _log.error("event ids cannot be written", extra={"fields": fields})
+
+
+# Ids that were made here are among them: they cost memory, and nothing else.
+def _digests(fs: FileSystem, directory: Path, segment: SealedSegment) -> Iterator[bytes]:
+    with fs.open_read(directory / segment.name.file_name) as stream:
+        for piece in scan(stream, segment.name.checksum_seed):
+            if isinstance(piece, Record):
+                yield id_digest(_event_id(piece.line))
+
+
+def _event_id(line: bytes) -> str:
+    try:
+        return str(orjson.loads(line)["event_id"])
+    except (ValueError, KeyError, TypeError):
+        return ""

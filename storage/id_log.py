@@ -1,0 +1,213 @@
+"""Which ids are in which segment, on disk (`FORMAT.md`, "Event ids").
+
+Invariant, between calls: a file whose write or sync failed is never appended to again.
+
+Blocking; for one thread at a time.
+"""
+
+import contextlib
+import logging
+import math
+import re
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
+from storage.filesystem import AppendFile, FileSystem
+from storage.segment import created_at
+
+_log = logging.getLogger(__name__)
+
+DIGEST_BYTES = 16
+IDS = "ids"
+
+_SUFFIX = ".ids"
+_MAX_FILE_BYTES = 2 * 1024 * 1024
+_HEAD = re.compile(rb"((\d{8}T\d{9}Z-[0-9a-f]{16}) (\d{1,9})) ([0-9a-f]{8})\n")
+_MAX_HEAD_BYTES = 128
+
+
+def id_digest(event_id: str) -> bytes:
+    """What is remembered of an id. Of 10^12 ids no two share one, save once in 10^14 tries."""
+    return blake2b(event_id.encode(), digest_size=DIGEST_BYTES).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class IdBlock:
+    """The ids of one segment: their digests, one after the other.
+
+    `at` is when the segment was begun, in seconds on the clock that does not jump.
+    """
+
+    segment_id: str
+    digests: bytes
+    at: float
+
+    @property
+    def ids(self) -> int:
+        """How many they are."""
+        return len(self.digests) // DIGEST_BYTES
+
+
+@dataclass(slots=True)
+class _File:
+    path: Path
+    begun_at: float
+    ended_at: float
+    ids: int = 0
+    size: int = 0
+
+    def count(self, block: IdBlock, size: int) -> None:
+        self.ended_at = max(self.ended_at, block.at)
+        self.ids += block.ids
+        self.size += size
+
+
+@dataclass(frozen=True, slots=True)
+class IdLimits:
+    """How long an id matters, in seconds, and how many of the last ones do."""
+
+    window_s: float
+    max_ids: int
+
+
+class IdLog:
+    """The `ids` directory of a journal. `now` gives Unix seconds, `monotonic` seconds."""
+
+    def __init__(
+        self,
+        fs: FileSystem,
+        journal: Path,
+        limits: IdLimits,
+        *,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fs = fs
+        self._directory = journal / IDS
+        self._limits = limits
+        self._now = now
+        self._monotonic = monotonic
+        self._files: list[_File] = []
+        self._open: AppendFile | None = None
+
+    def load(self) -> Iterator[IdBlock]:
+        """Every block on disk, oldest file first. Once, before anything is recorded."""
+        self._fs.make_directory(self._directory)
+        names = sorted(name for name, _ in self._fs.entries(self._directory))
+        for name in names:
+            if name.endswith(_SUFFIX):
+                yield from self._read(self._directory / name)
+
+    def _read(self, path: Path) -> Iterator[IdBlock]:
+        file = _File(path, self._monotonic(), -math.inf)
+        with self._fs.open_read(path) as stream:
+            while (read := _read_block(stream)) is not None:
+                segment_id, digests = read
+                block = IdBlock(segment_id, digests, self.begun_at(segment_id))
+                file.count(block, stream.tell() - file.size)
+                file.begun_at = min(file.begun_at, block.at)
+                yield block
+            stream.seek(file.size)
+            _report_rest(path, file.size, stream.read())
+        if file.size > 0:
+            self._files.append(file)
+        else:
+            self._fs.remove(path)
+
+    def begun_at(self, segment_id: str) -> float:
+        """When a segment was begun, as far as this machine's clock is right."""
+        return self._monotonic() - max(0.0, self._now() - created_at(segment_id))
+
+    def record(self, segment_id: str, digests: bytes) -> None:
+        """Remember the ids of a segment; on return they are durable. OSError if they are not."""
+        block = IdBlock(segment_id, digests, self._monotonic())
+        encoded = _encode(block)
+        if self._open is None or self._is_full(block.at):
+            self._begin(segment_id)
+        assert self._open is not None
+        try:
+            self._open.write(encoded)
+            self._open.sync()
+            if self._files[-1].size == 0:
+                self._fs.sync_directory(self._directory)
+        except OSError:
+            self._give_up()
+            raise
+        self._files[-1].count(block, len(encoded))
+
+    def _is_full(self, now: float) -> bool:
+        file = self._files[-1]
+        return file.size >= _MAX_FILE_BYTES or now - file.begun_at > self._limits.window_s / 8
+
+    def _begin(self, segment_id: str) -> None:
+        self.close()
+        now = self._monotonic()
+        self._remove_expired(now)
+        path = self._directory / f"{segment_id}{_SUFFIX}"
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.remove(path)  # an attempt that failed may have left it
+        self._open = self._fs.create(path)
+        self._files.append(_File(path, now, now))
+
+    # What the file holds beyond its last good block is unknown, and the block may be tried again.
+    def _give_up(self) -> None:
+        file, open_file, self._open = self._files[-1], self._open, None
+        assert open_file is not None
+        with contextlib.suppress(OSError):
+            open_file.truncate(file.size)
+        with contextlib.suppress(OSError):
+            open_file.close()
+        if file.size == 0:
+            self._files.pop()
+            with contextlib.suppress(OSError):
+                self._fs.remove(file.path)
+
+    def _remove_expired(self, now: float) -> None:
+        kept, ids = [], 0
+        for file in reversed(self._files):
+            if file.ended_at < now - self._limits.window_s or ids >= self._limits.max_ids:
+                self._fs.remove(file.path)
+            else:
+                kept.append(file)
+            ids += file.ids
+        self._files = kept[::-1]
+
+    def close(self) -> None:
+        """Release the file that is open."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+
+def _encode(block: IdBlock) -> bytes:
+    head = f"{block.segment_id} {block.ids}".encode()
+    return b"%b %08x\n%b" % (head, _checksum(head, block.digests), block.digests)
+
+
+def _checksum(head: bytes, digests: bytes) -> int:
+    return zlib.crc32(digests, zlib.crc32(head))
+
+
+def _read_block(stream: BinaryIO) -> tuple[str, bytes] | None:
+    match = _HEAD.fullmatch(stream.readline(_MAX_HEAD_BYTES))
+    if match is None:
+        return None
+    size = int(match[3]) * DIGEST_BYTES
+    digests = stream.read(size)
+    if len(digests) != size or _checksum(match[1], digests) != int(match[4], 16):
+        return None
+    return match[2].decode(), digests
+
+
+def _report_rest(path: Path, offset: int, rest: bytes) -> None:
+    if rest:
+        fields = {"file": str(path), "offset": offset, "bytes": len(rest)}
+        damaged = _HEAD.search(rest, 1) is not None
+        level = logging.ERROR if damaged else logging.WARNING
+        text = "event ids are damaged" if damaged else "torn block of event ids left out"
+        _log.log(level, text, extra={"fields": fields})

@@ -1,0 +1,181 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.dedup import Deduplicator, load_ids
+from storage.filesystem import FileSystem, LocalFileSystem
+from storage.id_log import IdLimits, IdLog, id_digest
+from storage.id_window import IdWindow
+from storage.journal import Journal, JournalLimits
+from storage.recovery import recover
+from storage.refusals import JournalUnavailable
+from storage.segment_writer import SegmentWriter
+from tests.storage.faulty import Fault, FaultyFileSystem
+from tests.storage.segments import delivered_lines, event, name_source, sealed_in, write_sealed
+
+NEVER_S = 3600.0
+LIMITS = IdLimits(86400.0, 10_000)
+
+Scenario = Callable[["Bench"], Awaitable[Any]]
+
+
+class Bench:
+    """A deduplicator over a journal in a directory."""
+
+    def __init__(self, directory: Path, fs: FileSystem) -> None:
+        recover(LocalFileSystem(), directory)
+        self.directory = directory
+        log, self.window = IdLog(fs, directory, LIMITS), IdWindow(LIMITS)
+        load_ids(fs, directory, log, self.window)
+        names = name_source("batch")
+        for _ in sealed_in(directory):
+            names()
+        self.journal = Journal(
+            SegmentWriter(fs, directory, names, log.record),
+            JournalLimits(NEVER_S, 1 << 20, 1 << 24),
+            sealed_bytes=lambda: 0,
+            on_sealed=lambda segment: None,
+        )
+        self.dedup = Deduplicator(self.journal, self.window)
+
+    def crash(self) -> None:
+        """Leave everything as a process that was killed does."""
+        self.journal._task.cancel()
+
+    async def send(self, *numbers: int) -> frozenset[int]:
+        lines = [event(number) for number in numbers]
+        return await self.dedup.append(lines, [f"e{number}" for number in numbers])
+
+    def knows(self, number: int) -> bool:
+        return id_digest(f"e{number}") in self.window
+
+
+@pytest.fixture
+def run(io_loop: Any, tmp_path: Path) -> Callable[..., Any]:
+    """Run a scenario on a fresh process over the same directory; its journal is closed after."""
+
+    def go(scenario: Scenario, fs: FileSystem | None = None, *, crash: bool = False) -> Any:
+        async def call() -> Any:
+            bench = Bench(tmp_path, fs or LocalFileSystem())
+            result = await scenario(bench)
+            if crash:
+                bench.crash()
+            else:
+                await bench.journal.close()
+            return result
+
+        return io_loop.run_sync(call)
+
+    return go
+
+
+def stored(directory: Path) -> list[bytes]:
+    recover(LocalFileSystem(), directory)
+    return delivered_lines(directory)
+
+
+def test_an_id_that_comes_again_is_not_stored_again(run: Any, tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> list[frozenset[int]]:
+        return [await bench.send(1, 2), await bench.send(2, 3), await bench.send(1)]
+
+    assert run(scenario) == [frozenset(), {0}, {0}]
+    assert stored(tmp_path) == [event(1), event(2), event(3)]
+
+
+def test_an_id_twice_in_one_batch_is_stored_once(run: Any, tmp_path: Path) -> None:
+    assert run(lambda bench: bench.send(1, 2, 1, 1)) == {2, 3}
+    assert stored(tmp_path) == [event(1), event(2)]
+
+
+def test_events_whose_clients_gave_no_id_are_all_stored(run: Any, tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> list[frozenset[int]]:
+        lines = [event(1), event(2), event(1)]
+        return [await bench.dedup.append(lines, [None, "e2", None]) for _ in range(2)]
+
+    assert run(scenario) == [frozenset(), {1}]
+    assert stored(tmp_path) == [event(1), event(2), event(1), event(1), event(1)]
+
+
+def test_of_two_at_once_one_is_stored_and_the_other_waits_for_it(run: Any, tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> list[frozenset[int]]:
+        known_at_answer = []
+
+        async def send() -> frozenset[int]:
+            found = await bench.send(1, 2)
+            known_at_answer.append(bench.knows(1) and bench.knows(2))
+            return found
+
+        results = await asyncio.gather(send(), send(), send())
+        assert known_at_answer == [True, True, True]
+        return list(results)
+
+    assert sorted(map(len, run(scenario))) == [0, 2, 2]
+    assert stored(tmp_path) == [event(1), event(2)]
+
+
+def test_a_duplicate_of_what_fails_is_stored_in_its_place_or_refused(
+    run: Any, tmp_path: Path, expected_errors: list[str]
+) -> None:
+    expected_errors.append("journal cannot be written")
+
+    async def scenario(bench: Bench) -> list[Any]:
+        first = await asyncio.gather(bench.send(1), bench.send(1), return_exceptions=True)
+        while bench.dedup.refusal() is not None:
+            await asyncio.sleep(0.02)
+        return [*first, bench.knows(1), await bench.send(1), await bench.send(1)]
+
+    one, other, known, again, duplicate = run(scenario, FaultyFileSystem([Fault("sync", 1)]))
+    assert isinstance(one, JournalUnavailable)
+    assert isinstance(other, JournalUnavailable)
+    assert (known, again, duplicate) == (False, frozenset(), {0})
+    assert stored(tmp_path) == [event(1)]
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["orderly", "killed"])
+def test_the_next_process_knows_what_this_one_stored(run: Any, tmp_path: Path, crash: bool) -> None:
+    run(lambda bench: bench.send(1, 2), crash=crash)
+    assert run(lambda bench: bench.send(1, 2, 3)) == {0, 1}
+    assert sorted(stored(tmp_path)) == [event(1), event(2), event(3)]
+
+
+def test_ids_outlive_the_delivery_of_their_segment(run: Any, tmp_path: Path) -> None:
+    run(lambda bench: bench.send(1), crash=True)
+    run(lambda bench: bench.send(2))
+    for segment in sealed_in(tmp_path):
+        (tmp_path / segment.name.file_name).unlink()
+    assert run(lambda bench: bench.send(1, 2, 3)) == {0, 1}
+
+
+def test_segments_of_before_there_were_ids_count_too(run: Any, tmp_path: Path) -> None:
+    segment = write_sealed(tmp_path, [event(1), b"no event", event(2)])
+    assert run(lambda bench: bench.send(1, 2, 3)) == {0, 1}
+    (tmp_path / segment.name.file_name).unlink()
+    assert run(lambda bench: bench.send(1, 2)) == {0, 1}
+
+
+def test_a_segment_is_not_sealed_before_its_ids_are_kept(
+    run: Any, tmp_path: Path, expected_errors: list[str]
+) -> None:
+    expected_errors.append("journal cannot be written")
+    fs = FaultyFileSystem()
+
+    async def scenario(bench: Bench) -> int:
+        await bench.send(1)
+        fs.fail("write", times=1)
+        await bench.journal.close()
+        return len(sealed_in(tmp_path))
+
+    assert run(scenario, fs, crash=True) == 0
+    assert run(lambda bench: bench.send(1)) == {0}
+
+
+def test_a_disk_that_takes_no_ids_does_not_keep_the_server_from_starting(
+    run: Any, tmp_path: Path, expected_errors: list[str]
+) -> None:
+    expected_errors.append("event ids cannot be written")
+    write_sealed(tmp_path, [event(1)])
+    fs = FaultyFileSystem([Fault("write", 1)])
+    assert run(lambda bench: bench.send(1), fs) == {0}
