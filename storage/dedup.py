@@ -103,6 +103,7 @@ def load_ids(fs: FileSystem, directory: Path, log: IdLog, window: IdWindow) -> N
             digests = b"".join(_digests(fs, directory, segment))
             window.load(IdBlock(segment.name.id, digests, log.begun_at(segment.name.id)))
             _record(log, segment, digests)
+    window.forget()
 
 
 def _record(log: IdLog, segment: SealedSegment, digests: bytes) -> None:

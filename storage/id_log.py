@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO
 
 from storage.filesystem import AppendFile, FileSystem
 from storage.segment import created_at
@@ -28,7 +27,6 @@ IDS = "ids"
 _SUFFIX = ".ids"
 _MAX_FILE_BYTES = 2 * 1024 * 1024
 _HEAD = re.compile(rb"((\d{8}T\d{9}Z-[0-9a-f]{16}) (\d{1,9})) ([0-9a-f]{8})\n")
-_MAX_HEAD_BYTES = 128
 
 
 def id_digest(event_id: str) -> bytes:
@@ -106,14 +104,15 @@ class IdLog:
     def _read(self, path: Path) -> Iterator[IdBlock]:
         file = _File(path, self._monotonic(), -math.inf)
         with self._fs.open_read(path) as stream:
-            while (read := _read_block(stream)) is not None:
-                segment_id, digests = read
-                block = IdBlock(segment_id, digests, self.begun_at(segment_id))
-                file.count(block, stream.tell() - file.size)
-                file.begun_at = min(file.begun_at, block.at)
-                yield block
-            stream.seek(file.size)
-            _report_rest(path, file.size, stream.read())
+            raw = stream.read()
+        while (read := _read_block(raw, file.size)) is not None:
+            segment_id, digests, size = read
+            block = IdBlock(segment_id, digests, self.begun_at(segment_id))
+            file.count(block, size)
+            file.begun_at = min(file.begun_at, block.at)
+            yield block
+        if file.size < len(raw):
+            _report_rest(path, file.size, raw)
         if file.size > 0:
             self._files.append(file)
         else:
@@ -193,21 +192,23 @@ def _checksum(head: bytes, digests: bytes) -> int:
     return zlib.crc32(digests, zlib.crc32(head))
 
 
-def _read_block(stream: BinaryIO) -> tuple[str, bytes] | None:
-    match = _HEAD.fullmatch(stream.readline(_MAX_HEAD_BYTES))
+def _read_block(raw: bytes, offset: int) -> tuple[str, bytes, int] | None:
+    """Segment id, digests and length of the block at an offset; None if it does not check out."""
+    match = _HEAD.match(raw, offset)
     if match is None:
         return None
-    size = int(match[3]) * DIGEST_BYTES
-    digests = stream.read(size)
-    if len(digests) != size or _checksum(match[1], digests) != int(match[4], 16):
+    head, segment_id, ids, checksum = match.groups()
+    begin = match.end()
+    end = begin + int(ids) * DIGEST_BYTES
+    digests = raw[begin:end]
+    if end > len(raw) or _checksum(head, digests) != int(checksum, 16):
         return None
-    return match[2].decode(), digests
+    return segment_id.decode(), digests, end - offset
 
 
-def _report_rest(path: Path, offset: int, rest: bytes) -> None:
-    if rest:
-        fields = {"file": str(path), "offset": offset, "bytes": len(rest)}
-        damaged = _HEAD.search(rest, 1) is not None
-        level = logging.ERROR if damaged else logging.WARNING
-        text = "event ids are damaged" if damaged else "torn block of event ids left out"
-        _log.log(level, text, extra={"fields": fields})
+def _report_rest(path: Path, offset: int, raw: bytes) -> None:
+    fields = {"file": str(path), "offset": offset, "bytes": len(raw) - offset}
+    damaged = _HEAD.search(raw, offset + 1) is not None
+    level = logging.ERROR if damaged else logging.WARNING
+    text = "event ids are damaged" if damaged else "torn block of event ids left out"
+    _log.log(level, text, extra={"fields": fields})

@@ -34,6 +34,7 @@ class IdWindow:
         self._step_ids = limits.max_ids // _GENERATIONS
         self._monotonic = monotonic
         self._generations: deque[_Generation] = deque()
+        self._held = 0
 
     def __contains__(self, digest: bytes) -> bool:
         """Whether an id was seen, as far as it is remembered."""
@@ -41,33 +42,37 @@ class IdWindow:
 
     def __len__(self) -> int:
         """The number of ids that are held."""
-        return sum(len(generation.ids) for generation in self._generations)
+        return self._held
 
     def add(self, digests: Iterable[bytes]) -> None:
         """Remember ids from now on."""
         self._add(list(digests), self._monotonic())
 
     def load(self, block: IdBlock) -> None:
-        """Remember the ids of a segment from when it was begun; blocks in order of age."""
+        """Remember the ids of a segment from when it was begun; the oldest segment first."""
         raw = block.digests
         starts = range(0, len(raw), DIGEST_BYTES)
         self._add([raw[start : start + DIGEST_BYTES] for start in starts], block.at)
-        self.forget()
 
     def forget(self) -> None:
         """Forget the ids that have been held for long enough."""
         expired = self._monotonic() - self._window_s
         while self._generations and self._generations[0].ended_at < expired:
-            self._generations.popleft()
+            self._drop_oldest()
 
     def _add(self, digests: list[bytes], at: float) -> None:
         for start in range(0, len(digests), self._step_ids):
             piece = digests[start : start + self._step_ids]
             newest = self._generation(len(piece), at)
+            self._held -= len(newest.ids)
             newest.ids.update(piece)
+            self._held += len(newest.ids)
             newest.ended_at = max(newest.ended_at, at)
-            while len(self) > self._max_ids:
-                self._generations.popleft()
+            while self._held > self._max_ids:
+                self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        self._held -= len(self._generations.popleft().ids)
 
     def _generation(self, room: int, at: float) -> _Generation:
         if self._generations:

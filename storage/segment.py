@@ -9,7 +9,7 @@ import secrets
 import time
 import zlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 _NAME = re.compile(
     r"(?P<id>\d{8}T\d{9}Z-[0-9a-f]{16})"
@@ -70,8 +70,9 @@ class SegmentName:
 
 def created_at(segment_id: str) -> float:
     """When a segment was begun, in Unix seconds; ValueError if it is no segment's id."""
-    moment = datetime.strptime(segment_id.partition("-")[0], "%Y%m%dT%H%M%S%fZ")
-    return moment.replace(tzinfo=UTC).timestamp()
+    date, time_of_day = segment_id[:8], segment_id[9:15]
+    second = datetime.fromisoformat(f"{date}T{time_of_day}+00:00")
+    return second.timestamp() + int(segment_id[15:18]) / 1000
 
 
 def new_segment_name(rules: KeyRules) -> SegmentName:

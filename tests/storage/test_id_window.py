@@ -65,6 +65,7 @@ def test_what_is_loaded_is_as_old_as_its_segment() -> None:
     bench = Bench(window_s=80.0)
     bench.window.load(IdBlock("old", b"".join(digests(1)), bench.now - 80.1))
     bench.window.load(IdBlock("young", b"".join(digests(2, 3)), bench.now - 70.0))
+    bench.window.forget()
     assert bench.held(1, 2, 3) == [2, 3]
     bench.now += 10.1
     bench.window.forget()
