@@ -125,6 +125,7 @@ def _make_store(settings: Settings, fs: FileSystem) -> Store:
         region=settings.aws_region or "",
         endpoint_url=settings.s3_endpoint_url,
         connections=settings.upload_concurrency,
+        conditional_writes=settings.s3_conditional_writes,
     )
 
 

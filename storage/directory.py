@@ -21,19 +21,32 @@ class DirectoryStore:
         self._fs = fs
         self._root = root
 
-    def put(self, item: StoredObject) -> None:
+    def put(self, item: StoredObject) -> bool:
         """See `Store.put`."""
         with _as_store_error():
-            self._put(item)
+            return self._put(item)
 
-    def _put(self, item: StoredObject) -> None:
+    def _put(self, item: StoredObject) -> bool:
         target = self._root / item.key
         temporary = self._root / _TEMPORARY / _temporary_name(item)
         self._fs.make_directory(target.parent)
         self._fs.make_directory(temporary.parent)
         self._write(temporary, item)
-        self._fs.rename(temporary, target)
+        is_new = True
+        if item.create_only:
+            is_new = self._create(temporary, target)
+        else:
+            self._fs.rename(temporary, target)
         self._fs.sync_directory(target.parent)
+        return is_new
+
+    def _create(self, temporary: Path, target: Path) -> bool:
+        try:
+            self._fs.rename_new(temporary, target)
+        except FileExistsError:
+            self._fs.remove(temporary)
+            return False
+        return True
 
     def _write(self, path: Path, item: StoredObject) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+# What file systems without hard links say.
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP})
+
 
 class AppendFile(Protocol):
     """A file that is written at its end."""
@@ -53,6 +56,9 @@ class FileSystem(Protocol):
     def rename(self, source: Path, target: Path) -> None:
         """Move a file, replacing `target`. Durable after `sync_directory`."""
 
+    def rename_new(self, source: Path, target: Path) -> None:
+        """Move a file; FileExistsError if `target` is there. Durable after `sync_directory`."""
+
     def remove(self, path: Path) -> None:
         """Delete a file. Durable after `sync_directory`."""
 
@@ -88,6 +94,19 @@ class LocalFileSystem:
     def rename(self, source: Path, target: Path) -> None:
         """See `FileSystem.rename`."""
         source.rename(target)
+
+    def rename_new(self, source: Path, target: Path) -> None:
+        """See `FileSystem.rename_new`."""
+        try:
+            target.hardlink_to(source)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if target.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+            source.rename(target)
+        else:
+            source.unlink()
 
     def remove(self, path: Path) -> None:
         """See `FileSystem.remove`."""

@@ -6,6 +6,7 @@ The one module that knows boto3. Its own retries are off: the shipper's are the 
 import base64
 import contextlib
 import hashlib
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from storage.store import StoredObject, StoreError
+
+_log = logging.getLogger(__name__)
 
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 30
@@ -35,20 +38,34 @@ _TRANSIENT_CODES = frozenset(
         "TooManyRequests",
     }
 )
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+_ALREADY_THERE_CODES = frozenset({"PreconditionFailed", "412"})
+_NOT_CONDITIONAL_CODES = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"})
+
 _TRANSIENT_STATUSES = frozenset({408, 409, 429})
 
 
 class S3Store:
     """Objects in one bucket.
 
-    `connections` is how many threads may put at once. Credentials come from boto3's own
+    `connections` is how many threads may put at once. `conditional_writes` says how an object
+    that is `create_only` is put: with `If-None-Match: *` (`on`), without it (`off`), or with it
+    until the service says that it does not know it (`auto`). Credentials come from boto3's own
     chain: environment, shared files, container or instance role.
     """
 
     def __init__(
-        self, bucket: str, *, region: str, endpoint_url: str | None, connections: int
+        self,
+        bucket: str,
+        *,
+        region: str,
+        endpoint_url: str | None,
+        connections: int,
+        conditional_writes: str = "auto",
     ) -> None:
         self._bucket = bucket
+        self._is_conditional = conditional_writes != "off"
+        self._may_fall_back = conditional_writes == "auto"
         config = Config(
             region_name=region,
             connect_timeout=_CONNECT_TIMEOUT_S,
@@ -64,10 +81,30 @@ class S3Store:
             "s3", endpoint_url=endpoint_url, config=config
         )
 
-    def put(self, item: StoredObject) -> None:
+    def put(self, item: StoredObject) -> bool:
         """See `Store.put`."""
+        if not (item.create_only and self._is_conditional):
+            return self._put(item)
+        try:
+            return self._put(item, IfNoneMatch="*")
+        except StoreError as error:
+            if error.code in _NOT_CONDITIONAL_CODES and self._may_fall_back:
+                stored = self._put(item)
+                self._fall_back(error)
+                return stored
+            if error.code in _ALREADY_THERE_CODES:
+                return False
+            raise
+
+    def _fall_back(self, error: StoreError) -> None:
+        self._is_conditional = False
+        fields = {"cause": str(error)}
+        _log.warning("the store knows no conditional writes", extra={"fields": fields})
+
+    def _put(self, item: StoredObject, **condition: str) -> bool:
         with _as_store_error(), item.open() as body:
             self._client.put_object(
+                **condition,
                 Bucket=self._bucket,
                 Key=item.key,
                 Body=body,
@@ -75,6 +112,7 @@ class S3Store:
                 ContentType=item.content_type,
                 ContentMD5=_content_md5(item),
             )
+        return True
 
     def get(self, key: str) -> bytes:
         """See `Store.get`."""

@@ -125,7 +125,9 @@ class Packer:
             return self._batch_object(shipment.segment, part)
         (line,) = self._lines(shipment.segment.name, part.offsets)
         key = layout.event_key(shipment.segment.name.rules.prefix, layout.address(line))
-        return StoredObject(key, "application/json", len(line), partial(io.BytesIO, line))
+        return StoredObject(
+            key, "application/json", len(line), partial(io.BytesIO, line), create_only=True
+        )
 
     def _batch_object(self, segment: SealedSegment, part: Part) -> StoredObject:
         name = segment.name

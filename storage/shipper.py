@@ -57,9 +57,15 @@ class DeliveryFailure:
 
 @dataclass(slots=True)
 class _Round:
-    """One pass over what is left of a shipment; it ends at the first failure."""
+    """One pass over what is left of a shipment; it ends at the first failure.
+
+    `already_there` counts objects that the store had before anything was sent, `sent` has the
+    first offsets of parts that failed and may be stored all the same.
+    """
 
     parts: deque[Part]
+    sent: set[int]
+    already_there: int = 0
     delivered: int = 0
     failure: StoreError | OSError | None = None
 
@@ -68,7 +74,13 @@ class _Round:
             return None
         return self.parts.popleft()
 
+    def succeed(self, part: Part, is_new: bool) -> None:
+        self.delivered += 1
+        if not is_new and part.offsets[0] not in self.sent:
+            self.already_there += 1
+
     def fail(self, part: Part, failure: StoreError | OSError) -> None:
+        self.sent.add(part.offsets[0])
         self.parts.append(part)
         self.failure = failure
 
@@ -198,9 +210,11 @@ class Shipper:
     async def _deliver(self, segment: SealedSegment) -> Shipment:
         shipment = await self._in_thread(partial(self._packer.open_shipment, segment))
         parts = deque(shipment.parts())
+        sent: set[int] = set()
         attempt = 0
         while parts:
-            done = await self._round(shipment, parts)
+            done = await self._round(shipment, _Round(parts, sent))
+            _report_already_there(shipment, done.already_there)
             if isinstance(done.failure, OSError):
                 raise done.failure
             if done.failure is not None:
@@ -208,24 +222,23 @@ class Shipper:
                 await self._wait_after(done.failure, shipment, attempt)
         return shipment
 
-    async def _round(self, shipment: Shipment, parts: deque[Part]) -> _Round:
-        this = _Round(parts)
-        senders = min(self._concurrency, len(parts))
+    async def _round(self, shipment: Shipment, this: _Round) -> _Round:
+        senders = min(self._concurrency, len(this.parts))
         await asyncio.gather(*(self._send(shipment, this) for _ in range(senders)))
         return this
 
     async def _send(self, shipment: Shipment, this: _Round) -> None:
         while (part := this.next()) is not None:
             try:
-                await self._in_thread(partial(self._put, shipment, part))
+                is_new = await self._in_thread(partial(self._put, shipment, part))
             except (StoreError, OSError) as failure:
                 this.fail(part, failure)
             else:
-                this.delivered += 1
+                this.succeed(part, is_new)
                 self.last_delivery_at = self._clock.now()
 
-    def _put(self, shipment: Shipment, part: Part) -> None:
-        self._store.put(self._packer.pack(shipment, part))
+    def _put(self, shipment: Shipment, part: Part) -> bool:
+        return self._store.put(self._packer.pack(shipment, part))
 
     async def _wait_after(self, failure: StoreError, shipment: Shipment, attempt: int) -> None:
         backoff = PERMANENT if failure.permanent else TRANSIENT
@@ -259,3 +272,10 @@ class Shipper:
 
     async def _in_thread(self, call: Callable[[], _T]) -> _T:
         return await self._loop.run_in_executor(self._threads, call)
+
+
+# Of an earlier run that was killed after it had sent them, or of other events with their ids.
+def _report_already_there(shipment: Shipment, objects: int) -> None:
+    if objects:
+        fields = {"segment": shipment.segment.name.id, "objects": objects}
+        _log.warning("objects were in the store already, and kept", extra={"fields": fields})

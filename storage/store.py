@@ -9,13 +9,15 @@ from typing import BinaryIO, Protocol
 class StoredObject:
     """What is put into a store. Immutable: every attempt sends the same bytes.
 
-    `open` gives the body, `size` bytes long, from its start.
+    `open` gives the body, `size` bytes long, from its start. With `create_only` an object that
+    is at the key already stays as it is.
     """
 
     key: str
     content_type: str
     size: int
     open: Callable[[], BinaryIO]
+    create_only: bool = False
 
 
 class StoreError(Exception):
@@ -34,11 +36,12 @@ class StoreError(Exception):
 class Store(Protocol):
     """A place for objects. The methods block and may be called from several threads."""
 
-    def put(self, item: StoredObject) -> None:
-        """Store an object, replacing one with the same key.
+    def put(self, item: StoredObject) -> bool:
+        """Store an object, replacing one with the same key unless it is `create_only`.
 
-        On return the store has acknowledged it. StoreError means that it may or may not be
-        stored; putting it again is right.
+        On return the store has acknowledged it, or, if the result is False, said that there is
+        an object at the key already, which was left alone. StoreError means that it may or may
+        not be stored; putting it again is right.
         """
 
     def get(self, key: str) -> bytes:

@@ -10,7 +10,8 @@ from dotenv import dotenv_values
 
 from handlers.errors import ERRORS
 from tests.test_rules import PACKAGES
-from validation.settings import VARIABLES, load_settings
+from validation.settings import load_settings
+from validation.variables import VARIABLES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

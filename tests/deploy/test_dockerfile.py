@@ -16,7 +16,7 @@ from typing import IO
 
 import pytest
 
-from validation.settings import VARIABLES
+from validation.variables import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "Dockerfile"

@@ -14,7 +14,7 @@ import pytest
 
 import server
 from tests.support.parts import require
-from validation.settings import VARIABLES
+from validation.variables import VARIABLES
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 COLLECTOR = "127.0.0.1:8080"

@@ -7,7 +7,7 @@ import pytest
 
 import server
 from tests.support.parts import require
-from validation.settings import VARIABLES
+from validation.variables import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "analytics-platform.service"

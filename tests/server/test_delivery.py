@@ -186,6 +186,20 @@ def test_a_bucket_that_appears_later_gets_everything(
     bucket.remove()
 
 
+def test_a_known_id_cannot_replace_what_another_server_stored(
+    server: ServerProcess, bucket: Bucket
+) -> None:
+    server.start(STORAGE_DIR=None, FLUSH_INTERVAL="50ms", **bucket.settings)
+    server.post({"event_id": "e1", "event_type": "theirs"})
+    server.wait_until_delivered()
+    server.stop()
+    server.start(JOURNAL_DIR="another-journal")
+    assert "duplicate" not in server.post({"event_id": "e1", "event_type": "ours"}).json()
+    server.wait_until_delivered()
+    assert ["theirs"] == [each["event_type"] for each in events_in(bucket.objects())]
+    assert 1 == server.wait_for("objects were in the store already, and kept")["objects"]
+
+
 def test_s3_may_be_restarted_under_traffic(
     server: ServerProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -72,6 +72,10 @@ class FaultyFileSystem:
         self.check("rename")
         self._fs.rename(source, target)
 
+    def rename_new(self, source: Path, target: Path) -> None:
+        self.check("rename_new")
+        self._fs.rename_new(source, target)
+
     def remove(self, path: Path) -> None:
         self.check("remove")
         self._fs.remove(path)

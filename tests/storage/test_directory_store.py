@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import io
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -52,6 +53,12 @@ def test_an_empty_object_is_stored(store: DirectoryStore) -> None:
 def test_putting_an_object_twice_is_the_same_as_once(store: DirectoryStore, tmp_path: Path) -> None:
     store.put(item())
     store.put(item())
+    assert {KEY: BODY} == contents(tmp_path / "store")
+
+
+def test_an_object_that_must_not_be_replaced_stays(store: DirectoryStore, tmp_path: Path) -> None:
+    first, second = (replace(item(body), create_only=True) for body in (BODY, b"other"))
+    assert [True, False] == [store.put(first), store.put(second)]
     assert {KEY: BODY} == contents(tmp_path / "store")
 
 

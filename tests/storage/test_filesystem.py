@@ -1,5 +1,6 @@
 import ast
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -256,3 +257,23 @@ def test_the_module_for_files_does_use_them() -> None:
 )
 def test_uses_of_files_are_recognised(source: str, expected: list[str]) -> None:
     assert expected == file_calls(source)
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_new_name_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    if not has_links:
+
+        def refuse(target: Path, source: Path) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"new")
+    FS.rename_new(source, target)
+    assert (False, b"new") == (source.exists(), target.read_bytes())
+    source.write_bytes(b"newer")
+    with pytest.raises(FileExistsError):
+        FS.rename_new(source, target)
+    assert (b"newer", b"new") == (source.read_bytes(), target.read_bytes())

@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import hashlib
 import io
 import socket
@@ -26,8 +27,18 @@ def item(body: bytes = BODY, content_type: str = "application/json") -> StoredOb
     return StoredObject(KEY, content_type, len(body), partial(io.BytesIO, body))
 
 
-def store_at(url: str, bucket: str = BUCKET) -> S3Store:
-    return S3Store(bucket, region="eu-central-1", endpoint_url=url, connections=2)
+def once(body: bytes = BODY) -> StoredObject:
+    return dataclasses.replace(item(body), create_only=True)
+
+
+def store_at(url: str, bucket: str = BUCKET, conditional: str = "auto") -> S3Store:
+    return S3Store(
+        bucket,
+        region="eu-central-1",
+        endpoint_url=url,
+        connections=2,
+        conditional_writes=conditional,
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -132,15 +143,17 @@ class Request:
 
 @dataclass
 class Fixed:
-    """A service that gives one answer and remembers what it was asked."""
+    """A service that remembers what it was asked."""
 
     url: str
     requests: list[Request] = field(default_factory=list)
 
 
 @contextmanager
-def answering(answer: Answer) -> Iterator[Fixed]:
+def answering(answer: Answer, *later: Answer) -> Iterator[Fixed]:
+    """A service that gives these answers, the last one again and again."""
     seen: list[Request] = []
+    answers = [answer, *later]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -148,9 +161,11 @@ def answering(answer: Answer) -> Iterator[Fixed]:
         def do_PUT(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", 0)))
+            answer = answers[min(len(seen), len(answers) - 1)]
             seen.append(Request(self.command, self.path, headers, body))
             self.send_response(answer.status)
             self.send_header("Content-Length", str(len(answer.body)))
+            self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(answer.body)
             self.close_connection = True
@@ -244,3 +259,55 @@ def test_a_body_that_cannot_be_read_is_transient() -> None:
         store_at(service.url).put(StoredObject(KEY, "application/json", 1, gone))
     assert (caught.value.code, caught.value.permanent) == ("FileNotFoundError", False)
     assert service.requests == []
+
+
+def conditions(service: Fixed) -> list[str | None]:
+    return [request.headers.get("if-none-match") for request in service.requests]
+
+
+@pytest.mark.parametrize(
+    ("conditional", "asked"), [("auto", ["*", None]), ("on", ["*", None]), ("off", [None, None])]
+)
+def test_only_what_must_not_be_replaced_is_put_on_a_condition(
+    conditional: str, asked: list[str | None]
+) -> None:
+    with answering(Answer(200)) as service:
+        store = store_at(service.url, conditional=conditional)
+        assert [True, True] == [store.put(once()), store.put(item())]
+    assert asked == conditions(service)
+
+
+@pytest.mark.parametrize("code", ["PreconditionFailed", ""])
+def test_an_object_that_is_there_already_is_not_an_error(code: str) -> None:
+    with answering(Answer(412, code)) as service:
+        assert store_at(service.url).put(once()) is False
+
+
+def test_a_race_for_one_key_is_transient() -> None:
+    conflict = Answer(409, "ConditionalRequestConflict")
+    with answering(conflict) as service, pytest.raises(StoreError) as caught:
+        store_at(service.url).put(once())
+    assert (caught.value.code, caught.value.permanent) == ("ConditionalRequestConflict", False)
+
+
+@pytest.mark.parametrize("refusal", [Answer(501, "NotImplemented"), Answer(400, "InvalidArgument")])
+def test_a_service_without_conditions_is_asked_once(refusal: Answer) -> None:
+    with answering(refusal, Answer(200)) as service:
+        store = store_at(service.url)
+        assert [True, True] == [store.put(once()), store.put(once())]
+    assert ["*", None, None] == conditions(service)
+
+
+def test_a_refusal_of_the_object_itself_turns_no_conditions_off() -> None:
+    with answering(Answer(400, "InvalidArgument")) as service:
+        store = store_at(service.url)
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                store.put(once())
+    assert ["*", None, "*", None] == conditions(service)
+
+
+def test_with_on_a_service_without_conditions_is_an_error() -> None:
+    with answering(Answer(501, "NotImplemented")) as service, pytest.raises(StoreError):
+        store_at(service.url, conditional="on").put(once())
+    assert ["*"] == conditions(service)

@@ -35,32 +35,38 @@ class MemoryStore:
         self.puts: list[str] = []
         self.failures = list(failures)
         self.refused_keys: dict[str, Exception] = {}
+        self.lost_answers: dict[str, Exception] = {}
         self.most_at_once = 0
         self._at_once = 0
         self._lock = threading.Lock()
         self.gate = threading.Event()
         self.gate.set()
 
-    def put(self, item: StoredObject) -> None:
+    def put(self, item: StoredObject) -> bool:
         with self._lock:
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
         try:
             self.gate.wait(10)
-            self._put(item)
+            return self._put(item)
         finally:
             with self._lock:
                 self._at_once -= 1
 
-    def _put(self, item: StoredObject) -> None:
+    def _put(self, item: StoredObject) -> bool:
         with self._lock:
             self.puts.append(item.key)
             if self.failures:
                 raise self.failures.pop(0)
             if item.key in self.refused_keys:
                 raise self.refused_keys[item.key]
+            if item.create_only and item.key in self.objects:
+                return False
             with item.open() as body:
                 self.objects[item.key] = body.read()
+            if item.key in self.lost_answers:
+                raise self.lost_answers.pop(item.key)
+            return True
 
     def get(self, key: str) -> bytes:
         return self.objects[key]
@@ -171,6 +177,45 @@ def test_a_transient_failure_is_retried_with_doubling_waits(tmp_path: Path) -> N
             assert "SlowDown" == b.shipper.last_failure.code
 
     run(claim())
+
+
+def test_an_event_in_the_store_is_not_replaced_and_counts_as_delivered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = MemoryStore()
+    store.objects[f"{DAY}/a.json"] = b"first"
+
+    async def claim() -> None:
+        async with bench(tmp_path, store) as b:
+            b.seal("a", "b")
+            assert await b.shipper.drain(10)
+            assert b"first" == store.objects[f"{DAY}/a.json"]
+            assert f"{DAY}/b.json" in store.objects
+            assert [] == b.files()
+
+    run(claim())
+    assert [1] == already_there(caplog)
+
+
+def test_an_object_whose_answer_was_lost_is_not_called_a_duplicate(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = MemoryStore()
+    store.lost_answers[f"{DAY}/a.json"] = slow_down()
+
+    async def claim() -> None:
+        async with bench(tmp_path, store) as b:
+            b.seal("a")
+            assert await b.shipper.drain(10)
+            assert [f"{DAY}/a.json"] * 2 == store.puts
+
+    run(claim())
+    assert [] == already_there(caplog)
+
+
+def already_there(caplog: pytest.LogCaptureFixture) -> list[int]:
+    found = (r for r in caplog.records if r.message.startswith("objects were in the store already"))
+    return [record.__dict__["fields"]["objects"] for record in found]
 
 
 def test_a_permanent_failure_is_an_error_in_the_log_and_retried_slowly(

@@ -7,12 +7,12 @@ import pytest
 from dotenv import dotenv_values
 
 from validation.settings import (
-    VARIABLES,
     Settings,
     SettingsError,
     describe,
     load_settings,
 )
+from validation.variables import VARIABLES
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 LOCAL = {"STORAGE_DIR": "data/store"}
@@ -45,6 +45,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         aws_region=None,
         s3_endpoint_url=None,
         s3_prefix="events",
+        s3_conditional_writes="auto",
         host="",
         port=8080,
         cors_allowed_origins=("*",),
