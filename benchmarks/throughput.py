@@ -2,8 +2,9 @@
 
     .venv/bin/python -m benchmarks.throughput [rounds] [seconds]
 
-Both run on this machine, in turns, with 32 connections, and the ratio of each round is
-taken: a noisy machine disturbs both alike. Needs wrk.
+All run on this machine, in turns, with 32 connections, and the ratio of each round is
+taken: a noisy machine disturbs them alike. `server` logs each request as it does by default,
+`quiet` has LOG_LEVEL=warning and so logs none, as the bare handler does. Needs wrk.
 """
 
 import os
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
@@ -68,28 +69,38 @@ def _requests_per_second(port: int, seconds: int) -> float:
     return float(found[1])
 
 
+@contextmanager
+def _servers(directory: str) -> Iterator[dict[str, int]]:
+    """The ports of what is compared, by name."""
+    ports: dict[str, int] = {}
+    with ExitStack() as stack:
+        for name, level in (("server", "info"), ("quiet", "warning")):
+            port = ports[name] = _free_port()
+            settings = {
+                "STORAGE_DIR": f"{directory}/{name}/store",
+                "JOURNAL_DIR": f"{directory}/{name}/journal",
+                "HOST": "127.0.0.1",
+                "PORT": str(port),
+                "LOG_LEVEL": level,
+            }
+            stack.enter_context(_running([sys.executable, "server.py"], port, settings))
+        port = ports["bare"] = _free_port()
+        command = [sys.executable, "-m", "benchmarks.bare", str(port)]
+        stack.enter_context(_running(command, port, {}))
+        yield ports
+
+
 def main(rounds: int, seconds: int) -> None:
-    """Print the figures of each round, and their medians."""
-    python = sys.executable
-    ours, bare = _free_port(), _free_port()
-    ratios = []
-    with tempfile.TemporaryDirectory() as directory:
-        settings = {
-            "STORAGE_DIR": f"{directory}/store",
-            "JOURNAL_DIR": f"{directory}/journal",
-            "HOST": "127.0.0.1",
-            "PORT": str(ours),
-        }
-        with (
-            _running([python, "server.py"], ours, settings),
-            _running([python, "-m", "benchmarks.bare", str(bare)], bare, {}),
-        ):
-            for _ in range(rounds):
-                baseline = _requests_per_second(bare, seconds)
-                measured = _requests_per_second(ours, seconds)
-                ratios.append(measured / baseline)
-                print(f"bare {baseline:6.0f}/s  server {measured:6.0f}/s  ratio {ratios[-1]:.2f}")
-    print(f"median ratio {statistics.median(ratios):.2f}")
+    """Print the figures of each round, and the medians of their ratios to the bare handler."""
+    ratios: dict[str, list[float]] = {"server": [], "quiet": []}
+    with tempfile.TemporaryDirectory() as directory, _servers(directory) as ports:
+        for _ in range(rounds):
+            rates = {name: _requests_per_second(port, seconds) for name, port in ports.items()}
+            for name, found in ratios.items():
+                found.append(rates[name] / rates["bare"])
+            print("  ".join(f"{name} {rate:6.0f}/s" for name, rate in rates.items()), flush=True)
+    for name, found in ratios.items():
+        print(f"{name}: median ratio {statistics.median(found):.2f}")
 
 
 if __name__ == "__main__":
