@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 
 from dotenv import load_dotenv
-from tornado.ioloop import PeriodicCallback
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
@@ -25,8 +24,10 @@ from handlers.app import make_app
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
 from handlers.http_server import WatchedHTTPServer
-from handlers.ingest import Ingest
+from handlers.ingest import EventSink, Ingest
+from handlers.listener import connection_limit
 from logs.setup import configure
+from storage.accounts import Accounts
 from storage.backlog import Backlog
 from storage.check import Finding, check_journal, check_store
 from storage.dedup import Deduplicator, load_ids
@@ -36,13 +37,15 @@ from storage.id_log import IdLimits, IdLog
 from storage.id_window import IdWindow
 from storage.journal import Journal, JournalLimits
 from storage.recovery import recover
+from storage.reserve import Reserve, sealing_bytes
 from storage.s3 import S3Store
-from storage.segment import KeyRules, SealedSegment, new_segment_name
+from storage.segment import KeyRules, new_segment_name
 from storage.segment_writer import SegmentWriter
 from storage.shipment import Packer
 from storage.shipper import Shipper
 from storage.status import delivery_status
 from storage.store import Store, StoreError
+from storage.stored_ack import StoredAck
 from validation.event_ids import random_ids
 from validation.ingest import EventReader
 from validation.settings import Settings, SettingsError, describe, load_settings
@@ -56,9 +59,6 @@ _log = logging.getLogger(SERVICE)
 _EXIT_FAILED = 1
 _EXIT_BAD_SETTINGS = 2
 
-_IDLE_CONNECTION_TIMEOUT_S = 120
-_BODY_TIMEOUT_S = 120
-_WATCH_INTERVAL_S = 5
 _LISTEN_BACKLOG = 1024
 
 _SAME_SIGNAL_S = 1.0
@@ -178,10 +178,12 @@ class Server:
         fs.make_directory(directory)
         self._lock = DirectoryLock(directory)
         recover(fs, directory)
+        reserve = Reserve(fs, directory, sealing_bytes(settings.segment_max_bytes))
         id_limits = IdLimits(settings.dedup_window_s, settings.dedup_max_events)
-        id_log, id_window = IdLog(fs, directory, id_limits), IdWindow(id_limits)
+        id_log, id_window = IdLog(fs, directory, id_limits, reserve), IdWindow(id_limits)
         load_ids(fs, directory, id_log, id_window)
-        self._backlog = Backlog(fs, directory)
+        self._accounts = Accounts()
+        self._backlog = Backlog(fs, directory, self._accounts)
         self._backlog.load()
         self._shipper = Shipper(
             self._backlog,
@@ -191,29 +193,20 @@ class Server:
         )
         keys = KeyRules.of(settings.object_layout, settings.auto_batch_above, settings.s3_prefix)
         self._journal = Journal(
-            SegmentWriter(fs, directory, partial(new_segment_name, keys), id_log.record),
+            SegmentWriter(fs, directory, partial(new_segment_name, keys), id_log.record, reserve),
             JournalLimits(
-                settings.flush_interval_s, settings.segment_max_bytes, settings.journal_max_bytes
+                settings.flush_interval_s,
+                settings.segment_max_bytes,
+                settings.journal_max_bytes,
+                seal_when_idle=settings.waits_for_store,
             ),
-            sealed_bytes=lambda: self._backlog.disk_bytes,
-            on_sealed=self._on_sealed,
+            self._shipper,
+            self._accounts,
         )
-        self._events = Deduplicator(self._journal, id_window)
+        self._events = Deduplicator(self._journal, id_window, self._accounts)
         self._activity = Activity()
         self._utc_now = UtcClock()
-        self._http = WatchedHTTPServer(self._make_app(), self._activity)
-        self._watch = PeriodicCallback(self._close_late, _WATCH_INTERVAL_S * 1000)
-
-    def _close_late(self) -> None:
-        self._activity.close_idle(_IDLE_CONNECTION_TIMEOUT_S)
-        stalled = self._activity.close_stalled(_BODY_TIMEOUT_S)
-        if stalled:
-            fields = {"requests": stalled, "seconds": _BODY_TIMEOUT_S}
-            _log.warning("request bodies did not come in time", extra={"fields": fields})
-
-    def _on_sealed(self, segment: SealedSegment) -> None:
-        self._backlog.add(segment)
-        self._shipper.wake()
+        self._http = WatchedHTTPServer(self._make_app(), self._activity, connection_limit())
 
     def _make_app(self) -> Application:
         settings = self._settings
@@ -224,13 +217,26 @@ class Server:
             now=time.time,
         )
         return make_app(
-            ingest=Ingest(reader, self._events, settings.max_body_bytes, self._utc_now),
+            ingest=Ingest(
+                reader,
+                self._sink(),
+                self._accounts,
+                settings.max_body_bytes,
+                self._utc_now,
+                remembers_every_id=settings.waits_for_store,
+            ),
             activity=self._activity,
             health_report=self._health_report,
             cors_policy=CorsPolicy.from_origins(settings.cors_allowed_origins),
             cors_debug=settings.cors_debug,
             addresses=AddressResolver(settings.trusted_proxies),
         )
+
+    def _sink(self) -> EventSink:
+        if not self._settings.waits_for_store:
+            return self._events
+        timeout_s = self._settings.ack_wait_s
+        return StoredAck(self._events, self._journal, self._backlog, self._shipper, timeout_s)
 
     def _health_report(self) -> dict[str, object]:
         return {
@@ -240,16 +246,17 @@ class Server:
             "version": VERSION,
             "uptime_seconds": round(time.monotonic() - self._started, 1),
             "requests_under_way": self._activity.under_way,
-            **delivery_status(self._backlog, self._journal, self._shipper, time.time()),
+            **delivery_status(
+                self._backlog, self._journal, self._shipper, self._accounts, time.time()
+            ),
         }
 
     def start(self) -> None:
         """Take requests; OSError if the address is not free."""
         settings = self._settings
         sockets = bind_sockets(settings.port, settings.host or None, backlog=_LISTEN_BACKLOG)
-        self._http.add_sockets(sockets)
-        self._watch.start()
         port = sockets[0].getsockname()[1]
+        self._http.add_sockets(sockets)
         _log.info("listening", extra={"fields": {"host": settings.host or "*", "port": port}})
 
     async def stop(self) -> None:
@@ -258,14 +265,13 @@ class Server:
         await self._seal()
         await self._ship()
         await self._shipper.close()
-        self._watch.stop()
         self._lock.release()
         _log.info("stopped")
 
     async def _finish_requests(self) -> None:
         self._activity.draining = True
         self._http.stop()
-        finished = await self._activity.idle(_FINISH_REQUESTS_S)
+        finished = await self._activity.idle(_FINISH_REQUESTS_S + self._settings.ack_wait_s)
         fields = {"finished": finished, "left": self._activity.under_way}
         _log.info("shutdown: no more requests", extra={"fields": fields})
         await self._http.close_all_connections()

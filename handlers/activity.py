@@ -66,6 +66,15 @@ class Activity:
         since = self._monotonic() - limit_s
         return _close([each for each, begun in self._waiting.items() if begun < since])
 
+    def close_longest_idle(self) -> bool:
+        """Close the connection that has waited longest for a request; whether there is one."""
+        longest = next(iter(self._waiting), None)
+        if longest is None:
+            return False
+        self.forget(longest)
+        longest.close()
+        return True
+
     def close_stalled(self, limit_s: float) -> int:
         """Close those on which a request's body has not come within `limit_s`; how many.
 

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from handlers.activity import Activity
 from handlers.base import BaseHandler
+from handlers.batch_answer import batch_body, batch_log_fields, batch_status
 from handlers.body import DISCARDED_BYTES, BodyBudget, BodyHeaders, gunzip, too_busy, too_large
-from handlers.errors import ApiError, Detail
+from handlers.errors import ApiError, Detail, as_api_error
 from storage.refusals import Refusal
 from validation.ingest import Accepted, BodyError, EventReader, Receipt, Rejected
 
@@ -23,31 +24,50 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _MAX_USER_AGENT_CHARS = 1024
 
 
+class Taken(Protocol):
+    """What became of events that are safe now."""
+
+    @property
+    def duplicates(self) -> frozenset[int]:
+        """The indexes of those that were stored before."""
+
+
 class EventSink(Protocol):
     """Where accepted events become durable."""
 
-    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> frozenset[int]:
-        """Make events durable; on return they are. The indexes of those that were already.
+    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> Taken:
+        """Make events durable; on return they are.
 
         `ids` has what the clients call them, None for those that they call nothing. A Refusal
-        means that none of them was stored.
+        means that none of them was stored, unless it says that they may be.
         """
 
     def refusal(self) -> Refusal | None:
         """Why an event would be refused now, or None if it would be taken."""
 
 
+class Accounts(Protocol):
+    """Counters of events: those that came in, and those that the sink never saw or refused."""
+
+    arrived: int
+    rejected: int
+    refused: int
+
+
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """What the two endpoints need: rules, a place for events, limits, a clock.
+    """What the two endpoints need: rules, a place for events, counters, limits, a clock.
 
-    `received_at` gives the time as events carry it.
+    `received_at` gives the time as events carry it. With `remembers_every_id` the sink is told
+    the ids that were made here too, since any event may have to be sent again.
     """
 
     reader: EventReader
     sink: EventSink
+    accounts: Accounts
     max_body_bytes: int
     received_at: Callable[[], str]
+    remembers_every_id: bool = False
     budget: BodyBudget = field(default_factory=BodyBudget)
 
 
@@ -67,6 +87,8 @@ class IngestHandler(BaseHandler):
         self._chunks: list[bytes] = []
         self._held_bytes = 0
         self._problem: ApiError | None = None
+        self._has_arrived = False
+        self._undecided = 0
 
     def prepare(self) -> None:
         """Decide by the headers whether the body is wanted."""
@@ -133,13 +155,32 @@ class IngestHandler(BaseHandler):
             self.set_header(name, value)
         self.set_status(204)
 
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Count the events that the error is the answer to; a body not understood is one."""
+        if self.request.method == "POST":
+            _, error, _ = kwargs.get("exc_info", (None, None, None))
+            self._count_failed(as_api_error(error, status_code))
+        super().write_error(status_code, **kwargs)
+
+    def _count_failed(self, problem: ApiError) -> None:
+        accounts = self._ingest.accounts
+        if not self._has_arrived:
+            self._arrive(1)
+        if problem.kind.may_retry:
+            accounts.refused += self._undecided
+        else:
+            accounts.rejected += self._undecided
+        self._undecided = 0
+
+    def _arrive(self, events: int) -> None:
+        self._has_arrived = True
+        self._undecided = events
+        self._ingest.accounts.arrived += events
+
     def _body(self) -> bytes:
         self.is_reading = False
-        refusal = self._ingest.sink.refusal()
         if self._problem is not None:
             raise self._problem
-        if refusal is not None:
-            raise _refused(refusal)
         body = b"".join(self._chunks)
         self._release()
         return gunzip(body, self._ingest.max_body_bytes) if self._body_is_gzip else body
@@ -153,11 +194,19 @@ class IngestHandler(BaseHandler):
 
     async def _store(self, events: Sequence[Accepted]) -> frozenset[int]:
         lines = [event.line for event in events]
-        ids = [event.given_id for event in events]
+        if self._ingest.remembers_every_id:
+            ids: list[str | None] = [event.event_id for event in events]
+        else:
+            ids = [event.given_id for event in events]
         try:
-            return await self._ingest.sink.append(lines, ids)
+            taken = await self._ingest.sink.append(lines, ids)
         except Refusal as refusal:
+            if refusal.may_deliver:
+                self._undecided -= len(events)
+                raise _refused(refusal, events) from refusal
             raise _refused(refusal) from refusal
+        self._undecided -= len(events)
+        return taken.duplicates
 
 
 class EventHandler(IngestHandler):
@@ -166,8 +215,10 @@ class EventHandler(IngestHandler):
     async def post(self) -> None:
         """Store the event in the body."""
         outcome = self._ingest.reader.single(self._body(), self._receipt())
+        self._arrive(1)
         if isinstance(outcome, Rejected):
-            raise ApiError(outcome.code, outcome.message, details=_details(outcome))
+            details = [Detail(each.path, each.message) for each in outcome.problems]
+            raise ApiError(outcome.code, outcome.message, details=details)
         is_duplicate = bool(await self._store([outcome]))
         answer: dict[str, object] = {
             "status": "success",
@@ -189,11 +240,14 @@ class BatchHandler(IngestHandler):
     async def post(self) -> None:
         """Store the good events in the body, and tell of the others."""
         outcomes = self._read()
+        self._arrive(len(outcomes))
         accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
         duplicates = len(await self._store(accepted)) if accepted else 0
-        self.log_fields = _batch_fields(outcomes, duplicates)
-        status = _batch_status(len(outcomes), len(accepted))
-        self.answer(status, _batch_body(outcomes, duplicates))
+        self._ingest.accounts.rejected += self._undecided
+        self._undecided = 0
+        self.log_fields = batch_log_fields(outcomes, duplicates)
+        status = batch_status(len(outcomes), len(accepted))
+        self.answer(status, batch_body(outcomes, duplicates))
 
     def _read(self) -> list[Accepted | Rejected]:
         reader = self._ingest.reader
@@ -206,62 +260,14 @@ class BatchHandler(IngestHandler):
             raise ApiError(error.code, error.message) from error
 
 
-def _batch_status(total: int, stored: int) -> int:
-    if stored == total:
-        return 200
-    return 207 if stored else 400
-
-
-def _batch_body(outcomes: list[Accepted | Rejected], duplicates: int) -> dict[str, object]:
-    errors = [
-        _batch_error(index, outcome)
-        for index, outcome in enumerate(outcomes)
-        if isinstance(outcome, Rejected)
+def _refused(refusal: Refusal, may_deliver: Sequence[Accepted] = ()) -> ApiError:
+    details = [
+        Detail("event_id", f"send it again as {event.event_id}, to have it stored once")
+        for event in may_deliver
     ]
-    body: dict[str, object] = {
-        "status": "completed",
-        "total_events": len(outcomes),
-        "success_count": len(outcomes) - len(errors),
-        "error_count": len(errors),
-        "duplicate_count": duplicates,
-        "event_ids": [
-            outcome.event_id if isinstance(outcome, Accepted) else None for outcome in outcomes
-        ],
-    }
-    if errors:
-        body["errors"] = errors
-    return body
-
-
-def _batch_error(index: int, outcome: Rejected) -> dict[str, object]:
-    details = [{"path": each.path, "message": each.message} for each in outcome.problems]
-    error: dict[str, object] = {
-        "index": index,
-        "code": outcome.code,
-        "message": outcome.message,
-    }
-    if details:
-        error["details"] = details
-    return error
-
-
-def _batch_fields(outcomes: list[Accepted | Rejected], duplicates: int) -> dict[str, object]:
-    rejected = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
-    fields: dict[str, object] = {"stored": len(outcomes) - len(rejected) - duplicates}
-    if duplicates:
-        fields["duplicates"] = duplicates
-    if rejected:
-        fields["rejected"] = len(rejected)
-        fields["first_rejection"] = rejected[0].message
-    return fields
-
-
-def _details(outcome: Rejected) -> list[Detail]:
-    return [Detail(each.path, each.message) for each in outcome.problems]
-
-
-def _refused(refusal: Refusal) -> ApiError:
-    return ApiError(refusal.code, str(refusal), retry_after_s=refusal.retry_after_s)
+    return ApiError(
+        refusal.code, str(refusal), details=details, retry_after_s=refusal.retry_after_s
+    )
 
 
 # Tornado reads headers as Latin-1, which maps every byte to the character of its number.

@@ -2,7 +2,8 @@
 
 Invariants:
 
-- `segments`, `events` and `disk_bytes` count every sealed segment that is not delivered.
+- `segments`, `events` and `disk_bytes` count every sealed segment that is not delivered;
+  what leaves them is counted in `accounts`, as delivered or as lost.
 - A segment that somebody else removed leaves these counts when the directory is read again.
 - At most `_LISTED` names are held in memory beyond those being shipped; the others are
   found again by reading the directory. A backlog of millions costs no memory.
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from storage.accounts import Accounts
 from storage.filesystem import FileSystem
 from storage.segment import SealedSegment, parse_segment_name
 
@@ -47,9 +49,10 @@ class BacklogCounts:
 class Backlog:
     """The sealed segments of one journal directory."""
 
-    def __init__(self, fs: FileSystem, directory: Path) -> None:
+    def __init__(self, fs: FileSystem, directory: Path, accounts: Accounts) -> None:
         self._fs = fs
         self._directory = directory
+        self._accounts = accounts
         self._old: deque[SealedSegment] = deque()
         self._fresh: deque[SealedSegment] = deque()
         self._shipping: dict[str, SealedSegment] = {}
@@ -65,6 +68,11 @@ class Backlog:
         """The disk space of all segments that are not delivered, in bytes."""
         return self._disk_bytes
 
+    @property
+    def fresh_segments(self) -> int:
+        """How many were sealed by this process and are not taken yet, of those that are listed."""
+        return len(self._fresh)
+
     def counts(self) -> BacklogCounts:
         """The numbers that a person wants to see."""
         heads = [*self._shipping.values(), *list(self._old)[:1], *list(self._fresh)[:1]]
@@ -76,6 +84,7 @@ class Backlog:
         """Count what is on disk, and list the oldest. Blocks; once, at start."""
         for segment in sealed_segments(self._fs, self._directory):
             self._count(segment, 1)
+        self._accounts.recovered += self._events
         self.relist(self.read_directory())
 
     def add(self, segment: SealedSegment) -> None:
@@ -103,13 +112,19 @@ class Backlog:
     def _oldest(self) -> SealedSegment:
         return self._old.popleft() if self._old else self._fresh.popleft()
 
-    def done(self, segment: SealedSegment) -> None:
-        """A segment that was taken is delivered, and its file is gone."""
+    def done(self, segment: SealedSegment, delivered: int) -> None:
+        """A segment that was taken is gone, and so many events of it are delivered."""
         del self._shipping[segment.name.id]
-        delivered = self._delivered_meanwhile
-        if delivered is not None:
-            delivered.add(segment.name.id)
+        if self._delivered_meanwhile is not None:
+            self._delivered_meanwhile.add(segment.name.id)
         self._count(segment, -1)
+        self._accounts.delivered += delivered
+        self._accounts.lost += segment.events - delivered
+
+    def may_hold(self, segment_id: str) -> bool:
+        """Whether a segment is not delivered, or perhaps not: not every name is listed."""
+        listed = (segment.name.id for segment in (*self._old, *self._fresh))
+        return self._has_more or segment_id in self._shipping or segment_id in listed
 
     @property
     def is_empty(self) -> bool:
@@ -119,8 +134,12 @@ class Backlog:
     @property
     def has_unlisted(self) -> bool:
         """Whether nothing is listed to take while the directory holds more."""
-        listed = len(self._old) + len(self._fresh)
-        return listed == 0 and self._segments > len(self._shipping)
+        return not self._old and not self._fresh and self._has_more
+
+    @property
+    def _has_more(self) -> bool:
+        listed = len(self._old) + len(self._fresh) + len(self._shipping)
+        return self._segments > listed
 
     def read_directory(self) -> list[SealedSegment]:
         """The oldest segments on disk. Blocks; give the result to `relist`."""
@@ -140,13 +159,15 @@ class Backlog:
         unlisted = self._segments - len(self._shipping) - len(self._fresh)
         new = (segment for segment in found if segment.name.id not in known)
         self._old = deque(islice(new, max(0, unlisted)))
-        if len(found) < _LISTED and not self._left_unlisted:
+        if len(found) < _LISTED and not self._left_unlisted and self._has_more:
             self._recount()
 
     def _recount(self) -> None:
+        counted = self._events
         self._segments = self._events = self._disk_bytes = 0
         for segment in (*self._shipping.values(), *self._old, *self._fresh):
             self._count(segment, 1)
+        self._accounts.lost += counted - self._events
 
     def _count(self, segment: SealedSegment, sign: int) -> None:
         self._segments += sign

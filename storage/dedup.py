@@ -12,11 +12,13 @@ For the event loop's thread, save `load_ids`.
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import orjson
 
+from storage.accounts import Accounts
 from storage.backlog import sealed_segments
 from storage.filesystem import FileSystem
 from storage.id_log import IdBlock, IdLog, id_digest
@@ -31,24 +33,33 @@ _log = logging.getLogger(__name__)
 _NONE: frozenset[int] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """What became of a request's events: the indexes of duplicates, and all their segments."""
+
+    duplicates: frozenset[int]
+    segments: set[str]
+
+
 class Deduplicator:
     """Takes events on behalf of a journal."""
 
-    def __init__(self, journal: Journal, window: IdWindow) -> None:
+    def __init__(self, journal: Journal, window: IdWindow, accounts: Accounts) -> None:
         self._journal = journal
         self._window = window
-        self._in_flight: dict[bytes, asyncio.Future[None]] = {}
+        self._accounts = accounts
+        self._in_flight: dict[bytes, asyncio.Future[str]] = {}
 
     def refusal(self) -> Refusal | None:
         """Why an event would be refused now, or None if it would be taken."""
         return self._journal.refusal()
 
-    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> frozenset[int]:
+    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> Durable:
         """Make events durable: on return all of them are.
 
-        `ids` has each event's id, or None if its client gave none. The result has the
-        indexes of those that were durable before, or came twice here. Raises a Refusal: then
-        none of them has been stored by this call.
+        `ids` has each event's id, or None if its client gave none. Duplicates are those that
+        were durable before, or came twice here. Raises a Refusal: then none of them has been
+        stored by this call.
         """
         digests = [None if each is None else id_digest(each) for each in ids]
         while under_way := self._under_way(digests):
@@ -57,35 +68,40 @@ class Deduplicator:
         fresh: list[bytes] = []
         new_ids: dict[bytes, None] = {}
         duplicates: list[int] = []
+        segments: set[str] = set()
         for index, digest in enumerate(digests):
             if digest is not None:
-                if digest in new_ids or digest in self._window:
+                known = self._window.find(digest)
+                if known is not None:
+                    segments.add(known)
+                if known is not None or digest in new_ids:
                     duplicates.append(index)
                     continue
                 new_ids[digest] = None
             fresh.append(lines[index])
         if fresh:
-            await self._store(fresh, new_ids)
-        return frozenset(duplicates) if duplicates else _NONE
+            segments.add(await self._store(fresh, new_ids))
+        self._accounts.duplicate += len(duplicates)
+        return Durable(frozenset(duplicates) if duplicates else _NONE, segments)
 
-    def _under_way(self, digests: Sequence[bytes | None]) -> set[asyncio.Future[None]]:
+    def _under_way(self, digests: Sequence[bytes | None]) -> set[asyncio.Future[str]]:
         if not self._in_flight:
             return set()
         found = (self._in_flight.get(digest) for digest in digests if digest is not None)
         return {future for future in found if future is not None}
 
-    def _store(self, lines: list[bytes], new_ids: dict[bytes, None]) -> asyncio.Future[None]:
+    def _store(self, lines: list[bytes], new_ids: dict[bytes, None]) -> asyncio.Future[str]:
         done = self._journal.append(lines, b"".join(new_ids))
         if new_ids:
             self._in_flight.update(dict.fromkeys(new_ids, done))
             done.add_done_callback(partial(self._settle, new_ids))
         return done
 
-    def _settle(self, new_ids: dict[bytes, None], done: asyncio.Future[None]) -> None:
+    def _settle(self, new_ids: dict[bytes, None], done: asyncio.Future[str]) -> None:
         for digest in new_ids:
             del self._in_flight[digest]
         if not done.cancelled() and done.exception() is None:
-            self._window.add(new_ids)
+            self._window.add(new_ids, done.result())
 
 
 def load_ids(fs: FileSystem, directory: Path, log: IdLog, window: IdWindow) -> None:

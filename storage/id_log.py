@@ -13,10 +13,12 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
 from storage.filesystem import AppendFile, FileSystem
+from storage.reserve import Reserve
 from storage.segment import created_at
 
 _log = logging.getLogger(__name__)
@@ -74,13 +76,17 @@ class IdLimits:
 
 
 class IdLog:
-    """The `ids` directory of a journal. `now` gives Unix seconds, `monotonic` seconds."""
+    """The `ids` directory of a journal; on a full disk it takes the space from `reserve`.
+
+    `now` gives Unix seconds, `monotonic` seconds.
+    """
 
     def __init__(
         self,
         fs: FileSystem,
         journal: Path,
         limits: IdLimits,
+        reserve: Reserve,
         *,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -88,6 +94,7 @@ class IdLog:
         self._fs = fs
         self._directory = journal / IDS
         self._limits = limits
+        self._reserve = reserve
         self._now = now
         self._monotonic = monotonic
         self._files: list[_File] = []
@@ -125,9 +132,12 @@ class IdLog:
     def record(self, segment_id: str, digests: bytes) -> None:
         """Remember the ids of a segment; on return they are durable. OSError if they are not."""
         block = IdBlock(segment_id, digests, self._monotonic())
+        self._reserve.spend(partial(self._append, block))
+
+    def _append(self, block: IdBlock) -> None:
         encoded = _encode(block)
         if self._open is None or self._is_full(block.at):
-            self._begin(segment_id)
+            self._begin(block.segment_id)
         assert self._open is not None
         try:
             self._open.write(encoded)

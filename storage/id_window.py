@@ -21,11 +21,11 @@ _GENERATIONS = 8
 class _Generation:
     begun_at: float
     ended_at: float
-    ids: set[bytes] = field(default_factory=set)
+    segments: dict[bytes, str] = field(default_factory=dict)
 
 
 class IdWindow:
-    """A set of digests that forgets. `monotonic` gives seconds."""
+    """Digests of ids, and the segment that each is in. `monotonic` gives seconds."""
 
     def __init__(self, limits: IdLimits, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._window_s = limits.window_s
@@ -36,23 +36,28 @@ class IdWindow:
         self._generations: deque[_Generation] = deque()
         self._held = 0
 
-    def __contains__(self, digest: bytes) -> bool:
-        """Whether an id was seen, as far as it is remembered."""
-        return any(digest in generation.ids for generation in self._generations)
+    def find(self, digest: bytes) -> str | None:
+        """The segment that an id was seen in; None if it was not, as far as is remembered."""
+        for generation in self._generations:
+            segment_id = generation.segments.get(digest)
+            if segment_id is not None:
+                return segment_id
+        return None
 
     def __len__(self) -> int:
         """The number of ids that are held."""
         return self._held
 
-    def add(self, digests: Iterable[bytes]) -> None:
+    def add(self, digests: Iterable[bytes], segment_id: str) -> None:
         """Remember ids from now on."""
-        self._add(list(digests), self._monotonic())
+        self._add(list(digests), segment_id, self._monotonic())
 
     def load(self, block: IdBlock) -> None:
         """Remember the ids of a segment from when it was begun; the oldest segment first."""
         raw = block.digests
         starts = range(0, len(raw), DIGEST_BYTES)
-        self._add([raw[start : start + DIGEST_BYTES] for start in starts], block.at)
+        digests = [raw[start : start + DIGEST_BYTES] for start in starts]
+        self._add(digests, block.segment_id, block.at)
 
     def forget(self) -> None:
         """Forget the ids that have been held for long enough."""
@@ -60,25 +65,25 @@ class IdWindow:
         while self._generations and self._generations[0].ended_at < expired:
             self._drop_oldest()
 
-    def _add(self, digests: list[bytes], at: float) -> None:
+    def _add(self, digests: list[bytes], segment_id: str, at: float) -> None:
         for start in range(0, len(digests), self._step_ids):
             piece = digests[start : start + self._step_ids]
             newest = self._generation(len(piece), at)
-            self._held -= len(newest.ids)
-            newest.ids.update(piece)
-            self._held += len(newest.ids)
+            self._held -= len(newest.segments)
+            newest.segments.update(dict.fromkeys(piece, segment_id))
+            self._held += len(newest.segments)
             newest.ended_at = max(newest.ended_at, at)
             while self._held > self._max_ids:
                 self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        self._held -= len(self._generations.popleft().ids)
+        self._held -= len(self._generations.popleft().segments)
 
     def _generation(self, room: int, at: float) -> _Generation:
         if self._generations:
             newest = self._generations[-1]
             is_young = at - newest.begun_at < self._step_s
-            if is_young and len(newest.ids) + room <= self._step_ids:
+            if is_young and len(newest.segments) + room <= self._step_ids:
                 return newest
         newest = _Generation(at, at)
         self._generations.append(newest)

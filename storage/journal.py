@@ -8,6 +8,7 @@ Invariants:
 - Segments on disk take at most `max_bytes`; beyond that events are refused, never dropped.
 - After a failed commit nothing is tried but a probe every `_PROBE_INTERVAL_S` seconds, and
   every request is refused at once, until the probe succeeds.
+- `accounts.stored` grows, and `held_events` with it, in the step that answers the senders.
 
 For the event loop's thread; only `SegmentWriter` runs in the other one.
 """
@@ -18,7 +19,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
+from storage.accounts import Accounts
 from storage.record import RECORD_OVERHEAD_BYTES
 from storage.refusals import (
     JournalBusy,
@@ -27,6 +31,7 @@ from storage.refusals import (
     JournalUnavailable,
     Refusal,
 )
+from storage.reserve import is_disk_full
 from storage.segment import SealedSegment, disk_bytes
 from storage.segment_writer import SegmentWriter
 
@@ -35,7 +40,6 @@ _log = logging.getLogger(__name__)
 _MAX_WAITING_BYTES = 32 * 1024 * 1024
 _PROBE_INTERVAL_S = 1.0
 
-_RETRY_AFTER_FULL_S = 30
 _RETRY_AFTER_BUSY_S = 1
 _RETRY_AFTER_UNAVAILABLE_S = 5
 _RETRY_AFTER_CLOSED_S = 5
@@ -43,11 +47,15 @@ _RETRY_AFTER_CLOSED_S = 5
 
 @dataclass(frozen=True, slots=True)
 class JournalLimits:
-    """When a segment is sealed, in seconds and bytes, and how much disk all may take."""
+    """When a segment is sealed, in seconds and bytes, and how much disk all may take.
+
+    With `seal_when_idle` it is sealed as soon as it could be shipped, too.
+    """
 
     flush_interval_s: float
     segment_max_bytes: int
     max_bytes: int
+    seal_when_idle: bool = False
 
 
 @dataclass(slots=True)
@@ -55,50 +63,73 @@ class _Waiting:
     lines: Sequence[bytes]
     ids: bytes
     size: int
-    done: asyncio.Future[None]
+    done: asyncio.Future[str]
+
+
+@dataclass(slots=True)
+class _Held:
+    """What a segment holds that was not handed over yet."""
+
+    events: int = 0
+    size: int = 0
+
+
+class Shipping(Protocol):
+    """Where sealed segments go."""
+
+    def take(self, segment: SealedSegment) -> None:
+        """Ship a segment that nobody will change again."""
+
+    @property
+    def disk_bytes(self) -> int:
+        """The disk space of what is sealed and not delivered."""
+
+    @property
+    def room_in_s(self) -> int:
+        """When there will be room on a full disk, as far as can be told: whole seconds."""
+
+    def call_when_idle(self, call: Callable[[], None]) -> None:
+        """Call as soon as a segment that is sealed would be shipped at once; now, if it would."""
 
 
 class Journal:
-    """Makes events durable in the order of arrival.
-
-    `sealed_bytes` tells the disk space of sealed segments that are not delivered;
-    `on_sealed` is called with each segment that nobody will change again.
-    """
+    """Makes events durable in the order of arrival, and hands sealed segments to `shipping`."""
 
     def __init__(
         self,
         writer: SegmentWriter,
         limits: JournalLimits,
-        *,
-        sealed_bytes: Callable[[], int],
-        on_sealed: Callable[[SealedSegment], None],
+        shipping: Shipping,
+        accounts: Accounts,
     ) -> None:
         self._writer = writer
         self._limits = limits
-        self._sealed_bytes = sealed_bytes
-        self._on_sealed = on_sealed
+        self._shipping = shipping
+        self._accounts = accounts
+        self._held: dict[str, _Held] = {}
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._work = asyncio.Event()
         self._seal_wanted = False
         self._seal_timer: asyncio.TimerHandle | None = None
-        self._failure: str | None = None
+        self._failure: JournalUnavailable | None = None
         self._closing = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run())
 
-    def append(self, lines: Sequence[bytes], ids: bytes = b"") -> asyncio.Future[None]:
+    def append(self, lines: Sequence[bytes], ids: bytes = b"") -> asyncio.Future[str]:
         """Make events durable: they are when the future is done, and so are `ids`.
 
-        Raises a Refusal at once, or the future does: then none of them is durable. Each line
-        is an event's JSON without a newline; `ids` are digests to be remembered with them.
+        The future gives the id of the segment that holds them. Raises a Refusal at once, or the
+        future does: then none of them is durable. Each line is an event's JSON without a
+        newline; `ids` are digests to be remembered with them.
         """
         size = sum(map(len, lines)) + RECORD_OVERHEAD_BYTES * len(lines)
         refusal = self._refusal(size)
         if refusal is not None:
             raise refusal
-        done: asyncio.Future[None] = self._loop.create_future()
+        done: asyncio.Future[str] = self._loop.create_future()
         self._waiting.append(_Waiting(lines, ids, size, done))
         self._waiting_bytes += size
         self._work.set()
@@ -112,26 +143,30 @@ class Journal:
         if self._closing:
             return JournalClosed("the server is shutting down", _RETRY_AFTER_CLOSED_S)
         if self._failure is not None:
-            return _unavailable(self._failure)
+            return self._failure
         if self._used_bytes() + size > self._limits.max_bytes:
             message = "the journal is full: the store has not taken what waits there"
-            return JournalFull(message, _RETRY_AFTER_FULL_S)
+            return JournalFull(message, self._shipping.room_in_s)
         if self._waiting_bytes > _MAX_WAITING_BYTES:
             return JournalBusy("the disk does not keep up with the events", _RETRY_AFTER_BUSY_S)
         return None
 
     def _used_bytes(self) -> int:
-        return self._sealed_bytes() + disk_bytes(self._writer.held_bytes) + self._waiting_bytes
+        return self._shipping.disk_bytes + disk_bytes(self.held_bytes) + self._waiting_bytes
 
     @property
     def held_events(self) -> int:
-        """Durable events that are not handed over as a sealed segment yet."""
-        return self._writer.held_events
+        """Durable events that are not handed over in a sealed segment yet."""
+        return sum(held.events for held in self._held.values())
 
     @property
     def held_bytes(self) -> int:
         """Durable bytes that are not handed over in a sealed segment yet."""
-        return self._writer.held_bytes
+        return sum(held.size for held in self._held.values())
+
+    def holds(self, segment_id: str) -> bool:
+        """Whether a segment has durable events and was not handed over yet."""
+        return segment_id in self._held
 
     @property
     def open_since(self) -> float | None:
@@ -178,17 +213,29 @@ class Journal:
         ids = b"".join([waiting.ids for waiting in group])
         begins = self._writer.events == 0
         try:
-            await self._loop.run_in_executor(self._thread, self._writer.append, lines, ids)
+            append = partial(self._writer.append, lines, ids)
+            segment_id = await self._loop.run_in_executor(self._thread, append)
         except Exception as error:
             self._fail(error)
-            _refuse(group, _told(error))
+            _refuse(group, self._unavailable(error))
         else:
-            _confirm(group)
+            self._confirm(group, segment_id)
+            if self._limits.seal_when_idle:
+                self._shipping.call_when_idle(self._want_seal)
             if begins:
                 delay = self._limits.flush_interval_s
                 self._seal_timer = self._loop.call_later(delay, self._want_seal)
         self._waiting_bytes -= sum(waiting.size for waiting in group)
         self._hand_over()
+
+    def _confirm(self, group: list[_Waiting], segment_id: str) -> None:
+        held = self._held.setdefault(segment_id, _Held())
+        for waiting in group:
+            held.events += len(waiting.lines)
+            held.size += waiting.size
+            self._accounts.stored += len(waiting.lines)
+            if not waiting.done.done():
+                waiting.done.set_result(segment_id)
 
     def _want_seal(self) -> None:
         self._seal_wanted = True
@@ -206,10 +253,14 @@ class Journal:
 
     def _hand_over(self) -> None:
         for segment in self._writer.take_sealed():
-            self._on_sealed(segment)
+            self._held.pop(segment.name.id)
+            self._shipping.take(segment)
+        for segment_id in self._writer.take_removed():
+            held = self._held.pop(segment_id, _Held())
+            self._accounts.lost += held.events
 
     def _fail(self, error: Exception) -> None:
-        self._failure = _told(error)
+        self._failure = self._unavailable(error)
         unexpected = None if isinstance(error, OSError) else error
         fields = {"fields": {"cause": str(error)}}
         _log.error("journal cannot be written", extra=fields, exc_info=unexpected)
@@ -223,32 +274,27 @@ class Journal:
         try:
             await self._loop.run_in_executor(self._thread, self._writer.repair)
         except Exception as error:
-            self._failure = _told(error)
+            self._failure = self._unavailable(error)
             self._loop.call_later(_PROBE_INTERVAL_S, self._work.set)
         else:
             self._failure = None
             _log.info("journal can be written again")
         self._hand_over()
 
+    def _unavailable(self, error: Exception) -> JournalUnavailable:
+        message = f"the journal cannot be written: {_told(error)}"
+        if is_disk_full(error):
+            return JournalUnavailable(message, self._shipping.room_in_s)
+        return JournalUnavailable(message, _RETRY_AFTER_UNAVAILABLE_S)
 
-def _confirm(group: list[_Waiting]) -> None:
+
+def _refuse(group: list[_Waiting], refusal: JournalUnavailable) -> None:
     for waiting in group:
         if not waiting.done.done():
-            waiting.done.set_result(None)
-
-
-def _refuse(group: list[_Waiting], cause: str) -> None:
-    for waiting in group:
-        if not waiting.done.done():
-            waiting.done.set_exception(_unavailable(cause))
+            waiting.done.set_exception(refusal)
 
 
 # Clients need not know the paths of this machine.
 def _told(error: Exception) -> str:
     cause = error.strerror if isinstance(error, OSError) else None
     return cause or "an unexpected error"
-
-
-def _unavailable(cause: str) -> JournalUnavailable:
-    message = f"the journal cannot be written: {cause}"
-    return JournalUnavailable(message, _RETRY_AFTER_UNAVAILABLE_S)

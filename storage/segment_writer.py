@@ -2,7 +2,8 @@
 
 Invariants, between calls:
 
-- At most one segment is open. It exists as a file only if it was asked to hold events.
+- At most one segment is open. It exists as a file only if it was asked to hold events, and
+  no segment is begun before the reserve is held.
 - `size` and `events` count what is durable: written, fdatasynced, and reachable by a
   synced directory entry.
 - A segment whose write or sync failed is never appended to again. It leaves as a sealed
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from storage.filesystem import AppendFile, FileSystem
 from storage.record import encode
+from storage.reserve import Reserve
 from storage.segment import SealedSegment, SegmentName
 
 _log = logging.getLogger(__name__)
@@ -42,8 +44,8 @@ class SegmentWriter:
     """Appends records to the open segment and seals it.
 
     `new_name` gives the name for each new segment. `record_ids` remembers the ids of a segment,
-    by its id, before it is sealed; it may raise OSError. `seal` and `take_sealed` hand over
-    segments that nobody will change again.
+    by its id, before it is sealed; it may raise OSError. `take_sealed` hands over segments that
+    nobody will change again.
     """
 
     def __init__(
@@ -52,17 +54,17 @@ class SegmentWriter:
         directory: Path,
         new_name: Callable[[], SegmentName],
         record_ids: Callable[[str, bytes], None],
+        reserve: Reserve,
     ) -> None:
         self._fs = fs
         self._directory = directory
         self._new_name = new_name
         self._record_ids = record_ids
+        self._reserve = reserve
         self._open: _Segment | None = None
         self._sealed: list[SealedSegment] = []
         self._distrusted: list[_Segment] = []
-        # Each counter belongs to one thread, so that no sum of them misses a segment on its way.
-        self._durable_events = self._durable_bytes = 0
-        self._handed_over_events = self._handed_over_bytes = 0
+        self._removed: list[str] = []
 
     @property
     def size(self) -> int:
@@ -75,25 +77,15 @@ class SegmentWriter:
         return self._open.events if self._open else 0
 
     @property
-    def held_events(self) -> int:
-        """Durable events that `take_sealed` has not handed over yet."""
-        return self._durable_events - self._handed_over_events
-
-    @property
-    def held_bytes(self) -> int:
-        """Durable bytes that `take_sealed` has not handed over yet."""
-        return self._durable_bytes - self._handed_over_bytes
-
-    @property
     def open_since(self) -> float | None:
         """When the open segment was begun, in Unix seconds; None if nothing durable is in it."""
         return self._open.name.created_at if self._open and self._open.events else None
 
-    def append(self, lines: Sequence[bytes], ids: bytes = b"") -> None:
+    def append(self, lines: Sequence[bytes], ids: bytes = b"") -> str:
         """Make events durable; on return they are, and `ids` will be remembered with them.
 
-        If it raises, OSError above all, none of them is, and the open segment has been given
-        up.
+        Returns the id of the segment that holds them. If it raises, OSError above all, none of
+        them is durable, and the open segment has been given up.
         """
         segment = self._open
         try:
@@ -105,8 +97,10 @@ class SegmentWriter:
             if segment is not None:
                 self._give_up(segment)
             raise
+        return segment.name.id
 
     def _begin(self) -> _Segment:
+        self._reserve.hold()
         name = self._new_name()
         path = self._directory / name.file_name
         return _Segment(name, path, self._fs.create(path))
@@ -119,8 +113,6 @@ class SegmentWriter:
             self._fs.sync_directory(self._directory)
         segment.size += len(records)
         segment.events += len(lines)
-        self._durable_bytes += len(records)
-        self._durable_events += len(lines)
 
     def seal(self) -> None:
         """Close the open segment, if there is one; `take_sealed` then hands it over.
@@ -141,26 +133,29 @@ class SegmentWriter:
         self._fs.sync_directory(self._directory)
 
     def take_sealed(self) -> list[SealedSegment]:
-        """The segments sealed since the last call; for the thread that asks what is held."""
+        """The segments sealed since the last call."""
         sealed, self._sealed = self._sealed, []
-        self._handed_over_events += sum(segment.events for segment in sealed)
-        self._handed_over_bytes += sum(segment.size for segment in sealed)
         return sealed
 
+    def take_removed(self) -> list[str]:
+        """The segments that somebody removed before they were sealed, since the last call."""
+        removed, self._removed = self._removed, []
+        return removed
+
     def repair(self) -> None:
-        """Seal what could not be sealed, and write and sync a probe; OSError if not possible."""
+        """Seal what could not be sealed, hold the reserve, write a probe; OSError if one fails."""
         while self._distrusted:
             segment = self._distrusted[-1]
             try:
                 segment.file = self._fs.reopen(segment.path)
             except FileNotFoundError:
-                _report_lost(segment)
-                self._durable_events -= segment.events
-                self._durable_bytes -= segment.size
+                _report_removed(segment)
+                self._removed.append(segment.name.id)
             else:
                 self._cut_and_seal(segment)
             self._distrusted.pop()
         self._fs.sync_directory(self._directory)
+        self._reserve.hold()
         self._probe()
 
     def _probe(self) -> None:
@@ -204,10 +199,11 @@ class SegmentWriter:
             self._record_ids(segment.name.id, b"".join(segment.ids))
             segment.ids_recorded = True
         sealed = SealedSegment(segment.name.sealed(segment.events), segment.size)
-        self._fs.rename(segment.path, self._directory / sealed.name.file_name)
+        target = self._directory / sealed.name.file_name
+        self._reserve.spend(lambda: self._fs.rename(segment.path, target))
         self._sealed.append(sealed)
 
 
-def _report_lost(segment: _Segment) -> None:
+def _report_removed(segment: _Segment) -> None:
     fields = {"file": str(segment.path), "events": segment.events}
     _log.error("segment was removed before it was sealed", extra={"fields": fields})

@@ -5,7 +5,6 @@ its offset, by day: 8 bytes an event. Objects are made one at a time, from the d
 they are about to be sent. Everything here blocks and belongs in a worker thread.
 """
 
-import errno
 import io
 from array import array
 from collections.abc import Iterator
@@ -18,10 +17,9 @@ from storage import damage, layout
 from storage.filesystem import FileSystem
 from storage.record import MAX_RECORD_BYTES, BadPiece, Record, decode, scan
 from storage.recovery import STAGED
+from storage.reserve import is_disk_full
 from storage.segment import SealedSegment, SegmentName
 from storage.store import StoredObject
-
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class SegmentVanished(Exception):
@@ -138,7 +136,7 @@ class Packer:
             try:
                 size = self._stage(staged, self._lines(name, part.offsets))
             except OSError as error:
-                if error.errno not in _NO_SPACE:
+                if not is_disk_full(error):
                     raise
                 return self._unstaged(key, name, part)
         return StoredObject(key, "application/gzip", size, partial(self._fs.open_read, staged))

@@ -1,88 +1,26 @@
-"""The shipper: sealed segments to the store, for as long as it takes.
+"""The shipper: which sealed segment is delivered when, and who hears of it.
 
 Invariants:
 
-- A segment is deleted only after the store has acknowledged every object of it.
-- At most `concurrency` segments are on their way, and as many objects in a thread each.
-- An attempt sends immutable bytes; what is left to send changes only after a success.
-- Nothing is given up: a failed object is tried again until it is stored, however long.
+- At most `concurrency` segments are on their way.
+- What is not delivered stays in the journal; the next process begins where this one ended.
 
-For the event loop's thread; reading, compressing and sending run in worker threads.
+For the event loop's thread.
 """
 
 import asyncio
 import logging
-import random
-import time
-from collections import deque
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
+from collections.abc import Callable
 
 from storage.backlog import Backlog
-from storage.backoff import PERMANENT, TRANSIENT
+from storage.backoff import TRANSIENT
+from storage.courier import Clock, Courier, DeliveryFailure
+from storage.drain_rate import DrainRate
 from storage.segment import SealedSegment
-from storage.shipment import Packer, Part, SegmentVanished, Shipment
-from storage.store import Store, StoreError
+from storage.shipment import Packer, SegmentVanished
+from storage.store import Store
 
 _log = logging.getLogger(__name__)
-
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time and chance, as the shipper uses them.
-
-    `now` is in Unix seconds, `monotonic` in seconds from anywhere, `random` from 0 up to 1.
-    """
-
-    now: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    random: Callable[[], float] = random.random
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryFailure:
-    """The last failed attempt: when, in Unix seconds, and what the store said."""
-
-    at: float
-    code: str
-    message: str
-    permanent: bool
-
-
-@dataclass(slots=True)
-class _Round:
-    """One pass over what is left of a shipment; it ends at the first failure.
-
-    `already_there` counts objects that the store had before anything was sent, `sent` has the
-    first offsets of parts that failed and may be stored all the same.
-    """
-
-    parts: deque[Part]
-    sent: set[int]
-    already_there: int = 0
-    delivered: int = 0
-    failure: StoreError | OSError | None = None
-
-    def next(self) -> Part | None:
-        if self.failure is not None or not self.parts:
-            return None
-        return self.parts.popleft()
-
-    def succeed(self, part: Part, is_new: bool) -> None:
-        self.delivered += 1
-        if not is_new and part.offsets[0] not in self.sent:
-            self.already_there += 1
-
-    def fail(self, part: Part, failure: StoreError | OSError) -> None:
-        self.sent.add(part.offsets[0])
-        self.parts.append(part)
-        self.failure = failure
 
 
 class Shipper:
@@ -98,23 +36,62 @@ class Shipper:
         clock: Clock | None = None,
     ) -> None:
         self._backlog = backlog
-        self._packer = packer
-        self._store = store
         self._concurrency = concurrency
-        self._clock = clock or Clock()
-        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="shipper")
+        clock = clock or Clock()
+        self._courier = Courier(packer, store, concurrency, clock)
         self._loop = asyncio.get_running_loop()
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
         self._shipping: set[asyncio.Task[None]] = set()
+        self._when_idle: set[Callable[[], None]] = set()
+        self._waiters: dict[str, set[asyncio.Future[bool]]] = {}
+        self._drain_rate = DrainRate(clock.monotonic)
         self._task = self._loop.create_task(self._run())
-        self.last_delivery_at: float | None = None
-        self.last_failure: DeliveryFailure | None = None
-        self.wake()
-
-    def wake(self) -> None:
-        """There may be something to ship."""
         self._wanted.set()
+
+    @property
+    def last_delivery_at(self) -> float | None:
+        """When the store last acknowledged an object, in Unix seconds."""
+        return self._courier.last_delivery_at
+
+    @property
+    def last_failure(self) -> DeliveryFailure | None:
+        """The last attempt that failed."""
+        return self._courier.last_failure
+
+    def take(self, segment: SealedSegment) -> None:
+        """Ship a segment that nobody will change again."""
+        self._backlog.add(segment)
+        self._wanted.set()
+
+    @property
+    def disk_bytes(self) -> int:
+        """The disk space of what is sealed and not delivered."""
+        return self._backlog.disk_bytes
+
+    @property
+    def room_in_s(self) -> int:
+        """When there will be room on a full disk, as far as can be told: whole seconds."""
+        return self._drain_rate.room_in_s()
+
+    def call_when_idle(self, call: Callable[[], None]) -> None:
+        """Call as soon as a segment that is sealed would be shipped at once; now, if it would."""
+        if len(self._shipping) + self._backlog.fresh_segments < self._concurrency:
+            call()
+        else:
+            self._when_idle.add(call)
+
+    async def delivery_of(self, segment_id: str) -> bool:
+        """Wait until a segment that is not delivered yet is; False if its file vanished."""
+        waiter: asyncio.Future[bool] = self._loop.create_future()
+        waiters = self._waiters.setdefault(segment_id, set())
+        waiters.add(waiter)
+        try:
+            return await waiter
+        finally:
+            waiters.discard(waiter)
+            if not waiters:
+                self._waiters.pop(segment_id, None)
 
     async def drain(self, timeout_s: float) -> bool:
         """Wait until everything sealed is delivered, at most `timeout_s`; whether it is."""
@@ -137,7 +114,7 @@ class Shipper:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._courier.close()
 
     async def _run(self) -> None:
         while True:
@@ -154,11 +131,14 @@ class Shipper:
     def _left(self, task: asyncio.Task[None]) -> None:
         self._shipping.discard(task)
         self._wanted.set()
+        calls, self._when_idle = self._when_idle, set()
+        for call in calls:
+            call()
 
     async def _next(self) -> SealedSegment | None:
         if self._backlog.has_unlisted:
             try:
-                found = await self._in_thread(self._backlog.read_directory)
+                found = await self._courier.in_thread(self._backlog.read_directory)
             except OSError as error:
                 _log.error("journal cannot be listed", extra={"fields": {"cause": str(error)}})
                 self._loop.call_later(TRANSIENT.cap_s, self._wanted.set)
@@ -167,115 +147,19 @@ class Shipper:
         return self._backlog.take()
 
     async def _ship(self, segment: SealedSegment) -> None:
-        started = self._clock.monotonic()
         try:
-            shipment = await self._until_it_works(segment, self._deliver)
-            await self._until_it_works(segment, lambda _: self._discard(shipment))
+            shipment = await self._courier.deliver(segment)
         except SegmentVanished:
             fields = {"segment": segment.name.id, "events": segment.events}
             _log.error("segment vanished before it was delivered", extra={"fields": fields})
+            self._done(segment, 0)
         else:
-            self._delivered(shipment, self._clock.monotonic() - started)
-        self._backlog.done(segment)
+            self._done(segment, shipment.events)
+
+    def _done(self, segment: SealedSegment, delivered: int) -> None:
+        self._backlog.done(segment, delivered)
+        self._drain_rate.add(segment.disk_bytes)
         self._idle.set()
-
-    async def _until_it_works(
-        self, segment: SealedSegment, step: Callable[[SealedSegment], Awaitable[_T]]
-    ) -> _T:
-        attempt = 0
-        while True:
-            try:
-                return await step(segment)
-            except SegmentVanished:
-                raise
-            except Exception as error:
-                attempt += 1
-                self._failed(type(error).__name__, str(error), permanent=False)
-                delay_s = PERMANENT.delay_s(attempt, self._clock.random)
-                fields = {
-                    "segment": segment.name.id,
-                    "cause": str(error),
-                    "attempt": attempt,
-                    "retry_in_s": round(delay_s, 1),
-                }
-                unexpected = None if isinstance(error, OSError) else error
-                _log.error(
-                    "segment cannot be shipped", extra={"fields": fields}, exc_info=unexpected
-                )
-                await self._clock.sleep(delay_s)
-
-    async def _discard(self, shipment: Shipment) -> None:
-        await self._in_thread(partial(self._packer.discard, shipment))
-
-    async def _deliver(self, segment: SealedSegment) -> Shipment:
-        shipment = await self._in_thread(partial(self._packer.open_shipment, segment))
-        parts = deque(shipment.parts())
-        sent: set[int] = set()
-        attempt = 0
-        while parts:
-            done = await self._round(shipment, _Round(parts, sent))
-            _report_already_there(shipment, done.already_there)
-            if isinstance(done.failure, OSError):
-                raise done.failure
-            if done.failure is not None:
-                attempt = 1 if done.delivered else attempt + 1
-                await self._wait_after(done.failure, shipment, attempt)
-        return shipment
-
-    async def _round(self, shipment: Shipment, this: _Round) -> _Round:
-        senders = min(self._concurrency, len(this.parts))
-        await asyncio.gather(*(self._send(shipment, this) for _ in range(senders)))
-        return this
-
-    async def _send(self, shipment: Shipment, this: _Round) -> None:
-        while (part := this.next()) is not None:
-            try:
-                is_new = await self._in_thread(partial(self._put, shipment, part))
-            except (StoreError, OSError) as failure:
-                this.fail(part, failure)
-            else:
-                this.succeed(part, is_new)
-                self.last_delivery_at = self._clock.now()
-
-    def _put(self, shipment: Shipment, part: Part) -> bool:
-        return self._store.put(self._packer.pack(shipment, part))
-
-    async def _wait_after(self, failure: StoreError, shipment: Shipment, attempt: int) -> None:
-        backoff = PERMANENT if failure.permanent else TRANSIENT
-        delay_s = backoff.delay_s(attempt, self._clock.random)
-        self._failed(failure.code, str(failure), failure.permanent)
-        fields = {
-            "segment": shipment.segment.name.id,
-            "code": failure.code,
-            "cause": str(failure),
-            "permanent": failure.permanent,
-            "attempt": attempt,
-            "retry_in_s": round(delay_s, 1),
-        }
-        level = logging.ERROR if failure.permanent else logging.WARNING
-        _log.log(level, "delivery failed", extra={"fields": fields})
-        await self._clock.sleep(delay_s)
-
-    def _failed(self, code: str, cause: str, permanent: bool) -> None:
-        self.last_failure = DeliveryFailure(self._clock.now(), code, cause, permanent)
-
-    def _delivered(self, shipment: Shipment, took_s: float) -> None:
-        fields = {
-            "segment": shipment.segment.name.id,
-            "events": shipment.events,
-            "objects": shipment.objects,
-            "bytes": shipment.segment.size,
-            "seconds": round(took_s, 3),
-            "damaged": shipment.damaged or None,
-        }
-        _log.info("segment delivered", extra={"fields": fields})
-
-    async def _in_thread(self, call: Callable[[], _T]) -> _T:
-        return await self._loop.run_in_executor(self._threads, call)
-
-
-# Of an earlier run that was killed after it had sent them, or of other events with their ids.
-def _report_already_there(shipment: Shipment, objects: int) -> None:
-    if objects:
-        fields = {"segment": shipment.segment.name.id, "objects": objects}
-        _log.warning("objects were in the store already, and kept", extra={"fields": fields})
+        for waiter in self._waiters.pop(segment.name.id, set()):
+            if not waiter.done():
+                waiter.set_result(delivered > 0)

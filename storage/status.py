@@ -2,15 +2,16 @@
 
 import time
 
+from storage.accounts import Accounts
 from storage.backlog import Backlog
 from storage.journal import Journal
 from storage.shipper import Shipper
 
 
 def delivery_status(
-    backlog: Backlog, journal: Journal, shipper: Shipper, now: float
+    backlog: Backlog, journal: Journal, shipper: Shipper, accounts: Accounts, now: float
 ) -> dict[str, object]:
-    """Backlog, last delivery and last error; `now` is in Unix seconds.
+    """Counts of events, backlog, last delivery and last error; `now` is in Unix seconds.
 
     Nothing in it names the bucket or an identity: `/health` is open to everybody who can
     reach the server.
@@ -18,9 +19,11 @@ def delivery_status(
     counts = backlog.counts()
     begun_at = [at for at in (counts.oldest_at, journal.open_since) if at is not None]
     failure = shipper.last_failure
+    pending = counts.events + journal.held_events
     return {
+        "events": accounts.report(pending),
         "backlog": {
-            "events": counts.events + journal.held_events,
+            "events": pending,
             "bytes": counts.disk_bytes + journal.held_bytes,
             "seconds": round(max(0.0, now - min(begun_at, default=now)), 1),
         },

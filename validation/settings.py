@@ -43,6 +43,8 @@ class Settings:
     cors_debug: bool
     trusted_proxies: tuple[q.Network, ...]
     drain_timeout_s: float
+    ack: str
+    ack_timeout_s: float
     journal_dir: Path
     journal_max_bytes: int
     flush_interval_s: float
@@ -57,6 +59,16 @@ class Settings:
     max_batch_events: int
     log_level: str
     log_format: str
+
+    @property
+    def waits_for_store(self) -> bool:
+        """Whether an answer waits until its events are delivered."""
+        return self.ack == "stored"
+
+    @property
+    def ack_wait_s(self) -> float:
+        """How long an answer may wait for the delivery of its events, in seconds."""
+        return self.ack_timeout_s if self.waits_for_store else 0.0
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:

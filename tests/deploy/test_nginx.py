@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import server
+from handlers import http_server
 from tests.support.parts import require
 from validation.variables import VARIABLES
 
@@ -246,7 +246,7 @@ def test_readiness_is_told_to_everybody(proxy: Proxy) -> None:
 
 def test_nginx_closes_idle_connections_before_the_collector_does() -> None:
     (seconds,) = re.findall(r"^ *keepalive_timeout (\d+)s;", CONFIGURATION.read_text(), re.M)
-    assert int(seconds) < server._IDLE_CONNECTION_TIMEOUT_S
+    assert int(seconds) < http_server._IDLE_CONNECTION_TIMEOUT_S
 
 
 def test_the_collector_is_where_it_listens_by_default() -> None:

@@ -14,6 +14,8 @@ from handlers.body import BodyBudget
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
 from handlers.ingest import Ingest
+from storage.accounts import Accounts
+from storage.dedup import Durable
 from storage.refusals import Refusal
 from validation.ingest import EventReader
 
@@ -28,12 +30,13 @@ MAX_BATCH_EVENTS = 10
 class RememberingSink:
     """Takes events unless it has a `refused` to raise: asked before, or only when it stores."""
 
+    accounts: Accounts = field(default_factory=Accounts)
     events: list[dict[str, object]] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     refused: Refusal | None = None
     refused_late: Refusal | None = None
 
-    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> frozenset[int]:
+    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> Durable:
         await asyncio.sleep(0)
         if self.refused is not None:
             raise self.refused
@@ -43,7 +46,9 @@ class RememberingSink:
         self.ids.update(each for each in ids if each is not None)
         fresh = (line for i, line in enumerate(lines) if i not in duplicates)
         self.events.extend(orjson.loads(line) for line in fresh)
-        return frozenset(duplicates)
+        self.accounts.duplicate += len(duplicates)
+        self.accounts.stored += len(lines) - len(duplicates)
+        return Durable(frozenset(duplicates), set())
 
     def refusal(self) -> Refusal | None:
         return self.refused
@@ -75,7 +80,7 @@ def make_site(
         now=lambda: NOW,
     )
     app = make_app(
-        ingest=Ingest(reader, sink, MAX_BODY_BYTES, lambda: NOW_TEXT, budget),
+        ingest=Ingest(reader, sink, sink.accounts, MAX_BODY_BYTES, lambda: NOW_TEXT, budget=budget),
         activity=activity,
         health_report=lambda: {"status": "healthy"},
         cors_policy=CorsPolicy.from_origins(origins),

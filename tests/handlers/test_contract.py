@@ -264,10 +264,11 @@ def test_what_does_not_come_costs_its_connection(io_loop: Any, sent: bytes, clos
     site = make_site(monotonic=lambda: clock[0])
 
     async def call() -> list[bool]:
-        server = WatchedHTTPServer(site.app, site.activity)
+        server = WatchedHTTPServer(site.app, site.activity, 10)
         (socket,) = bind_sockets(0, "127.0.0.1")
+        address = socket.getsockname()
         server.add_sockets([socket])
-        reader, writer = await asyncio.open_connection(*socket.getsockname())
+        reader, writer = await asyncio.open_connection(*address)
         writer.write(sent)
         await asyncio.sleep(0.05)
         clock[0] = 120.0

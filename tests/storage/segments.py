@@ -2,11 +2,13 @@
 
 import gzip
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from storage.filesystem import FileSystem, LocalFileSystem
 from storage.record import BadPiece, Record, encode, scan
 from storage.recovery import recover
+from storage.reserve import Reserve
 from storage.segment import KeyRules, SealedSegment, SegmentName, parse_segment_name
 from storage.shipment import Packer
 
@@ -33,6 +35,27 @@ def name_source(layout: str = "auto-100") -> Callable[[], SegmentName]:
     """A function that gives a new name at each call, in order."""
     numbers = iter(range(1, 1000))
     return lambda: numbered_name(next(numbers), layout)
+
+
+def no_reserve(directory: Path) -> Reserve:
+    """A reserve of nothing."""
+    return Reserve(LocalFileSystem(), directory, 0)
+
+
+@dataclass
+class NoShipping:
+    """Ships nothing: remembers what it was given."""
+
+    sealed: list[SealedSegment] = field(default_factory=list)
+    disk_bytes: int = 0
+    room_in_s: int = 17
+    when_idle: list[Callable[[], None]] = field(default_factory=list)
+
+    def take(self, segment: SealedSegment) -> None:
+        self.sealed.append(segment)
+
+    def call_when_idle(self, call: Callable[[], None]) -> None:
+        self.when_idle.append(call)
 
 
 def no_ids(segment_id: str, digests: bytes) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from storage import backlog as backlog_module
+from storage.accounts import Accounts
 from storage.backlog import Backlog, BacklogCounts
 from storage.filesystem import LocalFileSystem
 from storage.segment import SealedSegment
@@ -26,7 +27,7 @@ def on_disk(directory: Path, *numbers: int) -> list[SealedSegment]:
 
 def deliver(backlog: Backlog, directory: Path, each: SealedSegment) -> None:
     (directory / each.name.file_name).unlink()
-    backlog.done(each)
+    backlog.done(each, each.events)
 
 
 def drained(backlog: Backlog, directory: Path) -> list[SealedSegment]:
@@ -46,7 +47,7 @@ def drained(backlog: Backlog, directory: Path) -> list[SealedSegment]:
 
 @pytest.fixture
 def backlog(tmp_path: Path) -> Backlog:
-    return Backlog(LocalFileSystem(), tmp_path)
+    return Backlog(LocalFileSystem(), tmp_path, Accounts())
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_a_segment_counts_until_it_is_delivered(backlog: Backlog) -> None:
     assert expected == backlog.counts()
     assert taken == segment(1, 7)
     assert not backlog.has_unlisted
-    backlog.done(taken)
+    backlog.done(taken, taken.events)
     assert BacklogCounts(0, 0, 0, None) == backlog.counts()
     assert backlog.is_empty
 
@@ -139,7 +140,7 @@ def test_no_more_names_are_held_than_are_listed(backlog: Backlog, tmp_path: Path
         backlog.add(segment(number))
     held = 0
     while (taken := backlog.take()) is not None:
-        backlog.done(taken)
+        backlog.done(taken, taken.events)
         held += 1
     assert held == limit
     assert backlog.has_unlisted
@@ -237,7 +238,7 @@ def test_a_segment_listed_in_place_of_one_that_vanished_is_given_once(
     backlog.relist(backlog.read_directory())
     assert backlog.take() == sealed
     backlog.add(sealed)
-    backlog.done(sealed)
+    backlog.done(sealed, sealed.events)
     assert backlog.take() is None
     assert backlog.counts().segments == 1
 
@@ -261,14 +262,14 @@ def test_deliveries_are_remembered_only_while_the_directory_is_read(
         backlog.add(segment(1))
         backlog.take()
         begin()
-        backlog.done(segment(1))
+        backlog.done(segment(1), 1)
         remembered.append(backlog._delivered_meanwhile)
     assert remembered == [None, {segment(1).name.id}, None]
 
 
 def test_a_directory_that_cannot_be_read_is_read_again_later(tmp_path: Path) -> None:
     fs = FaultyFileSystem()
-    backlog = Backlog(fs, tmp_path)
+    backlog = Backlog(fs, tmp_path, Accounts())
     (each,) = on_disk(tmp_path, 1)
     fs.fail("entries")
     with pytest.raises(OSError, match="Input/output"):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from storage.accounts import Accounts
 from storage.dedup import Deduplicator, load_ids
 from storage.filesystem import FileSystem, LocalFileSystem
 from storage.id_log import IdLimits, IdLog, id_digest
@@ -14,7 +15,15 @@ from storage.recovery import recover
 from storage.refusals import JournalUnavailable
 from storage.segment_writer import SegmentWriter
 from tests.storage.faulty import Fault, FaultyFileSystem
-from tests.storage.segments import delivered_lines, event, name_source, sealed_in, write_sealed
+from tests.storage.segments import (
+    NoShipping,
+    delivered_lines,
+    event,
+    name_source,
+    no_reserve,
+    sealed_in,
+    write_sealed,
+)
 
 NEVER_S = 3600.0
 LIMITS = IdLimits(86400.0, 10_000)
@@ -28,18 +37,19 @@ class Bench:
     def __init__(self, directory: Path, fs: FileSystem) -> None:
         recover(LocalFileSystem(), directory)
         self.directory = directory
-        log, self.window = IdLog(fs, directory, LIMITS), IdWindow(LIMITS)
+        self.accounts = Accounts()
+        log, self.window = IdLog(fs, directory, LIMITS, no_reserve(directory)), IdWindow(LIMITS)
         load_ids(fs, directory, log, self.window)
         names = name_source("batch")
         for _ in sealed_in(directory):
             names()
         self.journal = Journal(
-            SegmentWriter(fs, directory, names, log.record),
+            SegmentWriter(fs, directory, names, log.record, no_reserve(directory)),
             JournalLimits(NEVER_S, 1 << 20, 1 << 24),
-            sealed_bytes=lambda: 0,
-            on_sealed=lambda segment: None,
+            NoShipping(),
+            self.accounts,
         )
-        self.dedup = Deduplicator(self.journal, self.window)
+        self.dedup = Deduplicator(self.journal, self.window, self.accounts)
 
     def crash(self) -> None:
         """Leave everything as a process that was killed does."""
@@ -47,10 +57,11 @@ class Bench:
 
     async def send(self, *numbers: int) -> frozenset[int]:
         lines = [event(number) for number in numbers]
-        return await self.dedup.append(lines, [f"e{number}" for number in numbers])
+        taken = await self.dedup.append(lines, [f"e{number}" for number in numbers])
+        return taken.duplicates
 
     def knows(self, number: int) -> bool:
-        return id_digest(f"e{number}") in self.window
+        return self.window.find(id_digest(f"e{number}")) is not None
 
 
 @pytest.fixture
@@ -93,7 +104,8 @@ def test_an_id_twice_in_one_batch_is_stored_once(run: Any, tmp_path: Path) -> No
 def test_events_whose_clients_gave_no_id_are_all_stored(run: Any, tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> list[frozenset[int]]:
         lines = [event(1), event(2), event(1)]
-        return [await bench.dedup.append(lines, [None, "e2", None]) for _ in range(2)]
+        found = [await bench.dedup.append(lines, [None, "e2", None]) for _ in range(2)]
+        return [taken.duplicates for taken in found]
 
     assert run(scenario) == [frozenset(), {1}]
     assert stored(tmp_path) == [event(1), event(2), event(1), event(1), event(1)]

@@ -6,7 +6,7 @@ import pytest
 
 from storage.id_log import DIGEST_BYTES, IdBlock, IdLimits, IdLog, id_digest
 from tests.storage.faulty import FaultyFileSystem
-from tests.storage.segments import flip, tear
+from tests.storage.segments import flip, no_reserve, tear
 
 BEGUN = 1_795_455_000.0
 DAY_S = 86400.0
@@ -35,6 +35,7 @@ class Bench:
             self.fs,
             self.directory,
             IdLimits(DAY_S, self.max_ids),
+            no_reserve(self.directory),
             now=lambda: self.now,
             monotonic=lambda: self.monotonic,
         )
@@ -126,8 +127,8 @@ def test_a_file_without_a_good_block_is_removed(bench: Bench) -> None:
 @pytest.mark.parametrize("kind", ["create", "write", "sync", "sync_directory"])
 def test_what_could_not_be_recorded_can_be_tried_again(bench: Bench, kind: str) -> None:
     log = bench.ready()
-    bench.fs.fail(kind, code=errno.ENOSPC, partial=50)
-    with pytest.raises(OSError, match="No space left"):
+    bench.fs.fail(kind, code=errno.EIO, partial=50)
+    with pytest.raises(OSError, match="Input/output"):
         log.record(segment_id(1), digests("a"))
     log.record(segment_id(1), digests("a"))
     log.record(segment_id(2), digests("b"))

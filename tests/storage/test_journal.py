@@ -1,6 +1,7 @@
 import asyncio
 import errno
-from collections.abc import Callable, Coroutine
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any
 import pytest
 
 from storage import journal as journal_module
+from storage.accounts import Accounts
 from storage.filesystem import AppendFile, LocalFileSystem
 from storage.journal import Journal, JournalLimits
 from storage.record import Record, scan
 from storage.refusals import JournalBusy, JournalClosed, JournalFull, JournalUnavailable
 from storage.segment import KeyRules, SealedSegment, new_segment_name, parse_segment_name
 from storage.segment_writer import SegmentWriter
-from tests.storage.segments import no_ids
+from tests.storage.segments import NoShipping, no_ids, no_reserve
 
 NEVER_S = 3600.0
 MIB = 1024 * 1024
@@ -25,24 +27,29 @@ class Disk(LocalFileSystem):
     """A disk that can be told to refuse new files."""
 
     def __init__(self) -> None:
-        self.is_full = False
+        super().__init__()
+        self.refuses: int | None = None
 
     def create(self, path: Path) -> AppendFile:
-        if self.is_full:
-            raise OSError(errno.ENOSPC, "No space left on device")
+        if self.refuses is not None:
+            raise OSError(self.refuses, os.strerror(self.refuses))
         return super().create(path)
 
 
 class CountingWriter(SegmentWriter):
     def __init__(self, disk: Disk, directory: Path) -> None:
         super().__init__(
-            disk, directory, lambda: new_segment_name(KeyRules("auto-100", "events")), no_ids
+            disk,
+            directory,
+            lambda: new_segment_name(KeyRules("auto-100", "events")),
+            no_ids,
+            no_reserve(directory),
         )
         self.groups: list[int] = []
 
-    def append(self, lines: Any, ids: bytes = b"") -> None:
+    def append(self, lines: Any, ids: bytes = b"") -> str:
         self.groups.append(len(lines))
-        super().append(lines, ids)
+        return super().append(lines, ids)
 
 
 @dataclass
@@ -53,13 +60,21 @@ class Bench:
     disk: Disk
     writer: CountingWriter
     journal: Journal
-    sealed: list[SealedSegment]
-    sealed_bytes: int = 0
+    shipping: NoShipping
+    accounts: Accounts
+
+    @property
+    def sealed(self) -> list[SealedSegment]:
+        return self.shipping.sealed
 
     def lines_on_disk(self) -> list[bytes]:
         names = sorted(path.name for path in self.directory.iterdir())
         found = [name for name in map(parse_segment_name, names) if name is not None]
         return [line for name in found for line in self._lines(self.directory / name.file_name)]
+
+    def remove_open(self) -> None:
+        (path,) = self.directory.glob("*.open")
+        path.unlink()
 
     def _lines(self, path: Path) -> list[bytes]:
         name = parse_segment_name(path.name)
@@ -71,19 +86,20 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(directory: Path, *, flush_s: float = NEVER_S, segment: int = MIB, full: int = MIB):  # type: ignore[no-untyped-def]
+async def bench(
+    directory: Path,
+    *,
+    flush_s: float = NEVER_S,
+    segment: int = MIB,
+    full: int = MIB,
+    idle: bool = False,
+) -> AsyncIterator[Bench]:
     disk = Disk()
     writer = CountingWriter(disk, directory)
-    made: list[Bench] = []
-    sealed: list[SealedSegment] = []
-    journal = Journal(
-        writer,
-        JournalLimits(flush_s, segment, full),
-        sealed_bytes=lambda: made[0].sealed_bytes,
-        on_sealed=sealed.append,
-    )
-    made.append(Bench(directory, disk, writer, journal, sealed))
-    yield made[0]
+    shipping, accounts = NoShipping(), Accounts()
+    limits = JournalLimits(flush_s, segment, full, seal_when_idle=idle)
+    journal = Journal(writer, limits, shipping, accounts)
+    yield Bench(directory, disk, writer, journal, shipping, accounts)
     await journal.close()
 
 
@@ -166,11 +182,11 @@ def test_a_burst_is_split_over_segments_of_their_size(tmp_path: Path) -> None:
 def test_a_full_journal_refuses_and_takes_events_again_when_there_is_room(tmp_path: Path) -> None:
     async def claim() -> None:
         async with bench(tmp_path, full=MIB) as b:
-            b.sealed_bytes = MIB
+            b.shipping.disk_bytes = MIB
             with pytest.raises(JournalFull) as refused:
                 b.journal.append([b"{}"])
-            assert refused.value.retry_after_s > 0
-            b.sealed_bytes = MIB - 8192
+            assert refused.value.retry_after_s == 17
+            b.shipping.disk_bytes = MIB - 8192
             await b.journal.append([b"{}"])
             assert [b"{}"] == b.lines_on_disk()
 
@@ -201,7 +217,7 @@ def test_a_failing_disk_refuses_until_it_works_again(
 
     async def claim() -> None:
         async with bench(tmp_path) as b:
-            b.disk.is_full = True
+            b.disk.refuses = errno.ENOSPC
             first, second = b.journal.append([b'{"n":1}']), b.journal.append([b'{"n":2}'])
             with pytest.raises(JournalUnavailable, match="No space left on device"):
                 await first
@@ -209,7 +225,7 @@ def test_a_failing_disk_refuses_until_it_works_again(
                 await second
             with pytest.raises(JournalUnavailable):
                 b.journal.append([b'{"n":3}'])
-            b.disk.is_full = False
+            b.disk.refuses = None
             await until(lambda: b.journal.refusal() is None)
             await b.journal.append([b'{"n":4}'])
             assert [b'{"n":4}'] == b.lines_on_disk()
@@ -237,5 +253,86 @@ def test_an_event_stays_in_its_group_when_nobody_waits_for_it_any_more(tmp_path:
             gone.cancel()
             await b.journal.append([b'{"n":2}'])
             assert [b'{"n":1}', b'{"n":2}'] == b.lines_on_disk()
+
+    run(claim())
+
+
+def test_what_is_durable_is_stored_and_held_at_every_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected_errors: list[str]
+) -> None:
+    monkeypatch.setattr(journal_module, "_PROBE_INTERVAL_S", 0.01)
+    expected_errors.append("journal cannot be written")
+
+    async def claim() -> None:
+        async with bench(tmp_path, segment=2000) as b:
+
+            def held() -> int:
+                return b.journal.held_events + sum(each.events for each in b.sealed)
+
+            for turn in range(60):
+                b.disk.refuses = errno.ENOSPC if turn % 20 == 19 else None
+                await asyncio.gather(
+                    *(b.journal.append([b"x" * 100]) for _ in range(turn % 5)),
+                    return_exceptions=True,
+                )
+                assert b.accounts.stored == held()
+                b.disk.refuses = None
+                await until(lambda: b.journal.refusal() is None)
+            await b.journal.close()
+            assert b.accounts.stored == held() == len(b.lines_on_disk())
+
+    run(claim())
+
+
+def test_a_segment_that_somebody_removed_is_lost_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected_errors: list[str]
+) -> None:
+    monkeypatch.setattr(journal_module, "_PROBE_INTERVAL_S", 0.01)
+    expected_errors += ["journal cannot be written", "segment was removed before it was sealed"]
+
+    async def claim() -> None:
+        async with bench(tmp_path) as b:
+            await b.journal.append([b"{}", b"{}"])
+            b.remove_open()
+            with pytest.raises(JournalUnavailable):
+                await b.journal.append([b"{}"])
+            await until(lambda: b.journal.refusal() is None)
+            assert (2, 2, 0) == (b.accounts.stored, b.accounts.lost, b.journal.held_events)
+
+    run(claim())
+
+
+def test_somebody_who_waits_for_the_store_has_the_segment_sealed_when_it_is_idle(
+    tmp_path: Path,
+) -> None:
+    async def claim() -> None:
+        async with bench(tmp_path, idle=True) as b:
+            segment_id = await b.journal.append([b"{}"])
+            assert b.journal.holds(segment_id)
+            (seal,) = b.shipping.when_idle
+            seal()
+            await until(lambda: len(b.sealed) == 1)
+            assert not b.journal.holds(segment_id)
+            assert [segment_id] == [each.name.id for each in b.sealed]
+
+    run(claim())
+
+
+@pytest.mark.parametrize(("code", "expected"), [(errno.ENOSPC, 17), (errno.EIO, 5)])
+def test_a_full_disk_says_when_there_will_be_room(
+    tmp_path: Path, expected_errors: list[str], code: int, expected: int
+) -> None:
+    expected_errors.append("journal cannot be written")
+
+    async def claim() -> None:
+        async with bench(tmp_path) as b:
+            b.disk.refuses = code
+            with pytest.raises(JournalUnavailable) as refused:
+                await b.journal.append([b"{}"])
+            assert expected == refused.value.retry_after_s
+            later = b.journal.refusal()
+            assert later is not None
+            assert expected == later.retry_after_s
+            b.disk.refuses = None
 
     run(claim())

@@ -15,6 +15,7 @@ from tests.storage.segments import (
     events,
     name_source,
     no_ids,
+    no_reserve,
     numbered_name,
     sealed_in,
 )
@@ -29,7 +30,9 @@ class Bench:
         recover(LocalFileSystem(), directory)
         self.directory = directory
         self.fs = FaultyFileSystem()
-        self.writer = SegmentWriter(self.fs, directory, name_source("batch"), no_ids)
+        self.writer = SegmentWriter(
+            self.fs, directory, name_source("batch"), no_ids, no_reserve(directory)
+        )
 
     def refused(self, lines: Sequence[bytes]) -> int | None:
         with pytest.raises(OSError, match=r"\[Errno") as caught:

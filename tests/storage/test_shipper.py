@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from storage.accounts import Accounts
 from storage.backlog import Backlog
+from storage.courier import Clock
 from storage.filesystem import LocalFileSystem
 from storage.record import encode
 from storage.segment import KeyRules, SealedSegment, new_segment_name
 from storage.shipment import Packer
-from storage.shipper import Clock, Shipper
+from storage.shipper import Shipper
 from storage.store import StoredObject, StoreError
 
 DAY = "events/year=2026/month=11/day=23"
@@ -88,8 +90,7 @@ class Bench:
 
     def seal(self, *ids: str, layout: str = "auto-100") -> SealedSegment:
         segment = write_segment(self.directory, *ids, layout=layout)
-        self.backlog.add(segment)
-        self.shipper.wake()
+        self.shipper.take(segment)
         return segment
 
     def files(self) -> list[str]:
@@ -117,7 +118,7 @@ async def bench(directory: Path, store: MemoryStore, packer: type[Packer] = Pack
         waits.append(seconds)
         await asyncio.sleep(0)
 
-    backlog = Backlog(fs, directory)
+    backlog = Backlog(fs, directory, Accounts())
     backlog.load()
     clock = Clock(sleep=sleep, random=lambda: 1.0)
     shipper = Shipper(backlog, packer(fs, directory), store, concurrency=4, clock=clock)

@@ -119,6 +119,12 @@ class ServerProcess:
             time.sleep(0.05)
 
     @property
+    def pid(self) -> int:
+        """The process's number."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether the process has not ended yet."""
         assert self._process is not None

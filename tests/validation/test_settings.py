@@ -52,6 +52,8 @@ def test_the_defaults_are_those_of_the_design() -> None:
         cors_debug=False,
         trusted_proxies=tuple(map(ip_network, private)),
         drain_timeout_s=20.0,
+        ack="journal",
+        ack_timeout_s=10.0,
         journal_dir=Path("data/journal"),
         journal_max_bytes=10 * 1024**3,
         flush_interval_s=1.0,

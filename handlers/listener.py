@@ -1,0 +1,104 @@
+"""A listening socket that keeps file descriptors free for the journal and the store.
+
+Tornado's accept loop spins and logs a traceback each time round when the process has no
+descriptor left; here a connection too many gets a 503 and is closed.
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import resource
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+_log = logging.getLogger(__name__)
+
+_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
+_WANTED_DESCRIPTORS = 65536
+# For segments, uploads, the log, the loop: those of 256 uploads at most.
+_KEPT_DESCRIPTORS = 640
+_LOG_INTERVAL_S = 10.0
+
+_BODY = (
+    b'{"status":"error","error":{"code":"server_busy","message":"too many connections are open"}}\n'
+)
+_ANSWER = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+    b"Retry-After: 1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
+)
+
+
+def connection_limit() -> int:
+    """Let the process have as many descriptors as it may, and say how many are for clients."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
+    wanted = max(soft, min(most, _WANTED_DESCRIPTORS))
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(soft // 2, soft - _KEPT_DESCRIPTORS)
+
+
+class Listener(socket.socket):
+    """A listening socket whose `accept` refuses when `has_room` says no.
+
+    One descriptor is held back, so that even with none left a client is told.
+    """
+
+    has_room: Callable[[], bool]
+    _spare: int
+    _logged_at: float
+
+    @classmethod
+    def of(cls, sock: socket.socket, has_room: Callable[[], bool]) -> "Listener":
+        """Take a socket over."""
+        listener = cls(sock.family, sock.type, sock.proto, sock.detach())
+        listener.setblocking(False)
+        listener.has_room = has_room
+        listener._spare = os.open(os.devnull, os.O_RDONLY)
+        listener._logged_at = -_LOG_INTERVAL_S
+        return listener
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Accept a connection there is room for; BlockingIOError if there is none.
+
+        ConnectionAbortedError for one that was refused.
+        """
+        try:
+            connection, address = super().accept()
+        except OSError as error:
+            if error.errno not in _NO_DESCRIPTORS:
+                raise
+            self._refuse_with_spare()
+            raise ConnectionAbortedError from error
+        if not self.has_room():
+            self._refuse(connection)
+            raise ConnectionAbortedError
+        return connection, address
+
+    def _refuse_with_spare(self) -> None:
+        os.close(self._spare)
+        try:
+            connection, _ = super().accept()
+            self._refuse(connection)
+        finally:
+            self._spare = os.open(os.devnull, os.O_RDONLY)
+
+    def _refuse(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.setblocking(False)
+            connection.send(_ANSWER)
+            connection.shutdown(socket.SHUT_WR)
+        now = time.monotonic()
+        if now - self._logged_at >= _LOG_INTERVAL_S:
+            self._logged_at = now
+            _log.warning("connections refused: too many are open")
+
+    def close(self) -> None:
+        """Stop listening, and give back the descriptor that was held."""
+        if self.fileno() >= 0:
+            os.close(self._spare)
+        super().close()
