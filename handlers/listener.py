@@ -7,7 +7,6 @@ descriptor left; here a connection too many gets a 503 and is closed.
 import contextlib
 import errno
 import logging
-import os
 import resource
 import socket
 import time
@@ -49,7 +48,7 @@ class Listener(socket.socket):
     """
 
     has_room: Callable[[], bool]
-    _spare: int
+    _spare: socket.socket
     _logged_at: float
 
     @classmethod
@@ -58,7 +57,7 @@ class Listener(socket.socket):
         listener = cls(sock.family, sock.type, sock.proto, sock.detach())
         listener.setblocking(False)
         listener.has_room = has_room
-        listener._spare = os.open(os.devnull, os.O_RDONLY)
+        listener._spare = socket.socket()
         listener._logged_at = -_LOG_INTERVAL_S
         return listener
 
@@ -80,12 +79,12 @@ class Listener(socket.socket):
         return connection, address
 
     def _refuse_with_spare(self) -> None:
-        os.close(self._spare)
+        self._spare.close()
         try:
             connection, _ = super().accept()
             self._refuse(connection)
         finally:
-            self._spare = os.open(os.devnull, os.O_RDONLY)
+            self._spare = socket.socket()
 
     def _refuse(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
@@ -99,6 +98,5 @@ class Listener(socket.socket):
 
     def close(self) -> None:
         """Stop listening, and give back the descriptor that was held."""
-        if self.fileno() >= 0:
-            os.close(self._spare)
+        self._spare.close()
         super().close()
