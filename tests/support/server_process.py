@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,17 @@ class ServerProcess:
     """Runs `python server.py` in an empty environment and reads its log.
 
     Unless told otherwise it stores in `directory/store`. Settings of a start replace those
-    of the constructor; what stands as None is left out.
+    of the constructor; what stands as None is left out. `module` runs in place of `server.py`:
+    its name and its arguments.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, str | None] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, str | None] | None = None,
+        module: Sequence[str] = (),
+    ) -> None:
+        self._command = ["-m", *module] if module else [str(ROOT / "server.py")]
         self.directory = directory
         self.settings: dict[str, str | None] = {"STORAGE_DIR": "store", **(settings or {})}
         self._process: subprocess.Popen[str] | None = None
@@ -60,11 +67,12 @@ class ServerProcess:
             "PORT": "0",
             "JOURNAL_DIR": "journal",
             "LOG_FORMAT": "json",
+            "PYTHONPATH": str(ROOT),
             **self.settings,
         }
         self._log.clear()
         self._process = subprocess.Popen(
-            [sys.executable, ROOT / "server.py"],
+            [sys.executable, *self._command],
             cwd=self.directory,
             env={name: text for name, text in given.items() if text is not None},
             stderr=subprocess.PIPE,
