@@ -43,6 +43,10 @@ format: .venv/installed-dev ## format the code and mend what lint can mend
 bench: .venv/installed ## measure the server's speed next to bare Tornado's (needs wrk)
 	$(BIN)/python -m benchmarks.throughput
 
+.PHONY: chaos
+chaos: .venv/installed-dev ## kill and disturb the server for a minute, then print what became of each event (SECONDS=600)
+	$(BIN)/python -m tests.faults.chaos --seconds $(or $(SECONDS),60)
+
 .PHONY: clean
 clean: ## remove everything that was set up; data/ and .env stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,270 @@
+"""An S3 service that fails as real ones do, and remembers everything that it stored.
+
+Each fault has a probability, which may be changed at any time:
+
+| fault | what happens to a PUT |
+| --- | --- |
+| `reset_before`, `reset_after` | the connection is cut before, or after, the object is stored |
+| `hang_before`, `hang_after` | no answer comes before the client has given up |
+| `truncated` | stored, and the answer ends in its middle |
+| `wrong_etag` | stored, and the ETag is that of other bytes |
+| `slow` | the body is read at `slow_bytes_per_s` |
+| a name in `ANSWERS` | that error is the answer, and nothing is stored |
+
+and `refusing` closes the port for a while.
+"""
+
+import base64
+import contextlib
+import hashlib
+import random
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+ANSWERS = {
+    "SlowDown": 503,
+    "ServiceUnavailable": 503,
+    "InternalError": 500,
+    "RequestTimeout": 400,
+    "ConditionalRequestConflict": 409,
+    "ExpiredToken": 400,
+    "RequestTimeTooSkewed": 403,
+    "InvalidAccessKeyId": 403,
+    "AccessDenied": 403,
+    "NoSuchBucket": 404,
+    "PermanentRedirect": 301,
+}
+
+_CHUNK_BYTES = 4096
+_SILENT = ("reset_before", "reset_after", "hang_before", "hang_after", "truncated")
+
+
+@dataclass
+class Stored:
+    """Everything that was ever stored.
+
+    `differing` has the keys at which an object was replaced by one with other bytes.
+    """
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    puts: int = 0
+    differing: list[str] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+
+
+class FaultyS3:
+    """The service, on a free port of the loopback address, in threads of this process.
+
+    Any bucket is there and any credentials will do. `hang_s` is how long a hanging request
+    lasts at most. A context manager.
+    """
+
+    def __init__(self, seed: int = 0, *, hang_s: float = 5.0) -> None:
+        self.stored = Stored()
+        self.probabilities: dict[str, float] = {}
+        self.slow_bytes_per_s = 20_000
+        self.hang_s = hang_s
+        self.lock = threading.Lock()
+        self.stopping = threading.Event()
+        self._random = random.Random(seed)
+        self._connections: set[socket.socket] = set()
+        self._server: _Server | None = None
+        self._port = 0
+        self._open()
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What tells the collector to store here."""
+        return {
+            "S3_BUCKET_NAME": "chaos",
+            "AWS_REGION": "eu-central-1",
+            "S3_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.stopping.set()
+        self._close()
+
+    def _open(self) -> None:
+        self._server = _Server(("127.0.0.1", self._port), self)
+        self._port = self._server.server_address[1]
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
+
+    def _close(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+        with self.lock:
+            connections = list(self._connections)
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    @contextlib.contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Refuse connections meanwhile, and cut those that are there."""
+        self._close()
+        try:
+            yield
+        finally:
+            self._open()
+
+    def draw(self) -> str | None:
+        """The fault of the next request, if it has one."""
+        with self.lock:
+            for fault, probability in self.probabilities.items():
+                if self._random.random() < probability:
+                    self.stored.faults[fault] += 1
+                    return fault
+        return None
+
+    def store(self, key: str, body: bytes, only_new: bool) -> bool:
+        """Store an object, unless it has to be new and is not; whether it is stored."""
+        with self.lock:
+            old = self.stored.objects.get(key)
+            if old is not None and only_new:
+                return False
+            if old not in (None, body):
+                self.stored.differing.append(key)
+            self.stored.objects[key] = body
+            self.stored.puts += 1
+            return True
+
+    def opened(self, connection: socket.socket) -> None:
+        """A client has connected."""
+        with self.lock:
+            self._connections.add(connection)
+
+    def closed(self, connection: socket.socket) -> None:
+        """A client is gone."""
+        with self.lock:
+            self._connections.discard(connection)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], owner: FaultyS3) -> None:
+        self.owner = owner
+        super().__init__(address, _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: clients that die, and connections that are cut, are the point."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Headers and body of an answer go out as one packet.
+    wbufsize = -1
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.server.owner.opened(self.connection)
+
+    def finish(self) -> None:
+        self.server.owner.closed(self.connection)
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+    def handle_expect_100(self) -> bool:
+        proceeds = super().handle_expect_100()
+        self.wfile.flush()
+        return proceeds
+
+    def do_PUT(self) -> None:
+        owner = self.server.owner
+        fault = owner.draw()
+        body = self._read(fault)
+        if fault in ("reset_before", "hang_before"):
+            self._give_no_answer(fault)
+            return
+        if fault in ANSWERS:
+            self._fail(fault)
+            return
+        given = self.headers.get("Content-MD5")
+        digest = hashlib.md5(body, usedforsecurity=False)
+        if given is not None and given != base64.b64encode(digest.digest()).decode():
+            self._fail("BadDigest", 400)
+            return
+        key = self.path.lstrip("/").partition("/")[2].partition("?")[0]
+        if not owner.store(key, body, self.headers.get("If-None-Match") == "*"):
+            self._fail("PreconditionFailed", 412)
+        elif fault in _SILENT:
+            self._give_no_answer(fault)
+        else:
+            etag = "0" * 32 if fault == "wrong_etag" else digest.hexdigest()
+            self._answer(200, b"", {"ETag": f'"{etag}"'})
+
+    def _read(self, fault: str | None) -> bytes:
+        length = int(self.headers.get("Content-Length", "0"))
+        if fault != "slow":
+            return self.rfile.read(length)
+        body = b""
+        while len(body) < length and not self.server.owner.stopping.is_set():
+            body += self.rfile.read(min(_CHUNK_BYTES, length - len(body)))
+            time.sleep(_CHUNK_BYTES / self.server.owner.slow_bytes_per_s)
+        return body
+
+    def _give_no_answer(self, fault: str) -> None:
+        if fault.startswith("hang"):
+            self.server.owner.stopping.wait(self.server.owner.hang_s)
+        elif fault == "truncated":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Le")
+            self.wfile.flush()
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def do_GET(self) -> None:
+        key = self.path.lstrip("/").partition("/")[2].partition("?")[0]
+        body = self.server.owner.stored.objects.get(key)
+        if body is None:
+            self._fail("NoSuchKey", 404)
+        else:
+            self._answer(200, body, {})
+
+    def _fail(self, code: str, status: int | None = None) -> None:
+        text = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>"
+        self._answer(status or ANSWERS[code], text.encode(), {"Content-Type": "application/xml"})
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()

@@ -1,0 +1,144 @@
+"""Clients that send events, and send again what had no answer, under the same id."""
+
+import http.client
+import itertools
+import json
+import random
+import threading
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+_TIMEOUT_S = 15.0
+_PAUSE_S = 0.1
+_BATCH = "/api/v1/events/batch"
+_ONE = "/api/v1/events"
+
+
+@dataclass
+class Record:
+    """What the clients know; every id is in `sent`, and in `acknowledged` after a success."""
+
+    sent: set[str] = field(default_factory=set)
+    acknowledged: set[str] = field(default_factory=set)
+    rejected: set[str] = field(default_factory=set)
+    statuses: Counter[str] = field(default_factory=Counter)
+    resent: int = 0
+    duplicates: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Sender(threading.Thread):
+    """One client with one connection, until it is stopped and everything is acknowledged.
+
+    It sends events with ids of its own, sends them again until they are acknowledged, now and
+    then in another batch or twice in one, and sends events that break a rule, which have to be
+    rejected. Events whose ids the server makes are sent once: nobody could tell them apart.
+    """
+
+    def __init__(self, name: str, port: int, record: Record, seed: int) -> None:
+        super().__init__(name=name, daemon=True)
+        self._port = port
+        self._record = record
+        self._random = random.Random(f"{name} {seed}")
+        self._numbers = itertools.count()
+        self._open: list[str] = []
+        self._connection: http.client.HTTPConnection | None = None
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Send nothing new; the thread ends when all that it sent is acknowledged."""
+        self._stopping.set()
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many events it still sends again."""
+        return len(self._open)
+
+    def run(self) -> None:
+        """Send."""
+        while not (self._stopping.is_set() and not self._open):
+            ids = self._next_ids()
+            self._stopping.wait(self._random.uniform(0, _PAUSE_S))
+            try:
+                self._send(ids)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self._count(type(error).__name__)
+                self._hang_up()
+                self._stopping.wait(self._random.uniform(0.01, 0.2))
+        self._hang_up()
+
+    def _next_ids(self) -> list[str]:
+        count = self._random.choice([1, 1, 1, 5, 20, 150])
+        again = self._random.sample(self._open, min(len(self._open), count))
+        if self._stopping.is_set() or len(self._open) > 500:
+            return again
+        new = [f"{self.name}-{next(self._numbers)}" for _ in range(count - len(again))]
+        with self._record.lock:
+            self._record.sent.update(new)
+            self._record.resent += len(again)
+        self._open += new
+        return again + new
+
+    def _send(self, ids: list[str]) -> None:
+        events: list[dict[str, Any]] = [
+            {
+                "event_id": each,
+                "event_type": "chaos",
+                "timestamp": f"2026-11-{1 + zlib.crc32(each.encode()) % 3:02d}T12:00:00Z",
+                "properties": {"text": "x" * (len(each) * 7 % 300)},
+            }
+            for each in ids
+        ]
+        if len(events) == 1 and self._random.random() < 0.8:
+            self._post_one(events[0])
+        else:
+            if self._random.random() < 0.1:
+                events.append(dict(events[0]))
+            if self._random.random() < 0.1:
+                events.append({"event_id": f"{ids[0]}-bad", "event_type": ""})
+            self._post_batch(events)
+
+    def _post_one(self, event: dict[str, Any]) -> None:
+        status, answer = self._post(_ONE, event)
+        if status == 200:
+            self._acknowledge([answer["event_id"]], int("duplicate" in answer))
+
+    def _post_batch(self, events: list[dict[str, Any]]) -> None:
+        status, answer = self._post(_BATCH, events)
+        if status in (200, 207):
+            for error in answer.get("errors", ()):
+                self._record.rejected.add(events[error["index"]]["event_id"])
+            self._acknowledge(
+                [each for each in answer["event_ids"] if each], answer["duplicate_count"]
+            )
+
+    def _post(self, path: str, body: Any) -> tuple[int, Any]:
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection(
+                "127.0.0.1", self._port, timeout=_TIMEOUT_S
+            )
+        self._connection.request("POST", path, json.dumps(body))
+        response = self._connection.getresponse()
+        answer = json.loads(response.read())
+        self._count(str(response.status))
+        if response.status == 503:
+            self._stopping.wait(self._random.uniform(0.01, 0.1))
+        return response.status, answer
+
+    def _acknowledge(self, ids: list[str], duplicates: int) -> None:
+        done = set(ids)
+        with self._record.lock:
+            self._record.acknowledged |= done
+            self._record.duplicates += duplicates
+        self._open = [each for each in self._open if each not in done]
+
+    def _count(self, outcome: str) -> None:
+        with self._record.lock:
+            self._record.statuses[outcome] += 1
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

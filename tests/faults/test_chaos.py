@@ -1,0 +1,18 @@
+"""A short run of everything at once; `make chaos` runs longer."""
+
+import random
+from pathlib import Path
+
+from tests.faults.chaos import MUST_BE_ZERO, run
+
+SECONDS = 15.0
+
+
+def test_nothing_is_lost_and_nothing_is_there_twice(tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(1_000_000)
+    found = run(tmp_path, SECONDS, seed)
+    assert {heading: 0 for heading in MUST_BE_ZERO} == {
+        heading: found[heading] for heading in MUST_BE_ZERO
+    }, f"seed {seed}: {found}"
+    assert found["kills"] > 0
+    assert found["acknowledged"] == found["sent"] == found["delivered"] > 0
