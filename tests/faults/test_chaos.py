@@ -11,7 +11,7 @@ SECONDS = 15.0
 def test_nothing_is_lost_and_nothing_is_there_twice(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(1_000_000)
     found = run(tmp_path, SECONDS, seed)
-    assert {heading: 0 for heading in MUST_BE_ZERO} == {
+    assert dict.fromkeys(MUST_BE_ZERO, 0) == {
         heading: found[heading] for heading in MUST_BE_ZERO
     }, f"seed {seed}: {found}"
     assert found["kills"] > 0
