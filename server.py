@@ -187,7 +187,7 @@ class Server:
         self._backlog.load()
         self._shipper = Shipper(
             self._backlog,
-            Packer(fs, directory),
+            Packer(fs, directory, id_log.settle),
             store,
             concurrency=settings.upload_concurrency,
         )

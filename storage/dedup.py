@@ -107,13 +107,14 @@ class Deduplicator:
 def load_ids(fs: FileSystem, directory: Path, log: IdLog, window: IdWindow) -> None:
     """Fill the window with what is on disk; no segment may be open. Blocks; once, at start.
 
-    OSError if the disk cannot be read. If it cannot be written, this process knows every id
-    all the same, but the next one may not.
+    OSError if the disk cannot be read. If it cannot be written, a segment whose ids are not
+    kept elsewhere stays until they are.
     """
     known: set[str] = set()
     for block in log.load():
         window.load(block)
         known.add(block.segment_id)
+    known -= log.unsure
     for segment in sealed_segments(fs, directory):
         if segment.name.id not in known:
             digests = b"".join(_digests(fs, directory, segment))
@@ -128,6 +129,7 @@ def _record(log: IdLog, segment: SealedSegment, digests: bytes) -> None:
     except OSError as error:
         fields = {"segment": segment.name.id, "cause": str(error)}
         _log.error("event ids cannot be written", extra={"fields": fields})
+        log.record_later(segment.name.id, digests)
 
 
 # Ids that were made here are among them: they cost memory, and nothing else.

@@ -2,19 +2,21 @@
 
 Invariant, between calls: a file whose write or sync failed is never appended to again.
 
-Blocking; for one thread at a time.
+Blocking. `load` comes first; `record` and `settle` may be called from several threads.
 """
 
 import contextlib
 import logging
 import math
 import re
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
+from itertools import chain, count
 from pathlib import Path
 
 from storage.filesystem import AppendFile, FileSystem
@@ -98,6 +100,9 @@ class IdLog:
         self._now = now
         self._monotonic = monotonic
         self._files: list[_File] = []
+        self._unsure: set[str] = set()
+        self._unrecorded: dict[str, bytes] = {}
+        self._lock = threading.Lock()
         self._open: AppendFile | None = None
 
     def load(self) -> Iterator[IdBlock]:
@@ -112,6 +117,7 @@ class IdLog:
         file = _File(path, self._monotonic(), -math.inf)
         with self._fs.open_read(path) as stream:
             raw = stream.read()
+        segment_id = None
         while (read := _read_block(raw, file.size)) is not None:
             segment_id, digests, size = read
             block = IdBlock(segment_id, digests, self.begun_at(segment_id))
@@ -120,10 +126,20 @@ class IdLog:
             yield block
         if file.size < len(raw):
             _report_rest(path, file.size, raw)
-        if file.size > 0:
+        if segment_id is not None:
+            self._unsure.add(segment_id)
             self._files.append(file)
         else:
             self._fs.remove(path)
+
+    @property
+    def unsure(self) -> frozenset[str]:
+        """Segments whose ids were loaded and are perhaps not durable: the last of each file.
+
+        The process that wrote them may have died before they were synced, or after that had
+        failed: they may be there only for as long as the machine runs.
+        """
+        return frozenset(self._unsure)
 
     def begun_at(self, segment_id: str) -> float:
         """When a segment was begun, as far as this machine's clock is right."""
@@ -132,7 +148,19 @@ class IdLog:
     def record(self, segment_id: str, digests: bytes) -> None:
         """Remember the ids of a segment; on return they are durable. OSError if they are not."""
         block = IdBlock(segment_id, digests, self._monotonic())
-        self._reserve.spend(partial(self._append, block))
+        with self._lock:
+            self._reserve.spend(partial(self._append, block))
+
+    def record_later(self, segment_id: str, digests: bytes) -> None:
+        """Remember the ids of a segment when `settle` is called for it."""
+        self._unrecorded[segment_id] = digests
+
+    def settle(self, segment_id: str) -> None:
+        """Before a segment is deleted: record its ids if they are not. OSError if they are not."""
+        digests = self._unrecorded.get(segment_id)
+        if digests is not None:
+            self.record(segment_id, digests)
+            del self._unrecorded[segment_id]
 
     def _append(self, block: IdBlock) -> None:
         encoded = _encode(block)
@@ -157,11 +185,17 @@ class IdLog:
         self.close()
         now = self._monotonic()
         self._remove_expired(now)
-        path = self._directory / f"{segment_id}{_SUFFIX}"
+        path = self._unused_path(segment_id)
         with contextlib.suppress(FileNotFoundError):
             self._fs.remove(path)  # an attempt that failed may have left it
         self._open = self._fs.create(path)
         self._files.append(_File(path, now, now))
+
+    def _unused_path(self, segment_id: str) -> Path:
+        used = {file.path for file in self._files}
+        names = chain([segment_id], (f"{segment_id}.{number}" for number in count(1)))
+        paths = (self._directory / f"{name}{_SUFFIX}" for name in names)
+        return next(path for path in paths if path not in used)
 
     # What the file holds beyond its last good block is unknown, and the block may be tried again.
     def _give_up(self) -> None:

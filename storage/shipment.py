@@ -7,7 +7,7 @@ they are about to be sent. Everything here blocks and belongs in a worker thread
 
 import io
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,11 +73,20 @@ class Shipment:
 
 
 class Packer:
-    """Turns sealed segments of one journal directory into objects."""
+    """Turns sealed segments of one journal directory into objects.
 
-    def __init__(self, fs: FileSystem, directory: Path) -> None:
+    `settle_ids` makes sure that the ids in a segment, told by its id, are known without it.
+    """
+
+    def __init__(
+        self,
+        fs: FileSystem,
+        directory: Path,
+        settle_ids: Callable[[str], None] = lambda segment_id: None,
+    ) -> None:
         self._fs = fs
         self._directory = directory
+        self._settle_ids = settle_ids
 
     def open_shipment(self, segment: SealedSegment) -> Shipment:
         """Check a segment and index it; damage is kept aside and reported.
@@ -190,6 +199,7 @@ class Packer:
         recovery removes; the other way round, another attempt might compress differently.
         """
         name = shipment.segment.name
+        self._settle_ids(name.id)
         self._remove_if_there(self._path(name))
         if shipment.is_batched:
             self._fs.sync_directory(self._directory)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _TIMEOUT_S = 15.0
-_PAUSE_S = 0.1
+_PAUSE_S = 0.4
 _BATCH = "/api/v1/events/batch"
 _ONE = "/api/v1/events"
 

@@ -14,6 +14,7 @@ from storage.journal import Journal, JournalLimits
 from storage.recovery import recover
 from storage.refusals import JournalUnavailable
 from storage.segment_writer import SegmentWriter
+from storage.shipment import Packer
 from tests.storage.faulty import Fault, FaultyFileSystem
 from tests.storage.segments import (
     NoShipping,
@@ -38,13 +39,16 @@ class Bench:
         recover(LocalFileSystem(), directory)
         self.directory = directory
         self.accounts = Accounts()
-        log, self.window = IdLog(fs, directory, LIMITS, no_reserve(directory)), IdWindow(LIMITS)
-        load_ids(fs, directory, log, self.window)
+        self.ids, self.window = (
+            IdLog(fs, directory, LIMITS, no_reserve(directory)),
+            IdWindow(LIMITS),
+        )
+        load_ids(fs, directory, self.ids, self.window)
         names = name_source("batch")
         for _ in sealed_in(directory):
             names()
         self.journal = Journal(
-            SegmentWriter(fs, directory, names, log.record, no_reserve(directory)),
+            SegmentWriter(fs, directory, names, self.ids.record, no_reserve(directory)),
             JournalLimits(NEVER_S, 1 << 20, 1 << 24),
             NoShipping(),
             self.accounts,
@@ -181,6 +185,55 @@ def test_a_segment_is_not_sealed_before_its_ids_are_kept(
         return len(sealed_in(tmp_path))
 
     assert run(scenario, fs, crash=True) == 0
+    assert run(lambda bench: bench.send(1)) == {0}
+
+
+def test_ids_that_may_be_in_memory_alone_are_written_again(run: Any, tmp_path: Path) -> None:
+    run(lambda bench: bench.send(1))
+    fs = FaultyFileSystem()
+    run(lambda bench: bench.send(1), fs)
+    assert fs.calls.count("write") == 1
+    (segment,) = sealed_in(tmp_path)
+    (tmp_path / segment.name.file_name).unlink()
+    fs.calls.clear()
+    assert run(lambda bench: bench.send(1), fs) == {0}
+    assert fs.calls.count("write") == 0
+
+
+def test_ids_written_again_replace_no_file_of_the_same_name(run: Any, tmp_path: Path) -> None:
+    async def two_segments(bench: Bench) -> None:
+        for number in (1, 2):
+            await bench.send(number)
+            await asyncio.to_thread(bench.journal._writer.seal)
+
+    run(two_segments)
+    for _ in range(3):
+        run(lambda bench: bench.send(3), crash=True)
+    for segment in sealed_in(tmp_path):
+        (tmp_path / segment.name.file_name).unlink()
+    assert run(lambda bench: bench.send(1, 2, 3)) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("works_later", [True, False])
+def test_a_segment_whose_ids_are_not_kept_is_not_deleted(
+    run: Any, tmp_path: Path, expected_errors: list[str], works_later: bool
+) -> None:
+    expected_errors.append("event ids cannot be written")
+    segment = write_sealed(tmp_path, [event(1)])
+    fs = FaultyFileSystem([Fault("write", 1)])
+
+    async def scenario(bench: Bench) -> None:
+        packer = Packer(LocalFileSystem(), tmp_path, bench.ids.settle)
+        shipment = packer.open_shipment(segment)
+        if works_later:
+            packer.discard(shipment)
+            return
+        fs.fail("write")
+        with pytest.raises(OSError, match="Input/output"):
+            packer.discard(shipment)
+
+    run(scenario, fs, crash=True)
+    assert (sealed_in(tmp_path) == []) is works_later
     assert run(lambda bench: bench.send(1)) == {0}
 
 

@@ -222,17 +222,21 @@ def test_recovery_twice_is_the_same_as_once(tmp_path: Path) -> None:
     assert once == contents(tmp_path)
 
 
-# The first sync and the first remove are those of the copy, whose failure stops nobody.
+# The first of some calls are those for bytes kept aside, whose failure stops nobody.
 @pytest.mark.parametrize(
     ("kind", "call"),
     [
         ("make_directory", 1),
         ("entries", 1),
         ("entries", 2),
-        ("reopen", 1),
-        ("truncate", 1),
+        ("entries", 3),
+        ("create", 2),
+        ("write", 2),
         ("sync", 2),
         ("rename", 1),
+        ("sync_directory", 2),
+        ("sync_directory", 3),
+        ("remove", 2),
         ("remove", 3),
     ],
 )
@@ -261,6 +265,32 @@ def test_a_full_disk_does_not_keep_recovery_from_sealing(
     assert delivered_lines(tmp_path) == LINES
     (fields,) = logged(caplog, "torn tail cut off")
     assert "No space left" in str(fields["copy_failed"])
+
+
+@pytest.mark.parametrize("kind", ["create", "write", "sync"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_without_room_for_a_copy_a_segment_is_sealed_where_it_is(
+    tmp_path: Path, kind: str, code: int
+) -> None:
+    path = write_segment(tmp_path, LINES)
+    tear(path, at=STARTS[4] + 17)
+    fs = FaultyFileSystem([Fault(kind, 1, errno=code, partial=20)])
+    recover(fs, tmp_path)
+    assert [NAME.sealed(4).file_name] == [path.name for path in tmp_path.glob("2026*")]
+    assert delivered_lines(tmp_path) == LINES[:4]
+    assert ["truncate", "sync", "rename"] == [
+        call for call in fs.calls if call in ("truncate", "sync", "rename")
+    ][-3:]
+
+
+def test_a_segment_whose_copy_is_sealed_is_not_sealed_again(tmp_path: Path) -> None:
+    write_sealed(tmp_path, LINES)
+    write_segment(tmp_path, LINES[:2])
+    (tmp_path / f"{NAME.file_name}.copy").write_bytes(b"begun")
+    (tmp_path / "mine.copy").write_bytes(b"a person's")
+    recover(LOCAL, tmp_path)
+    assert {NAME.sealed(5).file_name, "mine.copy"} == contents(tmp_path).keys()
+    assert delivered_lines(tmp_path) == LINES
 
 
 def test_an_open_segment_without_a_record_is_removed(tmp_path: Path) -> None:
@@ -299,13 +329,19 @@ def test_the_directories_are_made(tmp_path: Path) -> None:
     assert {"staged", "damaged"} == {path.name for path in (tmp_path / "a" / "b").iterdir()}
 
 
-def test_a_recovered_segment_is_synced_before_its_name_says_sealed(tmp_path: Path) -> None:
+def test_a_recovered_segment_is_written_again_before_its_name_says_sealed(tmp_path: Path) -> None:
     recover(LOCAL, tmp_path)
     write_segment(tmp_path, LINES)
     fs = FaultyFileSystem()
     recover(fs, tmp_path)
-    expected = ["reopen", "truncate", "sync", "close", "rename", "sync_directory"]
-    assert expected == [call for call in fs.calls if call in expected]
+    expected = ["create", "write", "sync", "close", "rename", "sync_directory", "remove"]
+    assert [*expected, "sync_directory"] == [call for call in fs.calls if call in expected]
+
+
+def test_what_recovery_did_is_durable_before_anything_is_delivered(tmp_path: Path) -> None:
+    fs = FaultyFileSystem()
+    recover(fs, tmp_path)
+    assert ["sync_directory", "entries"] == fs.calls[-2:]
 
 
 def test_every_open_segment_is_sealed_under_its_own_rules(

@@ -1,0 +1,286 @@
+"""Random lives of a journal: processes that write, seal, ship, fail and die, one after another.
+
+Everything is drawn from one seed. Promises are checked whenever something is put into the
+store, at every start, and at the end, when all that is left has been delivered.
+"""
+
+import gzip
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from storage.backlog import sealed_segments
+from storage.dedup import load_ids
+from storage.id_log import IdLimits, IdLog, id_digest
+from storage.id_window import IdWindow
+from storage.recovery import recover
+from storage.reserve import Reserve
+from storage.segment import KeyRules, SealedSegment, SegmentName
+from storage.segment_writer import SegmentWriter
+from storage.shipment import Packer, Part, Shipment
+from tests.faults.lossy import Crash, LossyFileSystem, Unknowable
+
+DIRECTORY = Path("/journal")
+_LIMITS = IdLimits(86400.0, 10_000)
+_RESERVE_BYTES = 4000
+_NOW = 1_795_455_000.0
+
+
+class Broken(AssertionError):
+    """A promise was not kept."""
+
+
+@dataclass
+class History:
+    """What clients and the store know, which no crash takes away."""
+
+    sent: set[str] = field(default_factory=set)
+    acknowledged: set[str] = field(default_factory=set)
+    objects: dict[str, bytes] = field(default_factory=dict)
+    segments_begun: int = 0
+    lines: int = 0
+    steps: list[str] = field(default_factory=list)
+
+    def line(self, event_id: str) -> bytes:
+        """An event as it comes in: another line each time, even under the same id."""
+        self.lines += 1
+        day = 22 + len(event_id) % 2
+        return json.dumps(
+            {"event_id": event_id, "timestamp": f"2026-11-{day}T12:00:00.000Z", "n": self.lines}
+        ).encode()
+
+    def put(self, key: str, body: bytes, create_only: bool) -> None:
+        """Store an object."""
+        old = self.objects.get(key)
+        if old is None:
+            self.objects[key] = body
+        elif old != body:
+            kind = "an event was stored twice" if create_only else "other bytes were put"
+            raise Broken(f"{kind} at {key}")
+
+    def delivered(self) -> Counter[str]:
+        """How often each event is in the store."""
+        found: Counter[str] = Counter()
+        for key, body in self.objects.items():
+            text = _decompressed(body) if key.endswith(".gz") else body
+            found.update(json.loads(line)["event_id"] for line in text.splitlines())
+        return found
+
+
+def _decompressed(body: bytes) -> bytes:
+    return gzip.decompress(body)
+
+
+class Process:
+    """What `server.py` puts together, on the event loop of nobody."""
+
+    def __init__(self, fs: LossyFileSystem, history: History, chance: random.Random) -> None:
+        self._fs = fs
+        self._history = history
+        self._chance = chance
+        fs.may_trust_dropped = True
+        recover(fs, DIRECTORY)
+        fs.may_trust_dropped = False
+        if any(name.endswith(".open") for name, _ in fs.entries(DIRECTORY)):
+            raise Broken("recovery left an open segment")
+        reserve = Reserve(fs, DIRECTORY, _RESERVE_BYTES)
+        log = IdLog(fs, DIRECTORY, _LIMITS, reserve, now=lambda: _NOW, monotonic=lambda: 1e6)
+        self.window = IdWindow(_LIMITS, lambda: 1e6)
+        load_ids(fs, DIRECTORY, log, self.window)
+        self._writer = SegmentWriter(fs, DIRECTORY, self._new_name, log.record, reserve)
+        self._packer = Packer(fs, DIRECTORY, log.settle)
+        self.sealed: list[SealedSegment] = list(sealed_segments(fs, DIRECTORY))
+        self._delivered: list[Shipment] = []
+        self._has_failed = False
+
+    def _new_name(self) -> SegmentName:
+        self._history.segments_begun += 1
+        number = self._history.segments_begun
+        seconds, milliseconds = divmod(number, 1000)
+        stamp = f"20261123T17{seconds // 60:02d}{seconds % 60:02d}{milliseconds:03d}Z"
+        layout = self._chance.choice(["event", "batch", "auto-2"])
+        return SegmentName(f"{stamp}-{number:016x}", KeyRules(layout, "events"))
+
+    def append(self) -> None:
+        """Take a group of events, new ones and some that are sent again."""
+        if self._has_failed:
+            self.repair()
+        history, chance = self._history, self._chance
+        again = sorted(history.sent)[-20:]
+        ids = chance.sample(again, min(len(again), chance.randint(0, 2)))
+        ids += [f"e{len(history.sent) + number}" for number in range(chance.randint(0, 4))]
+        history.sent.update(ids)
+        fresh = [each for each in ids if self.window.find(id_digest(each)) is None]
+        history.acknowledged.update(set(ids) - set(fresh))
+        digests = [id_digest(each) for each in fresh]
+        if fresh:
+            try:
+                lines = [history.line(each) for each in fresh]
+                segment_id = self._writer.append(lines, b"".join(digests))
+            except OSError:
+                self._has_failed = True
+                raise
+            self.window.add(digests, segment_id)
+            history.acknowledged.update(fresh)
+
+    def seal(self) -> None:
+        """Seal the open segment."""
+        try:
+            self._writer.seal()
+        except OSError:
+            self._has_failed = True
+            raise
+        finally:
+            self.sealed += self._writer.take_sealed()
+
+    def repair(self) -> None:
+        """What the journal does after a failure, until it works."""
+        try:
+            self._writer.repair()
+        finally:
+            self.sealed += self._writer.take_sealed()
+        if self._writer.take_removed():
+            raise Broken("a segment vanished")
+        self._has_failed = False
+
+    def ship(self) -> None:
+        """Deliver a segment, or begin to."""
+        self.sealed += self._writer.take_sealed()
+        self._discard()
+        if not self.sealed:
+            return
+        segment = self._chance.choice(self.sealed)
+        shipment = self._packer.open_shipment(segment)
+        if shipment.damaged:
+            raise Broken(f"{shipment.damaged} events of {segment.name.file_name} are damaged")
+        parts = list(shipment.parts())
+        if self._chance.random() < 0.2:
+            parts = parts[: self._chance.randint(0, len(parts))]
+            self._put(shipment, parts)
+            return
+        self._put(shipment, parts)
+        self.sealed.remove(segment)
+        self._delivered.append(shipment)
+        self._discard()
+
+    def _discard(self) -> None:
+        while self._delivered:
+            self._packer.discard(self._delivered[-1])
+            self._delivered.pop()
+
+    def _put(self, shipment: Shipment, parts: Sequence[Part]) -> None:
+        for part in parts:
+            item = self._packer.pack(shipment, part)
+            with item.open() as body:
+                self._history.put(item.key, body.read(), item.create_only)
+
+    def finish(self) -> None:
+        """Seal and deliver everything."""
+        self.seal()
+        while self.sealed:
+            self.ship()
+
+
+class Life:
+    """One schedule, from an empty disk to a drained journal."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.history = History()
+        self.fs = LossyFileSystem(self.chance)
+        self.fs.make_directory(DIRECTORY)
+        self.fs.sync_directory(DIRECTORY)
+        self._process: Process | None = None
+
+    def run(self) -> None:
+        """Live it; Broken if a promise was not kept."""
+        self.fs.failure_rate = self.chance.choice([0.0, 0.0, 0.02, 0.1])
+        for _ in range(self.chance.randint(5, 40)):
+            self._turn_disk()
+            self._step()
+        self._die()
+        self._end()
+
+    def _turn_disk(self) -> None:
+        if self.chance.random() < 0.1:
+            full = self.chance.random() < 0.5
+            self.fs.free_bytes = self.chance.randint(0, 6000) if full else None
+        if self.chance.random() < 0.2:
+            self.fs.stop_at = self.fs.calls + self.chance.randint(1, 25)
+
+    def _step(self) -> None:
+        try:
+            if self._process is None:
+                self._note("start")
+                self._process = self._start()
+                return
+            steps: list[Callable[[], None]] = [
+                self._process.append,
+                self._process.append,
+                self._process.append,
+                self._process.seal,
+                self._process.ship,
+                self._process.ship,
+                self._process.repair,
+            ]
+            step = self.chance.choice(steps)
+            self._note(step.__name__)
+            step()
+        except Crash:
+            self._die()
+        except OSError as error:
+            self._note(f"  {error}")
+
+    def _start(self) -> Process:
+        process = Process(self.fs, self.history, self.chance)
+        unknown = [
+            each
+            for each in self.history.acknowledged
+            if process.window.find(id_digest(each)) is None
+        ]
+        if unknown and not self.fs.failure_rate and self.fs.free_bytes is None:
+            raise Broken(f"acknowledged and not known after a start: {unknown}")
+        return process
+
+    def _die(self) -> None:
+        power_cut = self.chance.random() < 0.6
+        self._note("power cut" if power_cut else "kill")
+        rate = self.fs.failure_rate
+        self.fs = self.fs.after_power_cut() if power_cut else self.fs.after_kill()
+        self.fs.failure_rate = rate
+        self._process = None
+
+    def _end(self) -> None:
+        self._note("the end")
+        self.fs.failure_rate = 0.0
+        process = Process(self.fs, self.history, self.chance)
+        known = {each for each in self.history.sent if process.window.find(id_digest(each))}
+        process.finish()
+        delivered = self.history.delivered()
+        lost = self.history.acknowledged - delivered.keys()
+        twice = [each for each, count in delivered.items() if count > 1]
+        unsent = delivered.keys() - self.history.sent
+        invented = known - delivered.keys()
+        if lost or twice or unsent or invented:
+            raise Broken(f"{lost=} {twice=} {unsent=} known but not stored: {invented}")
+        left = [name for name, _ in self.fs.entries(DIRECTORY) if name not in ("reserve", "probe")]
+        if left:
+            raise Broken(f"left in the journal: {left}")
+
+    def _note(self, text: str) -> None:
+        self.history.steps.append(text)
+
+
+def live(seed: int) -> None:
+    """Run one schedule; if a promise is not kept, Broken tells the seed and all that happened."""
+    life = Life(seed)
+    try:
+        life.run()
+    except Unknowable:
+        return
+    except Exception as error:
+        steps = "\n".join(life.history.steps)
+        raise Broken(f"seed {seed}: {error!r}\n{steps}") from error

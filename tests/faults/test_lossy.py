@@ -1,0 +1,148 @@
+"""What the lossy file system keeps, and what it may lose."""
+
+import errno
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.lossy import Crash, LossyFileSystem
+
+DIRECTORY = Path("/d")
+A, B = DIRECTORY / "a", DIRECTORY / "b"
+
+Script = Callable[[LossyFileSystem], None]
+
+
+def outcomes(script: Script, *, power_cut: bool = True) -> set[tuple[tuple[str, bytes], ...]]:
+    """Everything that 300 crashes after a script have left, of files by name."""
+    found = set()
+    for seed in range(300):
+        fs = LossyFileSystem(random.Random(seed))
+        fs.make_directory(DIRECTORY)
+        script(fs)
+        after = fs.after_power_cut() if power_cut else fs.after_kill()
+        names = sorted(name for name, _ in after.entries(DIRECTORY))
+        found.add(tuple((name, after.open_read(DIRECTORY / name).read()) for name in names))
+    return found
+
+
+def durable(fs: LossyFileSystem) -> None:
+    file = fs.create(A)
+    file.write(b"durable")
+    file.sync()
+    fs.sync_directory(DIRECTORY)
+
+
+def test_what_was_synced_with_its_entry_is_always_there() -> None:
+    assert {(("a", b"durable"),)} == outcomes(durable)
+
+
+def test_a_file_without_a_synced_entry_may_be_gone() -> None:
+    def script(fs: LossyFileSystem) -> None:
+        file = fs.create(A)
+        file.write(b"x")
+        file.sync()
+
+    assert {(), (("a", b"x"),)} == outcomes(script)
+
+
+def test_what_was_not_synced_may_be_there_in_part_or_as_zeros() -> None:
+    def script(fs: LossyFileSystem) -> None:
+        durable(fs)
+        fs.reopen(A).write(b"12")
+
+    found = {after[0][1] for after in outcomes(script)}
+    assert {b"durable", b"durable1", b"durable12", b"durable\0\0"} <= found
+    assert all(content.startswith(b"durable") for content in found)
+
+
+def test_what_a_deleted_file_left_may_come_up_in_a_new_one() -> None:
+    def script(fs: LossyFileSystem) -> None:
+        durable(fs)
+        fs.remove(A)
+        fs.create(B).write(b"_______")
+        fs.sync_directory(DIRECTORY)
+
+    assert (("b", b"durable"),) in outcomes(script)
+
+
+def test_a_rename_that_was_not_synced_happened_or_did_not() -> None:
+    def script(fs: LossyFileSystem) -> None:
+        durable(fs)
+        fs.rename(A, B)
+
+    assert {(("a", b"durable"),), (("b", b"durable"),)} == outcomes(script)
+
+
+def test_changes_of_a_directory_may_be_lost_in_any_order() -> None:
+    def script(fs: LossyFileSystem) -> None:
+        for path in (A, B):
+            fs.create(path).sync()
+
+    names = {tuple(name for name, _ in after) for after in outcomes(script)}
+    assert {(), ("a",), ("b",), ("a", "b")} == names
+
+
+def test_a_cut_that_was_not_synced_may_come_back() -> None:
+    def script(fs: LossyFileSystem) -> None:
+        durable(fs)
+        fs.reopen(A).truncate(3)
+
+    found = {after[0][1] for after in outcomes(script)}
+    assert {b"dur", b"durable"} <= found
+
+
+def test_what_a_failed_sync_dropped_no_later_one_brings_back() -> None:
+    def script(fs: LossyFileSystem) -> None:
+        durable(fs)
+        file = fs.reopen(A)
+        file.write(b"12")
+        fs.failure_rate = 1.0
+        with pytest.raises(OSError, match=r"\[Errno"):
+            file.sync()
+        fs.failure_rate = 0.0
+        file.write(b"3")
+        file.sync()
+        assert fs.open_read(A).read() == b"durable123"
+
+    assert {(("a", b"durable\0\0003"),)} == outcomes(script)
+
+
+def test_a_kill_loses_nothing_that_was_written_and_makes_nothing_durable() -> None:
+    def script(fs: LossyFileSystem) -> None:
+        fs.create(A).write(b"x")
+
+    assert {(("a", b"x"),)} == outcomes(script, power_cut=False)
+    fs = LossyFileSystem(random.Random(1))
+    fs.make_directory(DIRECTORY)
+    script(fs)
+    left = {fs.after_kill().after_power_cut().directories[DIRECTORY].seen.keys() != set()}
+    left |= {bool(fs.after_kill().after_power_cut().directories[DIRECTORY].seen) for _ in range(99)}
+    assert left == {True, False}
+
+
+def test_the_process_ends_at_a_call_and_does_nothing_after_it() -> None:
+    fs = LossyFileSystem(random.Random(0))
+    fs.make_directory(DIRECTORY)
+    fs.stop_at = fs.calls + 2
+    fs.create(A)
+    for call in (fs.sync_directory, fs.entries, fs.make_directory):
+        with pytest.raises(Crash):
+            call(DIRECTORY)
+    assert set(fs.after_kill().directories[DIRECTORY].seen) == {"a"}
+
+
+def test_a_write_beyond_what_is_free_fails_after_any_part_of_it() -> None:
+    lengths = set()
+    for seed in range(100):
+        fs = LossyFileSystem(random.Random(seed))
+        fs.make_directory(DIRECTORY)
+        fs.free_bytes = 3
+        file = fs.create(A)
+        with pytest.raises(OSError, match="No space") as caught:
+            file.write(b"1234")
+        assert caught.value.errno == errno.ENOSPC
+        lengths.add(len(fs.open_read(A).read()))
+    assert lengths == {0, 1, 2, 3, 4}
