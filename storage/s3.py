@@ -7,6 +7,8 @@ import base64
 import contextlib
 import hashlib
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,6 +46,21 @@ _NOT_CONDITIONAL_CODES = frozenset({"NotImplemented", "InvalidArgument", "Invali
 
 _TRANSIENT_STATUSES = frozenset({408, 409, 429})
 
+# After these an operator may have changed the files that boto3 reads credentials from, once.
+_CREDENTIAL_CODES = frozenset(
+    {
+        "AccessDenied",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+    }
+)
+_RENEWAL_INTERVAL_S = 5.0
+
 
 class S3Store:
     """Objects in one bucket.
@@ -51,7 +68,11 @@ class S3Store:
     `connections` is how many threads may put at once. `conditional_writes` says how an object
     that is `create_only` is put: with `If-None-Match: *` (`on`), without it (`off`), or with it
     until the service says that it does not know it (`auto`). Credentials come from boto3's own
-    chain: environment, shared files, container or instance role.
+    chain: environment, shared files, container or instance role. They are read again after the
+    service has refused them.
+
+    The ETag of an answer is not looked at: it is the body's MD5 only without encryption by KMS,
+    and Content-MD5 has the service check the body that it received.
     """
 
     def __init__(
@@ -66,7 +87,8 @@ class S3Store:
         self._bucket = bucket
         self._is_conditional = conditional_writes != "off"
         self._may_fall_back = conditional_writes == "auto"
-        config = Config(
+        self._endpoint_url = endpoint_url
+        self._config = Config(
             region_name=region,
             connect_timeout=_CONNECT_TIMEOUT_S,
             read_timeout=_READ_TIMEOUT_S,
@@ -77,9 +99,20 @@ class S3Store:
             s3={"addressing_style": "path" if endpoint_url else "auto"},
             request_checksum_calculation="when_required",
         )
-        self._client = boto3.session.Session().client(
-            "s3", endpoint_url=endpoint_url, config=config
+        self._renewing = threading.Lock()
+        self._client = self._new_client()
+        self._client_made_at = time.monotonic()
+
+    def _new_client(self) -> Any:
+        return boto3.session.Session().client(
+            "s3", endpoint_url=self._endpoint_url, config=self._config
         )
+
+    def _renew_credentials(self) -> None:
+        with self._renewing:
+            now = time.monotonic()
+            if now - self._client_made_at >= _RENEWAL_INTERVAL_S:
+                self._client, self._client_made_at = self._new_client(), now
 
     def put(self, item: StoredObject) -> bool:
         """See `Store.put`."""
@@ -102,16 +135,21 @@ class S3Store:
         _log.warning("the store knows no conditional writes", extra={"fields": fields})
 
     def _put(self, item: StoredObject, **condition: str) -> bool:
-        with _as_store_error(), item.open() as body:
-            self._client.put_object(
-                **condition,
-                Bucket=self._bucket,
-                Key=item.key,
-                Body=body,
-                ContentLength=item.size,
-                ContentType=item.content_type,
-                ContentMD5=_content_md5(item),
-            )
+        try:
+            with _as_store_error(), item.open() as body:
+                self._client.put_object(
+                    **condition,
+                    Bucket=self._bucket,
+                    Key=item.key,
+                    Body=body,
+                    ContentLength=item.size,
+                    ContentType=item.content_type,
+                    ContentMD5=_content_md5(item),
+                )
+        except StoreError as error:
+            if error.code in _CREDENTIAL_CODES:
+                self._renew_credentials()
+            raise
         return True
 
     def get(self, key: str) -> bytes:

@@ -6,7 +6,7 @@ Each fault has a probability, which may be changed at any time:
 | --- | --- |
 | `reset_before`, `reset_after` | the connection is cut before, or after, the object is stored |
 | `hang_before`, `hang_after` | no answer comes before the client has given up |
-| `truncated` | stored, and the answer ends in its middle |
+| `truncated` | stored, and the answer ends in its first line |
 | `wrong_etag` | stored, and the ETag is that of other bytes |
 | `slow` | the body is read at `slow_bytes_per_s` |
 | a name in `ANSWERS` | that error is the answer, and nothing is stored |
@@ -63,7 +63,8 @@ class Stored:
 class FaultyS3:
     """The service, on a free port of the loopback address, in threads of this process.
 
-    Any bucket is there and any credentials will do. `hang_s` is how long a hanging request
+    Any bucket is there; any credentials will do, unless `accepted_key` is
+    set. `hang_s` is how long a hanging request
     lasts at most. A context manager.
     """
 
@@ -71,6 +72,7 @@ class FaultyS3:
         self.stored = Stored()
         self.probabilities: dict[str, float] = {}
         self.slow_bytes_per_s = 20_000
+        self.accepted_key: str | None = None
         self.hang_s = hang_s
         self.lock = threading.Lock()
         self.stopping = threading.Event()
@@ -207,6 +209,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         owner = self.server.owner
         fault = owner.draw()
+        if owner.accepted_key and owner.accepted_key not in self.headers.get("Authorization", ""):
+            fault = "InvalidAccessKeyId"
         body = self._read(fault)
         if fault in ("reset_before", "hang_before"):
             self._give_no_answer(fault)
@@ -242,7 +246,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.startswith("hang"):
             self.server.owner.stopping.wait(self.server.owner.hang_s)
         elif fault == "truncated":
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Le")
+            self.wfile.write(b"HTTP/1.1 2")
             self.wfile.flush()
         self.close_connection = True
         with contextlib.suppress(OSError):
