@@ -31,21 +31,20 @@ from storage.accounts import Accounts
 from storage.backlog import Backlog
 from storage.check import Finding, check_journal, check_store
 from storage.dedup import Deduplicator, load_ids
-from storage.directory import DirectoryStore
-from storage.filesystem import DirectoryInUse, DirectoryLock, FileSystem, LocalFileSystem
+from storage.filesystem import DirectoryInUse, DirectoryLock, LocalFileSystem
 from storage.id_log import IdLimits, IdLog
 from storage.id_window import IdWindow
 from storage.journal import Journal, JournalLimits
 from storage.recovery import recover
 from storage.reserve import Reserve, sealing_bytes
-from storage.s3 import S3Store
 from storage.segment import KeyRules, new_segment_name
 from storage.segment_writer import SegmentWriter
 from storage.shipment import Packer
 from storage.shipper import Shipper
 from storage.status import delivery_status
-from storage.store import Store, StoreError
+from storage.store import StoreError
 from storage.stored_ack import StoredAck
+from storage.stores import open_store
 from validation.event_ids import random_ids
 from validation.ingest import EventReader
 from validation.settings import Settings, SettingsError, describe, load_settings
@@ -109,24 +108,12 @@ def _check(settings: Settings) -> int:
     findings = [Finding(True, "settings: every one is valid")]
     findings.append(check_journal(fs, settings.journal_dir))
     try:
-        findings.extend(check_store(_make_store(settings, fs), settings.s3_prefix))
+        findings.extend(check_store(open_store(settings, fs), settings.s3_prefix))
     except StoreError as error:
         findings.append(Finding(False, f"store: it cannot be used: {error}"))
     for finding in findings:
         print("ok  " if finding.ok else "FAIL", finding.text)
     return 0 if all(finding.ok for finding in findings) else _EXIT_FAILED
-
-
-def _make_store(settings: Settings, fs: FileSystem) -> Store:
-    if settings.storage_dir is not None:
-        return DirectoryStore(fs, settings.storage_dir)
-    return S3Store(
-        settings.s3_bucket_name or "",
-        region=settings.aws_region or "",
-        endpoint_url=settings.s3_endpoint_url,
-        connections=settings.upload_concurrency,
-        conditional_writes=settings.s3_conditional_writes,
-    )
 
 
 async def _serve(settings: Settings) -> int:
@@ -174,7 +161,7 @@ class Server:
         self._started = time.monotonic()
         fs = LocalFileSystem()
         directory = settings.journal_dir
-        store = _make_store(settings, fs)
+        store = open_store(settings, fs)
         fs.make_directory(directory)
         self._lock = DirectoryLock(directory)
         recover(fs, directory)

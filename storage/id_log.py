@@ -124,8 +124,9 @@ class IdLog:
             file.count(block, size)
             file.begun_at = min(file.begun_at, block.at)
             yield block
-        if file.size < len(raw):
-            _report_rest(path, file.size, raw)
+        rest = rest_of_ids(raw, file.size)
+        if rest is not None:
+            _report_rest(path, rest, len(raw) - rest.offset)
         if segment_id is not None:
             self._unsure.add(segment_id)
             self._files.append(file)
@@ -250,9 +251,25 @@ def _read_block(raw: bytes, offset: int) -> tuple[str, bytes, int] | None:
     return segment_id.decode(), digests, end - offset
 
 
-def _report_rest(path: Path, offset: int, raw: bytes) -> None:
-    fields = {"file": str(path), "offset": offset, "bytes": len(raw) - offset}
-    damaged = _HEAD.search(raw, offset + 1) is not None
-    level = logging.ERROR if damaged else logging.WARNING
-    text = "event ids are damaged" if damaged else "torn block of event ids left out"
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What comes after the last good block; `is_damage` if it is not the torn end of a file."""
+
+    offset: int
+    is_damage: bool
+
+
+def rest_of_ids(raw: bytes, offset: int = 0) -> Rest | None:
+    """What of a file of ids, from an offset on, does not check out; None if all of it does."""
+    while (read := _read_block(raw, offset)) is not None:
+        offset += read[2]
+    if offset == len(raw):
+        return None
+    return Rest(offset, is_damage=_HEAD.search(raw, offset + 1) is not None)
+
+
+def _report_rest(path: Path, rest: Rest, length: int) -> None:
+    fields = {"file": str(path), "offset": rest.offset, "bytes": length}
+    level = logging.ERROR if rest.is_damage else logging.WARNING
+    text = "event ids are damaged" if rest.is_damage else "torn block of event ids left out"
     _log.log(level, text, extra={"fields": fields})

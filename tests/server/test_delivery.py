@@ -200,7 +200,7 @@ def test_a_known_id_cannot_replace_what_another_server_stored(
     assert 1 == server.wait_for("objects were in the store already, and kept")["objects"]
 
 
-def test_s3_may_be_restarted_under_traffic(
+def test_s3_may_be_killed_under_traffic_and_started_again(
     server: ServerProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     own = Seaweed(tmp_path_factory.mktemp("own-seaweed"))

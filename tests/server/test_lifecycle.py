@@ -8,6 +8,7 @@ from pathlib import Path
 
 import requests
 
+from tests.faults.faulty_s3 import FaultyS3
 from tests.server.test_delivery import events_in, files
 from tests.support.seaweed import free_ports
 from tests.support.server_process import ServerProcess
@@ -47,6 +48,24 @@ def test_what_cannot_be_delivered_in_time_is_delivered_at_the_next_start(
     server.start(S3_BUCKET_NAME=None, STORAGE_DIR="store")
     server.wait_until_delivered()
     assert ["e1"] == [event["event_id"] for event in events_in(files(server.store))]
+
+
+def test_a_store_that_hangs_does_not_prolong_a_shutdown(server: ServerProcess) -> None:
+    with FaultyS3(hang_s=60) as store:
+        store.probabilities = {"hang_before": 1.0}
+        server.start(STORAGE_DIR=None, DRAIN_TIMEOUT="500ms", **store.settings)
+        for number in range(20):
+            server.post({"event_id": f"e{number}", "event_type": "c"})
+        while store.stored.faults["hang_before"] < 8:
+            time.sleep(0.01)
+        begun = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begun < 10
+        assert server.log("shutdown: shipping ended")[0]["events_left"] == 20
+        store.probabilities = {}
+        server.start()
+        server.wait_until_delivered()
+        assert len(store.stored.objects) == 20
 
 
 def test_a_second_signal_ends_it_at_once_and_loses_nothing(server: ServerProcess) -> None:

@@ -1,0 +1,192 @@
+"""Tools for operators: look into a journal directory, check it, export it, ship it.
+
+    python -m storage {ls,verify,export,ship} --help
+
+Their composition root: the arguments, the settings, what is printed, the exit code.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from dotenv import load_dotenv
+from tqdm import tqdm
+
+from logs.setup import configure
+from storage.filesystem import DirectoryInUse, LocalFileSystem
+from storage.store import StoreError
+from storage.stores import open_store
+from storage.tools.checking import Checked, Problem, check_ids, check_segment
+from storage.tools.exporting import export_segment
+from storage.tools.listing import as_json, as_text, others, rows
+from storage.tools.reading import SegmentFile, segment_files
+from storage.tools.shipping import ship
+from validation.settings import SettingsError, load_settings
+from validation.variables import VARIABLES
+
+_EXIT_FAILED = 1
+_EXIT_USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 if all is well, 1 for damage or a failure, 2 for bad usage."""
+    load_dotenv(Path(".env"))
+    arguments = _parser().parse_args(argv)
+    directory: Path = arguments.journal_dir
+    if not directory.is_dir():
+        return _fail(f"{directory} is no directory; name the journal's with --journal-dir")
+    try:
+        code: int = arguments.run(arguments)
+    except BrokenPipeError:
+        return 0  # whoever reads has had enough
+    except DirectoryInUse as error:
+        return _fail(f"{error}; stop it first, it ships what is there")
+    except (OSError, StoreError) as error:
+        return _fail(str(error))
+    return code
+
+
+def _fail(text: str) -> int:
+    print(f"python -m storage: {text}", file=sys.stderr)
+    return _EXIT_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m storage", description=__doc__.split("\n")[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> Any:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        command.add_argument(
+            "--journal-dir",
+            type=Path,
+            default=Path(_default_directory()),
+            metavar="DIR",
+            help="the journal's directory (default: JOURNAL_DIR, here %(default)s)",
+        )
+        return command
+
+    listing = add("ls", _ls, "List the segments: state, events, bytes, age.")
+    listing.add_argument("--json", action="store_true", help="for programs: one JSON object")
+    add("verify", _verify, "Check every checksum; exit with 1 if there is damage.")
+    exporting = add("export", _export, "Write the events to stdout, one JSON object a line.")
+    exporting.add_argument("segment", nargs="*", help="ids of segments (default: all)")
+    add("ship", _ship, "Deliver a journal that no server works in, to the store in the settings.")
+    return parser
+
+
+def _default_directory() -> str:
+    default = next(each.default for each in VARIABLES if each.name == "JOURNAL_DIR")
+    return os.environ.get("JOURNAL_DIR", "").strip() or str(default)
+
+
+def _bar(total: int, unit: str, *, shown: bool = True) -> Any:
+    hidden = not (shown and sys.stderr.isatty())
+    return tqdm(
+        total=total, unit=unit, unit_scale=True, disable=hidden, file=sys.stderr, leave=False
+    )
+
+
+def _ls(arguments: argparse.Namespace) -> int:
+    fs = LocalFileSystem()
+    found = list(rows(fs, arguments.journal_dir, time.time()))
+    beside = others(fs, arguments.journal_dir)
+    lines = [as_json(found, beside)] if arguments.json else as_text(found, beside)
+    print(*lines, sep="\n", flush=True)
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    fs, directory, checked = LocalFileSystem(), arguments.journal_dir, Checked()
+    files = segment_files(fs, directory)
+    with _bar(sum(file.size for file in files), "B") as bar:
+
+        def tell(problem: Problem) -> None:
+            checked.problems += 1
+            checked.damage += problem.is_damage
+            tqdm.write(str(problem))
+
+        for file in files:
+            for problem in check_segment(fs, directory, file, checked, bar.update):
+                tell(problem)
+        for problem in check_ids(fs, directory):
+            tell(problem)
+    print(
+        f"{checked.segments:,} segments, {checked.events:,} events, {checked.damage} damaged",
+        flush=True,
+    )
+    return _EXIT_FAILED if checked.damage else 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    fs, directory = LocalFileSystem(), arguments.journal_dir
+    files = _chosen(segment_files(fs, directory), arguments.segment)
+    damaged = False
+    with _bar(sum(file.size for file in files), "B", shown=not sys.stdout.isatty()) as bar:
+        for file in files:
+            for path, piece in export_segment(fs, directory, file, sys.stdout.buffer, bar.update):
+                damaged = True
+                tqdm.write(f"{path} at byte {piece.offset}: {piece.cause}", file=sys.stderr)
+    sys.stdout.buffer.flush()
+    return _EXIT_FAILED if damaged else 0
+
+
+def _chosen(files: list[SegmentFile], ids: Sequence[str]) -> list[SegmentFile]:
+    unknown = set(ids) - {file.name.id for file in files}
+    if unknown:
+        raise OSError(f"there is no segment {', '.join(sorted(unknown))}: `ls` lists them")
+    return [file for file in files if not ids or file.name.id in ids]
+
+
+class _AboveBar:
+    """A stream for the log that does not write into the bar."""
+
+    def write(self, text: str) -> None:
+        tqdm.write(text, file=sys.stderr, end="")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def _ship(arguments: argparse.Namespace) -> int:
+    try:
+        settings = load_settings(os.environ)
+    except SettingsError as error:
+        print("The settings cannot be used:", *error.problems, sep="\n  ", file=sys.stderr)
+        return _EXIT_USAGE
+    fs = LocalFileSystem()
+    output = configure("warning", settings.log_format, cast(TextIO, _AboveBar()))
+    with _bar(0, " events") as bar:
+
+        def begin(total: int) -> Callable[[int], object]:
+            bar.reset(total)
+            return cast(Callable[[int], object], bar.update)
+
+        try:
+            store = open_store(settings, fs)
+            result = asyncio.run(
+                ship(fs, arguments.journal_dir, store, settings.upload_concurrency, begin)
+            )
+        finally:
+            output.close()
+    print(f"{result.delivered:,} events delivered, {result.lost:,} damaged, {result.left:,} left")
+    if result.was_stopped and result.left:
+        print("stopped: what is left can be shipped again, or by a server that starts there")
+    sys.stdout.flush()
+    return _EXIT_FAILED if result.left or result.lost else 0
+
+
+if __name__ == "__main__":
+    exit_code = main()
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    # A thread that waits for the network would keep the process for as long as its timeout.
+    os._exit(exit_code)

@@ -1,0 +1,93 @@
+"""`verify`: every checksum of a journal directory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.filesystem import FileSystem
+from storage.id_log import IDS, rest_of_ids
+from storage.record import BadPiece, Record
+from storage.segment import SegmentName
+from storage.tools.reading import SegmentFile, open_segment, pieces
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Bytes that do not check out; `is_damage` is False for what an interrupted write explains."""
+
+    path: Path
+    offset: int
+    length: int
+    cause: str
+    is_damage: bool
+
+    def __str__(self) -> str:
+        """As `verify` prints it."""
+        kind = "DAMAGE" if self.is_damage else "torn"
+        return f"{kind}  {self.path} at byte {self.offset}, {self.length} bytes: {self.cause}"
+
+
+@dataclass(slots=True)
+class Checked:
+    """What was looked at so far."""
+
+    segments: int = 0
+    events: int = 0
+    problems: int = 0
+    damage: int = 0
+
+
+def check_segment(
+    fs: FileSystem,
+    directory: Path,
+    file: SegmentFile,
+    checked: Checked,
+    advance: Callable[[int], object],
+) -> Iterator[Problem]:
+    """What is wrong with a segment; `advance` is told how many bytes were read."""
+    opened = open_segment(fs, directory, file.name)
+    if opened is None:
+        return
+    name, stream = opened
+    events = 0
+    problems = []
+    with stream:
+        for piece in pieces(stream, name):
+            if isinstance(piece, Record):
+                events += 1
+                advance(piece.end - piece.offset)
+            else:
+                problems.append(_problem(directory, name, piece))
+                advance(piece.length)
+    if name.events not in (None, events) and not problems:
+        cause = f"it was sealed with {name.events} records and holds {events}"
+        problems.append(Problem(directory / name.file_name, file.size, 0, cause, is_damage=True))
+    checked.segments += 1
+    checked.events += events
+    yield from problems
+
+
+def _problem(directory: Path, name: SegmentName, piece: BadPiece) -> Problem:
+    is_torn = piece.at_end and name.events is None
+    return Problem(
+        directory / name.file_name, piece.offset, piece.length, piece.cause, is_damage=not is_torn
+    )
+
+
+def check_ids(fs: FileSystem, directory: Path) -> Iterator[Problem]:
+    """What is wrong with the files of event ids."""
+    try:
+        names = sorted(name for name, _ in fs.entries(directory / IDS))
+    except FileNotFoundError:
+        return
+    for name in names:
+        path = directory / IDS / name
+        try:
+            with fs.open_read(path) as stream:
+                raw = stream.read()
+        except FileNotFoundError:
+            continue
+        rest = rest_of_ids(raw)
+        if rest is not None:
+            cause = "a block of event ids does not check out"
+            yield Problem(path, rest.offset, len(raw) - rest.offset, cause, rest.is_damage)

@@ -1,0 +1,33 @@
+"""`export`: the events of a journal directory as plain NDJSON."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from storage.filesystem import FileSystem
+from storage.record import BadPiece, Record
+from storage.tools.reading import SegmentFile, open_segment, pieces
+
+
+def export_segment(
+    fs: FileSystem,
+    directory: Path,
+    file: SegmentFile,
+    output: BinaryIO,
+    advance: Callable[[int], object],
+) -> Iterator[tuple[Path, BadPiece]]:
+    """Write the good events of a segment, a line each; what is no event is given back.
+
+    Unfinished writes at the end of an open segment are passed over: they are not durable yet.
+    """
+    opened = open_segment(fs, directory, file.name)
+    if opened is None:
+        return
+    name, stream = opened
+    with stream:
+        for piece in pieces(stream, name):
+            if isinstance(piece, Record):
+                output.write(piece.line + b"\n")
+                advance(piece.end - piece.offset)
+            elif not (piece.at_end and name.events is None):
+                yield directory / name.file_name, piece

@@ -1,0 +1,117 @@
+"""`ls`: what is in a journal directory."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from storage.filesystem import FileSystem
+from storage.id_log import IDS
+from storage.record import Record
+from storage.recovery import DAMAGED, STAGED
+from storage.tools.reading import SegmentFile, open_segment, pieces, segment_files
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_ROW = "{:<36}  {:<6}  {:>10}  {:>10}  {:>9}  {:<8}  {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One segment; `age_s` is in seconds by this machine's clock."""
+
+    segment: str
+    state: str
+    events: int
+    bytes: int
+    age_s: float
+    layout: str
+    prefix: str
+
+
+def rows(fs: FileSystem, directory: Path, now: float) -> Iterator[Row]:
+    """Every segment, the oldest first; the events of an open one are counted by reading it."""
+    for file in segment_files(fs, directory):
+        events = _events(fs, directory, file)
+        if events is not None:
+            yield Row(
+                file.name.id,
+                "open" if file.is_open else "sealed",
+                events,
+                file.size,
+                round(max(0.0, now - file.name.created_at), 1),
+                file.name.rules.layout,
+                file.name.rules.prefix,
+            )
+
+
+def _events(fs: FileSystem, directory: Path, file: SegmentFile) -> int | None:
+    if file.name.events is not None:
+        return file.name.events
+    opened = open_segment(fs, directory, file.name)
+    if opened is None:
+        return None
+    name, stream = opened
+    with stream:
+        return sum(isinstance(piece, Record) for piece in pieces(stream, name))
+
+
+def others(fs: FileSystem, directory: Path) -> dict[str, tuple[int, int]]:
+    """How many files, and bytes in them, lie in each of the directories beside the segments."""
+    found = {}
+    for name in (STAGED, DAMAGED, IDS):
+        try:
+            sizes = [size for _, size in fs.entries(directory / name)]
+        except FileNotFoundError:
+            continue
+        found[name] = (len(sizes), sum(sizes))
+    return found
+
+
+def as_text(found: Sequence[Row], beside: dict[str, tuple[int, int]]) -> Iterator[str]:
+    """A table for people, line by line."""
+    yield _ROW.format("SEGMENT", "STATE", "EVENTS", "BYTES", "AGE", "LAYOUT", "PREFIX")
+    for row in found:
+        yield _row(row)
+    total = Row(
+        f"{len(found):,} segments",
+        "",
+        sum(row.events for row in found),
+        sum(row.bytes for row in found),
+        max((row.age_s for row in found), default=0.0),
+        "",
+        "",
+    )
+    yield _row(total).rstrip()
+    for name, (files, size) in beside.items():
+        if files:
+            yield f"{name}/: {files:,} files, {_size(size)}"
+
+
+def _row(row: Row) -> str:
+    size, age = _size(row.bytes), _age(row.age_s)
+    return _ROW.format(row.segment, row.state, f"{row.events:,}", size, age, row.layout, row.prefix)
+
+
+def as_json(found: Sequence[Row], beside: dict[str, tuple[int, int]]) -> str:
+    """The same for programs: one JSON object."""
+    directories = {
+        name: {"files": files, "bytes": total} for name, (files, total) in beside.items()
+    }
+    return json.dumps({"segments": [asdict(row) for row in found], **directories})
+
+
+def _size(size: float) -> str:
+    for unit in _UNITS[:-1]:
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} {_UNITS[-1]}"
+
+
+def _age(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f}s"
+    if seconds < 86400:
+        return time.strftime("%H:%M:%S", time.gmtime(seconds))
+    return f"{seconds / 86400:.1f}d"

@@ -1,0 +1,274 @@
+"""The operators' tools, as they are run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.filesystem import DirectoryLock, LocalFileSystem
+from storage.recovery import recover
+from tests.faults.faulty_s3 import FaultyS3
+from tests.server.test_delivery import events_in, files
+from tests.storage.segments import (
+    NAME,
+    events,
+    flip,
+    numbered_name,
+    sealed_in,
+    tear,
+    write_sealed,
+    write_segment,
+)
+from tests.support.server_process import ROOT, ServerProcess
+
+LINES = events(5)
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "storage", *arguments],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    directory = tmp_path / "journal"
+    recover(LocalFileSystem(), directory)
+    return directory
+
+
+Tool = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def listed(tool: Tool) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(
+        tool("ls", "--json", "--journal-dir", "journal").stdout
+    )["segments"]
+    return found
+
+
+def test_ls_counts_the_events_of_sealed_and_open_segments(tool: Tool, journal: Path) -> None:
+    write_sealed(journal, LINES)
+    path = write_segment(journal, LINES[:3], numbered_name(1, "batch"))
+    tear(path, path.stat().st_size - 4)
+    (journal / "damaged" / "x.bad").write_bytes(b"12345")
+    keys = ("segment", "state", "events", "bytes", "layout", "prefix")
+    sealed, opened = sorted(listed(tool), key=lambda row: str(row["state"]), reverse=True)
+    assert [NAME.id, "sealed", 5] == [sealed[key] for key in keys[:3]]
+    assert [numbered_name(1).id, "open", 2, path.stat().st_size, "batch", "events"] == [
+        opened[key] for key in keys
+    ]
+    text = tool("ls", "--journal-dir", "journal").stdout
+    assert "2 segments" in text
+    assert "damaged/: 1 files, 5 B" in text
+
+
+def test_ls_looks_where_the_settings_say(tool: Tool, journal: Path, tmp_path: Path) -> None:
+    write_sealed(journal, LINES)
+    assert NAME.id in tool("ls", JOURNAL_DIR="journal").stdout
+    (tmp_path / ".env").write_text("JOURNAL_DIR=journal\n")
+    assert NAME.id in tool("ls").stdout
+
+
+def test_ls_of_a_journal_at_work(tool: Tool, server: ServerProcess) -> None:
+    server.start(FLUSH_INTERVAL="1h")
+    for number in range(7):
+        server.post({"event_id": f"e{number}", "event_type": "c"})
+    (row,) = listed(tool)
+    assert ("open", 7) == (row["state"], row["events"])
+    assert 0 == tool("verify", "--journal-dir", "journal").returncode
+    exported = tool("export", "--journal-dir", "journal").stdout.splitlines()
+    assert [f"e{n}" for n in range(7)] == [json.loads(line)["event_id"] for line in exported]
+
+
+def test_verify_finds_nothing_in_a_good_journal(tool: Tool, journal: Path) -> None:
+    write_sealed(journal, LINES)
+    result = tool("verify", "--journal-dir", "journal")
+    assert (0, "1 segments, 5 events, 0 damaged\n") == (result.returncode, result.stdout)
+
+
+def test_verify_tells_damage_with_file_and_offset(tool: Tool, journal: Path) -> None:
+    segment = write_sealed(journal, LINES)
+    path = journal / segment.name.file_name
+    flip(path, 100)
+    result = tool("verify", "--journal-dir", "journal")
+    assert result.returncode == 1
+    assert f"DAMAGE  journal/{path.name} at byte " in result.stdout
+    assert "checksum does not match" in result.stdout
+    assert "1 segments, 4 events, 1 damaged" in result.stdout
+
+
+def test_verify_tells_records_that_are_missing(tool: Tool, journal: Path) -> None:
+    write_sealed(journal, LINES, promised=7)
+    result = tool("verify", "--journal-dir", "journal")
+    assert result.returncode == 1
+    assert "it was sealed with 7 records and holds 5" in result.stdout
+
+
+def test_verify_knows_a_torn_tail_from_damage(tool: Tool, journal: Path) -> None:
+    path = write_segment(journal, LINES)
+    tear(path, path.stat().st_size - 10)
+    result = tool("verify", "--journal-dir", "journal")
+    assert (0, True) == (result.returncode, result.stdout.startswith("torn  "))
+
+
+def test_verify_checks_the_ids(tool: Tool, server: ServerProcess) -> None:
+    server.start()
+    for number in range(3):
+        server.post({"event_id": f"e{number}", "event_type": "c"})
+        server.wait_until_delivered()
+    server.stop()
+    (path,) = (server.journal / "ids").iterdir()
+    assert 0 == tool("verify", "--journal-dir", "journal").returncode
+    flip(path, 60)
+    result = tool("verify", "--journal-dir", "journal")
+    assert (1, True) == (result.returncode, f"DAMAGE  journal/ids/{path.name}" in result.stdout)
+
+
+def test_export_gives_every_event_as_it_was_written(tool: Tool, journal: Path) -> None:
+    write_sealed(journal, LINES)
+    write_segment(journal, events(8)[5:], numbered_name(1))
+    result = tool("export", "--journal-dir", "journal")
+    assert sorted(events(8)) == sorted(result.stdout.encode().splitlines())
+    assert (0, "") == (result.returncode, result.stderr)
+    one = tool("export", "--journal-dir", "journal", NAME.id)
+    assert LINES == one.stdout.encode().splitlines()
+
+
+def test_export_leaves_damage_out_and_says_so(tool: Tool, journal: Path) -> None:
+    segment = write_sealed(journal, LINES)
+    flip(journal / segment.name.file_name, 15)
+    result = tool("export", "--journal-dir", "journal")
+    assert (1, LINES[1:]) == (result.returncode, result.stdout.encode().splitlines())
+    assert "at byte 0: the checksum does not match" in result.stderr
+
+
+def test_export_ends_when_nobody_reads_on(journal: Path, tmp_path: Path) -> None:
+    write_sealed(journal, events(20_000))
+    command = f"{sys.executable} -m storage export --journal-dir journal | head -1"
+    result = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert (0, b"", 1) == (result.returncode, result.stderr, result.stdout.count(b"\n"))
+
+
+def test_ship_makes_the_objects_that_the_server_would_have_made(
+    tool: Tool, server: ServerProcess, tmp_path: Path
+) -> None:
+    server.start(FLUSH_INTERVAL="1h", OBJECT_LAYOUT="batch", S3_PREFIX="a/b")
+    for number in range(30):
+        server.post({"event_id": f"e{number}", "event_type": "c"})
+    server.kill()
+    subprocess.run(["cp", "-r", server.journal, tmp_path / "copy"], check=True)
+    server.start(OBJECT_LAYOUT="event", S3_PREFIX="events", FLUSH_INTERVAL="1h")
+    server.wait_until_delivered()
+    result = tool("ship", "--journal-dir", "copy", STORAGE_DIR="other", OBJECT_LAYOUT="event")
+    assert "30 events delivered, 0 damaged, 0 left\n" == result.stdout
+    assert 0 == result.returncode
+    assert files(server.store) == files(tmp_path / "other")
+    assert [] == [path.name for path in (tmp_path / "copy").glob("2026*")]
+
+
+def test_ship_refuses_a_journal_at_work(tool: Tool, journal: Path) -> None:
+    lock = DirectoryLock(journal)
+    result = tool("ship", "--journal-dir", "journal", STORAGE_DIR="store")
+    lock.release()
+    assert (1, 1) == (result.returncode, result.stderr.count("\n"))
+    assert "is in use by another process" in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_ship_may_be_stopped_and_run_again(
+    tool: Tool, journal: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    for each in range(10):
+        lines = events(10 * each + 10)[10 * each :]
+        write_sealed(journal, lines, numbered_name(each, "event"))
+    with FaultyS3() as store:
+        store.probabilities = {"SlowDown": 0.3}
+        settings = {**store.settings, "UPLOAD_CONCURRENCY": "1"}
+        first = subprocess.Popen(
+            [sys.executable, "-m", "storage", "ship", "--journal-dir", "journal"],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        while store.stored.puts < 15:
+            time.sleep(0.01)
+        first.send_signal(number)
+        said, _ = first.communicate(timeout=60)
+        assert first.returncode == (-number if number is signal.SIGKILL else 1)
+        assert number is signal.SIGKILL or b"can be shipped again" in said
+        store.probabilities = {}
+        assert 0 == tool("ship", "--journal-dir", "journal", **settings).returncode
+        assert 100 == len(store.stored.objects)
+        assert [] == store.stored.differing
+
+
+def test_what_the_store_refuses_is_told_at_once(journal: Path, tmp_path: Path) -> None:
+    write_sealed(journal, LINES)
+    with FaultyS3() as store:
+        store.probabilities = {"AccessDenied": 1.0}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "storage", "ship", "--journal-dir", "journal"],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **store.settings},
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
+        assert process.stderr is not None
+        assert b"AccessDenied" in process.stderr.readline()
+        process.kill()
+        process.communicate()
+    assert [5] == [each.events for each in sealed_in(journal)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ([], 2, "the following arguments are required: COMMAND"),
+        (["tidy"], 2, "invalid choice: 'tidy'"),
+        (["ls", "--journal-dir", "nowhere"], 1, "nowhere is no directory"),
+        (["export", "--journal-dir", "journal", "x"], 1, "there is no segment x"),
+        (["ship", "--journal-dir", "journal"], 2, "S3_BUCKET_NAME"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(
+    tool: Tool, journal: Path, arguments: list[str], code: int, says: str
+) -> None:
+    result = tool(*arguments)
+    assert (code, True) == (result.returncode, says in result.stderr)
+    assert "Traceback" not in result.stderr
+
+
+def test_the_events_that_were_exported_are_those_that_are_shipped(
+    tool: Tool, journal: Path, tmp_path: Path
+) -> None:
+    write_sealed(journal, LINES)
+    exported = tool("export", "--journal-dir", "journal").stdout.splitlines()
+    tool("ship", "--journal-dir", "journal", STORAGE_DIR="store")
+    shipped = events_in(files(tmp_path / "store"))
+    ids = [json.loads(line)["event_id"] for line in exported]
+    assert sorted(ids) == sorted(each["event_id"] for each in shipped)
