@@ -11,6 +11,7 @@ For the event loop's thread, save `load_ids`.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -110,17 +111,33 @@ def load_ids(fs: FileSystem, directory: Path, log: IdLog, window: IdWindow) -> N
     OSError if the disk cannot be read. If it cannot be written, a segment whose ids are not
     kept elsewhere stays until they are.
     """
-    known: set[str] = set()
+    known: Counter[str] = Counter()
     for block in log.load():
         window.load(block)
-        known.add(block.segment_id)
-    known -= log.unsure
-    for segment in sealed_segments(fs, directory):
-        if segment.name.id not in known:
-            digests = b"".join(_digests(fs, directory, segment))
-            window.load(IdBlock(segment.name.id, digests, log.begun_at(segment.name.id)))
-            _record(log, segment, digests)
+        known[block.segment_id] = block.ids
+    sealed = list(sealed_segments(fs, directory))
+    for segment in _to_scan(sealed, known, log.limits.max_ids):
+        digests = b"".join(_digests(fs, directory, segment))
+        window.load(IdBlock(segment.name.id, digests, log.begun_at(segment.name.id)))
+        _record(log, segment, digests)
+    for segment in sealed:
+        if segment.name.id in log.unsure:
+            _record(log, segment, log.unsure[segment.name.id])
     window.forget()
+
+
+def _to_scan(sealed: list[SealedSegment], known: Counter[str], max_ids: int) -> list[SealedSegment]:
+    """The segments, oldest first, whose ids are not known and are among the last `max_ids`."""
+    unknown = {each.name.id: each for each in sealed if each.name.id not in known}
+    events = known + Counter({segment_id: each.events for segment_id, each in unknown.items()})
+    found = []
+    for segment_id in sorted(events, reverse=True):
+        if segment_id in unknown:
+            found.append(unknown[segment_id])
+        max_ids -= events[segment_id]
+        if max_ids <= 0:
+            break
+    return found[::-1]
 
 
 def _record(log: IdLog, segment: SealedSegment, digests: bytes) -> None:

@@ -12,11 +12,10 @@ import re
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
-from itertools import chain, count
 from pathlib import Path
 
 from storage.filesystem import AppendFile, FileSystem
@@ -29,6 +28,7 @@ DIGEST_BYTES = 16
 IDS = "ids"
 
 _SUFFIX = ".ids"
+_FILE_NAME = re.compile(r"[0-9]{8,}\.ids")
 _MAX_FILE_BYTES = 2 * 1024 * 1024
 _HEAD = re.compile(rb"((\d{8}T\d{9}Z-[0-9a-f]{16}) (\d{1,9})) ([0-9a-f]{8})\n")
 
@@ -95,29 +95,31 @@ class IdLog:
     ) -> None:
         self._fs = fs
         self._directory = journal / IDS
-        self._limits = limits
+        self.limits = limits
         self._reserve = reserve
         self._now = now
         self._monotonic = monotonic
         self._files: list[_File] = []
-        self._unsure: set[str] = set()
+        self._unsure: dict[str, bytes] = {}
         self._unrecorded: dict[str, bytes] = {}
         self._lock = threading.Lock()
         self._open: AppendFile | None = None
+        self._number = 0
 
     def load(self) -> Iterator[IdBlock]:
         """Every block on disk, oldest file first. Once, before anything is recorded."""
         self._fs.make_directory(self._directory)
         names = sorted(name for name, _ in self._fs.entries(self._directory))
         for name in names:
-            if name.endswith(_SUFFIX):
+            if _FILE_NAME.fullmatch(name):
+                self._number = int(name.removesuffix(_SUFFIX))
                 yield from self._read(self._directory / name)
 
     def _read(self, path: Path) -> Iterator[IdBlock]:
         file = _File(path, self._monotonic(), -math.inf)
         with self._fs.open_read(path) as stream:
             raw = stream.read()
-        segment_id = None
+        block = None
         while (read := _read_block(raw, file.size)) is not None:
             segment_id, digests, size = read
             block = IdBlock(segment_id, digests, self.begun_at(segment_id))
@@ -127,20 +129,20 @@ class IdLog:
         rest = rest_of_ids(raw, file.size)
         if rest is not None:
             _report_rest(path, rest, len(raw) - rest.offset)
-        if segment_id is not None:
-            self._unsure.add(segment_id)
+        if block is not None:
+            self._unsure = {block.segment_id: block.digests}
             self._files.append(file)
         else:
             self._fs.remove(path)
 
     @property
-    def unsure(self) -> frozenset[str]:
-        """Segments whose ids were loaded and are perhaps not durable: the last of each file.
+    def unsure(self) -> Mapping[str, bytes]:
+        """The segment whose ids were loaded and are perhaps not durable: the last one's.
 
         The process that wrote them may have died before they were synced, or after that had
         failed: they may be there only for as long as the machine runs.
         """
-        return frozenset(self._unsure)
+        return self._unsure
 
     def begun_at(self, segment_id: str) -> float:
         """When a segment was begun, as far as this machine's clock is right."""
@@ -166,7 +168,7 @@ class IdLog:
     def _append(self, block: IdBlock) -> None:
         encoded = _encode(block)
         if self._open is None or self._is_full(block.at):
-            self._begin(block.segment_id)
+            self._begin()
         assert self._open is not None
         try:
             self._open.write(encoded)
@@ -180,23 +182,16 @@ class IdLog:
 
     def _is_full(self, now: float) -> bool:
         file = self._files[-1]
-        return file.size >= _MAX_FILE_BYTES or now - file.begun_at > self._limits.window_s / 8
+        return file.size >= _MAX_FILE_BYTES or now - file.begun_at > self.limits.window_s / 8
 
-    def _begin(self, segment_id: str) -> None:
+    def _begin(self) -> None:
         self.close()
         now = self._monotonic()
         self._remove_expired(now)
-        path = self._unused_path(segment_id)
-        with contextlib.suppress(FileNotFoundError):
-            self._fs.remove(path)  # an attempt that failed may have left it
+        self._number += 1
+        path = self._directory / f"{self._number:08d}{_SUFFIX}"
         self._open = self._fs.create(path)
         self._files.append(_File(path, now, now))
-
-    def _unused_path(self, segment_id: str) -> Path:
-        used = {file.path for file in self._files}
-        names = chain([segment_id], (f"{segment_id}.{number}" for number in count(1)))
-        paths = (self._directory / f"{name}{_SUFFIX}" for name in names)
-        return next(path for path in paths if path not in used)
 
     # What the file holds beyond its last good block is unknown, and the block may be tried again.
     def _give_up(self) -> None:
@@ -214,7 +209,7 @@ class IdLog:
     def _remove_expired(self, now: float) -> None:
         kept, ids = [], 0
         for file in reversed(self._files):
-            if file.ended_at < now - self._limits.window_s or ids >= self._limits.max_ids:
+            if file.ended_at < now - self.limits.window_s or ids >= self.limits.max_ids:
                 self._fs.remove(file.path)
             else:
                 kept.append(file)

@@ -86,7 +86,7 @@ def test_the_file_has_the_form_of_its_page(bench: Bench) -> None:
     checksum = zlib.crc32(head + digests("first"))
     expected = head + f" {checksum:08x}\n".encode() + digests("first")
     assert expected == bench.only_file().read_bytes()
-    assert bench.files() == [f"{segment_id(1)}.ids"]
+    assert bench.files() == ["00000001.ids"]
 
 
 def test_every_torn_end_leaves_the_blocks_before_it(bench: Bench, tmp_path: Path) -> None:
