@@ -189,3 +189,44 @@ def test_a_block_is_as_old_as_its_segment(bench: Bench) -> None:
 
 def test_a_block_counts_its_ids() -> None:
     assert IdBlock("s", digests("a", "b"), 0.0).ids == 2
+
+
+def test_a_file_that_was_loaded_is_removed_when_it_is_old(bench: Bench) -> None:
+    bench.ready().record(segment_id(1), digests("a"))
+    bench.now += DAY_S * 2
+    again = bench.log()
+    assert [segment_id(1)] == [block.segment_id for block in again.load()]
+    again.record(segment_id(2), digests("b"))
+    assert ["00000002.ids"] == bench.files()
+
+
+def test_a_file_is_full_at_2_mib(bench: Bench) -> None:
+    log = bench.ready()
+    for number in range(1, 8):
+        log.record(segment_id(number), bytes(DIGEST_BYTES) * 40_000)
+    sizes = [path.stat().st_size // 640_000 for path in sorted((bench.directory / "ids").iterdir())]
+    assert [4, 3] == sizes
+
+
+def test_the_directory_is_synced_for_the_first_block_of_a_file_alone(bench: Bench) -> None:
+    log = bench.ready()
+    bench.fs.calls.clear()
+    for number in (1, 2, 3):
+        log.record(segment_id(number), digests("a"))
+    assert ["create", *("write", "sync"), "sync_directory", *("write", "sync") * 2] == (
+        bench.fs.calls
+    )
+
+
+def test_what_does_not_check_out_is_reported_with_its_place(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.ready().record(segment_id(1), digests("a"))
+    size = bench.only_file().stat().st_size
+    with bench.only_file().open("ab") as file:
+        file.write(b"torn")
+    bench.loaded()
+    (record,) = caplog.records
+    assert "torn block of event ids left out" == record.getMessage()
+    fields = getattr(record, "fields", {})
+    assert {"offset": size, "bytes": 4} == {key: fields[key] for key in ("offset", "bytes")}

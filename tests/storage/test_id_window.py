@@ -70,3 +70,36 @@ def test_what_is_loaded_is_as_old_as_its_segment() -> None:
     bench.now += 10.1
     bench.window.forget()
     assert bench.held(1, 2, 3) == []
+
+
+def test_as_many_ids_are_held_as_there_may_be() -> None:
+    bench = Bench(max_ids=800)
+    for start in range(0, 800, 10):
+        bench.window.add(digests(*range(start, start + 10)), "s")
+    assert 800 == len(bench.window)
+    bench.window.add(digests(800), "s")
+    assert 701 == len(bench.window)
+    assert [*range(100, 801)] == bench.held(*range(801))
+
+
+def test_a_lookup_looks_into_few_generations() -> None:
+    bench = Bench(window_s=80.0, max_ids=800)
+    for second in range(80):
+        bench.now = 1000.0 + second
+        bench.window.add(digests(second), "s")
+    assert [*range(1000, 1080, 10)] == [each.begun_at for each in bench.window._generations]
+
+
+def test_an_eighth_of_the_ids_is_a_generation() -> None:
+    bench = Bench(max_ids=800)
+    for number in range(150):
+        bench.window.add(digests(number), "s")
+    assert [100, 50] == [len(each.segments) for each in bench.window._generations]
+
+
+def test_an_id_is_found_in_the_segment_it_was_seen_in() -> None:
+    bench = Bench()
+    bench.window.add(digests(1), "first")
+    bench.window.load(IdBlock("second", b"".join(digests(2)), bench.now))
+    found = [bench.window.find(each) for each in digests(1, 2, 3)]
+    assert ["first", "second", None] == found

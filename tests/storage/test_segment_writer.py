@@ -252,3 +252,23 @@ def test_nothing_is_acknowledged_in_a_segment_that_somebody_removed(
     bench.writer.append(LATER)
     bench.writer.seal()
     assert LATER == bench.delivered_after_restart()
+
+
+def test_ids_are_recorded_once_for_a_segment_however_often_sealing_fails(tmp_path: Path) -> None:
+    recorded = []
+    fs = FaultyFileSystem()
+    writer = SegmentWriter(
+        fs,
+        tmp_path,
+        name_source(),
+        lambda segment_id, digests: recorded.append((segment_id, digests)),
+        no_reserve(tmp_path),
+    )
+    writer.append(FIRST, b"one")
+    writer.append(LATER, b"two")
+    fs.fail("rename", times=3)
+    for step in (writer.seal, writer.repair, writer.repair):
+        with pytest.raises(OSError, match="Input/output"):
+            step()
+    writer.repair()
+    assert [(numbered_name(1).id, b"onetwo")] == recorded
