@@ -22,6 +22,7 @@ from tests.storage.segments import (
     event,
     name_source,
     no_reserve,
+    numbered_name,
     sealed_in,
     write_sealed,
 )
@@ -244,3 +245,64 @@ def test_a_disk_that_takes_no_ids_does_not_keep_the_server_from_starting(
     write_sealed(tmp_path, [event(1)])
     fs = FaultyFileSystem([Fault("write", 1)])
     assert run(lambda bench: bench.send(1), fs) == {0}
+
+
+def test_the_segments_of_all_events_are_told_those_of_duplicates_too(
+    run: Any, tmp_path: Path
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        one = await bench.dedup.append([event(1)], ["e1"])
+        await asyncio.to_thread(bench.journal._writer.seal)
+        two = await bench.dedup.append([event(1), event(2)], ["e1", "e2"])
+        again = await bench.dedup.append([event(1)], ["e1"])
+        assert [1, 2, 1] == [len(each.segments) for each in (one, two, again)]
+        assert one.segments == again.segments < two.segments
+
+    run(scenario)
+
+
+class Scan:
+    """What a start reads of sealed segments whose ids are not known."""
+
+    def __init__(self, directory: Path, max_ids: int) -> None:
+        self.fs = FaultyFileSystem()
+        limits = IdLimits(86400.0, max_ids)
+        recover(LocalFileSystem(), directory)
+        log = IdLog(self.fs, directory, limits, no_reserve(directory))
+        self.window = IdWindow(limits)
+        load_ids(self.fs, directory, log, self.window)
+
+    @property
+    def segments_read(self) -> int:
+        return self.fs.calls.count("open_read")
+
+    def known(self, numbers: range) -> int:
+        return sum(self.window.find(id_digest(f"e{number}")) is not None for number in numbers)
+
+
+def unknown_segments(directory: Path, count: int) -> None:
+    for number in range(count):
+        lines = [event(each) for each in range(100 * number, 100 * number + 100)]
+        write_sealed(directory, lines, numbered_name(number + 1))
+
+
+@pytest.mark.parametrize(("max_ids", "expected"), [(199, 2), (200, 2), (201, 3), (800, 6)])
+def test_of_a_long_backlog_the_newest_segments_are_read(
+    tmp_path: Path, max_ids: int, expected: int
+) -> None:
+    unknown_segments(tmp_path, 6)
+    scan = Scan(tmp_path, max_ids)
+    assert expected == scan.segments_read
+    newest = range(600 - max_ids * 7 // 8, 600) if max_ids < 600 else range(600)
+    assert len(newest) == scan.known(newest)
+
+
+def test_ids_that_are_known_count_too(tmp_path: Path) -> None:
+    unknown_segments(tmp_path, 4)
+    Scan(tmp_path, 800)
+    for number in (3, 4):
+        (tmp_path / numbered_name(number, count=100).file_name).unlink()
+    for path in (tmp_path / "ids").iterdir():
+        raw = path.read_bytes()
+        path.write_bytes(raw[raw.index(numbered_name(3).id.encode()) :])
+    assert (2 + 1, 1 + 1) == (Scan(tmp_path, 400).segments_read, Scan(tmp_path, 200).segments_read)
