@@ -118,13 +118,16 @@ def test_a_segment_is_sealed_on_a_full_disk_and_none_begun(tmp_path: Path) -> No
     reserve = Reserve(fs, tmp_path, SIZE)
     writer = SegmentWriter(fs, tmp_path, name_source(), no_ids, reserve)
     writer.append(events(3))
+    assert (tmp_path / "reserve").stat().st_size == SIZE
     fs.fail("rename", code=errno.ENOSPC)
     writer.seal()
     assert [3] == [each.events for each in writer.take_sealed()]
+    assert not (tmp_path / "reserve").exists()
     fs.fail("write", code=errno.ENOSPC, times=2)
     for _ in range(2):
         with pytest.raises(OSError, match="No space"):
             writer.append(events(3))
+        assert [] == list(tmp_path.glob("*.open"))
     assert delivered_lines(tmp_path) == events(3)
     writer.repair()
     writer.append(events(6)[3:])

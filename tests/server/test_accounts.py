@@ -1,0 +1,54 @@
+"""The counters on /health, across restarts."""
+
+from typing import Any
+
+from tests.faults.faulty_s3 import FaultyS3
+from tests.support.server_process import ServerProcess
+
+
+def counts(server: ServerProcess) -> dict[str, Any]:
+    found: dict[str, Any] = server.get("/health").json()["events"]
+    assert found["received"] == sum(
+        found[each] for each in ("stored", "duplicate", "rejected", "refused")
+    )
+    assert found["recovered"] + found["stored"] == sum(
+        found[each] for each in ("delivered", "lost", "pending")
+    )
+    return {name: count for name, count in found.items() if count}
+
+
+def test_every_event_has_its_place_also_after_restarts(
+    server: ServerProcess,
+) -> None:
+    with FaultyS3() as store:
+        store.probabilities = {"SlowDown": 1.0}
+        server.start(STORAGE_DIR=None, DRAIN_TIMEOUT="0s", **store.settings)
+        server.post([{"event_id": f"e{n}", "event_type": "c"} for n in range(4)], "/api/v1/events")
+        batch = [{"event_id": f"e{n % 5}", "event_type": "c"} for n in range(7)]
+        server.post([*batch, {"event_type": ""}], "/api/v1/events/batch")
+        seen = {"received": 9, "stored": 5, "duplicate": 2, "rejected": 2, "pending": 5}
+        assert seen == counts(server)
+        assert 0 == server.stop()
+        server.start()
+        assert {"recovered": 5, "pending": 5} == counts(server)
+        server.post({"event_id": "e9", "event_type": "c"})
+        server.kill()
+        store.probabilities = {}
+        server.start()
+        server.wait_until_delivered()
+        assert {"recovered": 6, "delivered": 6} == counts(server)
+
+
+def test_what_somebody_takes_out_of_the_journal_is_lost_and_counted(
+    server: ServerProcess,
+) -> None:
+    server.start(FLUSH_INTERVAL="1h")
+    server.post([{"event_type": "c"} for _ in range(3)], "/api/v1/events/batch")
+    server.kill()
+    (path,) = server.journal.glob("*.open")
+    raw = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(raw[0] + b"garbage\n" + raw[2])
+    path.rename(path.with_name(path.name.replace(".open", ".3.sealed")))
+    server.start()
+    server.wait_until_delivered()
+    assert {"recovered": 3, "delivered": 2, "lost": 1} == counts(server)
