@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.record import MAX_RECORD_BYTES, BadPiece, Record, decode, encode, scan
+from storage.record import (
+    MAX_RECORD_BYTES,
+    RECORD_OVERHEAD_BYTES,
+    BadPiece,
+    Record,
+    decode,
+    encode,
+    scan,
+)
 from tests.storage.segments import SEED, events
 
 OTHER_SEED = SEED ^ 1
@@ -153,3 +161,18 @@ def test_no_more_than_one_longest_record_is_read_at_once() -> None:
         piece.length for piece in scan(stream, SEED) if isinstance(piece, BadPiece)
     ]
     assert stream.asked == MAX_RECORD_BYTES
+
+
+@pytest.mark.parametrize("damaged", range(6))
+def test_a_good_record_behind_a_lost_newline_is_told_where_it_lies(damaged: int) -> None:
+    lines = events(7)
+    records = [encode([line], SEED) for line in lines]
+    raw = bytearray(b"".join(records))
+    raw[len(b"".join(records[: damaged + 1])) - 1] = 0x20
+    found = [piece for piece in scan(io.BytesIO(raw), SEED) if isinstance(piece, Record)]
+    assert [line for line in lines if line != lines[damaged]] == [each.line for each in found]
+    assert all(each.line == decode(bytes(raw[each.offset : each.end]), SEED) for each in found)
+
+
+def test_a_record_is_longer_than_its_event_by_its_overhead() -> None:
+    assert RECORD_OVERHEAD_BYTES == len(encode([b"{}"], SEED)) - len(b"{}")

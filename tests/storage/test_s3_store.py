@@ -209,6 +209,7 @@ def test_the_body_goes_out_plain_with_its_md5() -> None:
         (Answer(400, "BadDigest"), "BadDigest", False),
         (Answer(408), "408", False),
         (Answer(409, "OperationAborted"), "OperationAborted", False),
+        (Answer(409, "AnotherConflict"), "AnotherConflict", False),
         (Answer(429, "TooManyRequests"), "TooManyRequests", False),
         (Answer(403, "AccessDenied"), "AccessDenied", True),
         (Answer(403, "InvalidAccessKeyId"), "InvalidAccessKeyId", True),
