@@ -93,6 +93,7 @@ class Courier:
         self._clock = clock
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="shipper")
         self._loop = asyncio.get_running_loop()
+        self.already_there = 0
         self.last_delivery_at: float | None = None
         self.last_failure: DeliveryFailure | None = None
 
@@ -146,6 +147,7 @@ class Courier:
         attempt = 0
         while parts:
             done = await self._round(shipment, _Round(parts, sent))
+            self.already_there += done.already_there
             _report_already_there(shipment, done.already_there)
             if isinstance(done.failure, OSError):
                 raise done.failure

@@ -50,6 +50,11 @@ class Shipper:
         self._wanted.set()
 
     @property
+    def already_there(self) -> int:
+        """Objects that the store had before they were first sent, and that were left alone."""
+        return self._courier.already_there
+
+    @property
     def last_delivery_at(self) -> float | None:
         """When the store last acknowledged an object, in Unix seconds."""
         return self._courier.last_delivery_at

@@ -1,6 +1,7 @@
 import asyncio
 import errno
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -334,5 +335,25 @@ def test_a_full_disk_says_when_there_will_be_room(
             assert later is not None
             assert expected == later.retry_after_s
             b.disk.refuses = None
+
+    run(claim())
+
+
+@pytest.mark.parametrize("jump_s", [-86_400, 86_400])
+def test_a_wall_clock_that_jumps_hangs_no_flush_and_costs_no_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump_s: int
+) -> None:
+    real = time.time_ns
+    jumps = [0]
+    monkeypatch.setattr(time, "time_ns", lambda: real() + jumps[0] * jump_s * 10**9)
+    monkeypatch.setattr(time, "time", lambda: real() / 1e9 + jumps[0] * jump_s)
+
+    async def claim() -> None:
+        async with bench(tmp_path, flush_s=0.05) as b:
+            for number in range(4):
+                await b.journal.append([b'{"n":%d}' % number])
+                jumps[0] += 1
+                await until(lambda number=number: len(b.sealed) == number + 1)  # type: ignore[misc]
+            assert {b'{"n":%d}' % number for number in range(4)} == set(b.lines_on_disk())
 
     run(claim())
