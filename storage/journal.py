@@ -112,7 +112,7 @@ class Journal:
         self._work = asyncio.Event()
         self._seal_wanted = False
         self._seal_timer: asyncio.TimerHandle | None = None
-        self._failure: JournalUnavailable | None = None
+        self._failure: Exception | None = None
         self._closing = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._loop = asyncio.get_running_loop()
@@ -143,7 +143,7 @@ class Journal:
         if self._closing:
             return JournalClosed("the server is shutting down", _RETRY_AFTER_CLOSED_S)
         if self._failure is not None:
-            return self._failure
+            return self._unavailable(self._failure)
         if self._used_bytes() + size > self._limits.max_bytes:
             message = "the journal is full: the store has not taken what waits there"
             return JournalFull(message, self._shipping.room_in_s)
@@ -217,7 +217,7 @@ class Journal:
             segment_id = await self._loop.run_in_executor(self._thread, append)
         except Exception as error:
             self._fail(error)
-            _refuse(group, self._unavailable(error))
+            self._refuse(group, error)
         else:
             self._confirm(group, segment_id)
             if self._limits.seal_when_idle:
@@ -260,38 +260,37 @@ class Journal:
             self._accounts.lost += held.events
 
     def _fail(self, error: Exception) -> None:
-        self._failure = self._unavailable(error)
+        self._failure = error
         unexpected = None if isinstance(error, OSError) else error
         fields = {"fields": {"cause": str(error)}}
         _log.error("journal cannot be written", extra=fields, exc_info=unexpected)
         waiting = list(self._waiting)
         self._waiting.clear()
         self._waiting_bytes -= sum(each.size for each in waiting)
-        _refuse(waiting, self._failure)
+        self._refuse(waiting, error)
         self._loop.call_later(_PROBE_INTERVAL_S, self._work.set)
 
     async def _probe(self) -> None:
         try:
             await self._loop.run_in_executor(self._thread, self._writer.repair)
         except Exception as error:
-            self._failure = self._unavailable(error)
+            self._failure = error
             self._loop.call_later(_PROBE_INTERVAL_S, self._work.set)
         else:
             self._failure = None
             _log.info("journal can be written again")
         self._hand_over()
 
+    def _refuse(self, group: list[_Waiting], error: Exception) -> None:
+        for waiting in group:
+            if not waiting.done.done():
+                waiting.done.set_exception(self._unavailable(error))
+
     def _unavailable(self, error: Exception) -> JournalUnavailable:
         message = f"the journal cannot be written: {_told(error)}"
         if is_disk_full(error):
             return JournalUnavailable(message, self._shipping.room_in_s)
         return JournalUnavailable(message, _RETRY_AFTER_UNAVAILABLE_S)
-
-
-def _refuse(group: list[_Waiting], refusal: JournalUnavailable) -> None:
-    for waiting in group:
-        if not waiting.done.done():
-            waiting.done.set_exception(refusal)
 
 
 # Clients need not know the paths of this machine.
