@@ -357,3 +357,33 @@ def test_a_wall_clock_that_jumps_hangs_no_flush_and_costs_no_event(
             assert {b'{"n":%d}' % number for number in range(4)} == set(b.lines_on_disk())
 
     run(claim())
+
+
+def test_what_is_held_is_counted_by_the_byte(tmp_path: Path) -> None:
+    async def claim() -> None:
+        async with bench(tmp_path) as b:
+            await b.journal.append([b'{"n":1}', b'{"n":22}', b'{"n":333}'])
+            await b.journal.append([b'{"n":4444}'])
+            assert b.journal.held_bytes == b.writer.size == 4 * 10 + 7 + 8 + 9 + 10
+            assert [] == b.shipping.when_idle
+
+    run(claim())
+
+
+@pytest.mark.parametrize(
+    ("waits", "size", "taken"), [(0, 4096, True), (0, 4097, False), (1, 4095, False)]
+)
+def test_a_journal_is_full_to_the_byte(tmp_path: Path, waits: int, size: int, taken: bool) -> None:
+    async def claim() -> None:
+        async with bench(tmp_path, full=MIB) as b:
+            await b.journal.append([b"{}"])
+            b.shipping.disk_bytes = MIB - 2 * 4096
+            first = [b.journal.append([b"{}"]) for _ in range(waits)]
+            try:
+                await b.journal.append([b"x" * (size - 10)])
+                assert taken
+            except JournalFull:
+                assert not taken
+            await asyncio.gather(*first)
+
+    run(claim())
