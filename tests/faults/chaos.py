@@ -11,8 +11,6 @@ twice, or the counters on `/health` did not add up.
 
 import argparse
 import contextlib
-import gzip
-import json
 import random
 import sys
 import tempfile
@@ -26,6 +24,7 @@ import requests
 
 from tests.faults.faulty_s3 import ANSWERS, FaultyS3
 from tests.faults.senders import Record, Sender
+from tests.support.objects import events_in
 from tests.support.seaweed import free_ports
 from tests.support.server_process import ServerProcess
 
@@ -201,10 +200,7 @@ class Chaos:
 def ledger(chaos: Chaos) -> dict[str, int]:
     """What was sent, and what became of it."""
     record, stored = chaos.record, chaos.store.stored
-    found: Counter[str] = Counter()
-    for key, body in stored.objects.items():
-        text = gzip.decompress(body) if key.endswith(".gz") else body
-        found.update(json.loads(line)["event_id"] for line in text.splitlines())
+    found = Counter(event["event_id"] for event in events_in(stored.objects))
     refused = record.statuses["503"]
     return {
         **chaos.done,

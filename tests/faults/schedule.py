@@ -4,7 +4,6 @@ Everything is drawn from one seed. Promises are checked whenever something is pu
 store, at every start, and at the end, when all that is left has been delivered.
 """
 
-import gzip
 import json
 import random
 from collections import Counter
@@ -22,6 +21,7 @@ from storage.segment import KeyRules, SealedSegment, SegmentName
 from storage.segment_writer import SegmentWriter
 from storage.shipment import Packer, Part, Shipment
 from tests.faults.lossy import Crash, LossyFileSystem, Unknowable
+from tests.support.objects import events_in
 
 DIRECTORY = Path("/journal")
 _LIMITS = IdLimits(86400.0, 10_000)
@@ -63,15 +63,7 @@ class History:
 
     def delivered(self) -> Counter[str]:
         """How often each event is in the store."""
-        found: Counter[str] = Counter()
-        for key, body in self.objects.items():
-            text = _decompressed(body) if key.endswith(".gz") else body
-            found.update(json.loads(line)["event_id"] for line in text.splitlines())
-        return found
-
-
-def _decompressed(body: bytes) -> bytes:
-    return gzip.decompress(body)
+        return Counter(event["event_id"] for event in events_in(self.objects))
 
 
 class Process:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.test_delivery import events_in, files
+from tests.support.objects import events_in, files
 from tests.support.server_process import WAIT_S, ServerProcess
 
 

@@ -1,8 +1,6 @@
 """The shipper and boto3 against a store that fails: nothing lost, nothing twice."""
 
 import asyncio
-import gzip
-import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -25,6 +23,7 @@ from storage.shipment import Packer
 from storage.shipper import Shipper
 from tests.faults.faulty_s3 import ANSWERS, FaultyS3
 from tests.storage.segments import events, numbered_name, write_sealed
+from tests.support.objects import events_in
 
 EVENTS = 12
 
@@ -64,11 +63,7 @@ class Bench:
         return len(list(self.directory.glob("*.sealed")))
 
     def delivered(self) -> Counter[str]:
-        found: Counter[str] = Counter()
-        for key, body in self.store.stored.objects.items():
-            text = gzip.decompress(body) if key.endswith(".gz") else body
-            found.update(json.loads(line)["event_id"] for line in text.splitlines())
-        return found
+        return Counter(event["event_id"] for event in events_in(self.store.stored.objects))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(60):

@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 import requests
 
-from tests.server.test_delivery import events_in, files
+from tests.support.objects import events_in, files
 from tests.support.seaweed import Bucket
 from tests.support.server_process import ServerProcess
 

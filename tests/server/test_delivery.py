@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
+from tests.support.objects import events_in, files
 from tests.support.seaweed import REGION, Bucket, Seaweed, client
 from tests.support.server_process import ServerProcess
 from tests.validation.test_json_text import texts, values
@@ -18,22 +18,6 @@ from tests.validation.test_json_text import texts, values
 DAY = re.compile(r"events/year=\d{4}/month=\d\d/day=\d\d/")
 MOMENT = "2026-11-23T23:59:59.999Z"
 PARTITION = "events/year=2026/month=11/day=23"
-
-
-def files(store: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(store)): path.read_bytes()
-        for path in sorted(store.rglob("*"))
-        if path.is_file()
-    }
-
-
-def events_in(objects: dict[str, bytes]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for key, body in objects.items():
-        text = gzip.decompress(body) if key.endswith(".gz") else body
-        found.extend(json.loads(line) for line in text.splitlines())
-    return found
 
 
 def test_an_event_becomes_an_object_of_its_own(server: ServerProcess) -> None:

@@ -6,7 +6,7 @@ import socket
 import time
 from pathlib import Path
 
-from tests.server.test_delivery import events_in, files
+from tests.support.objects import events_in, files
 from tests.support.server_process import ServerProcess
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 
 from tests.faults.faulty_s3 import FaultyS3
-from tests.server.test_delivery import events_in, files
+from tests.support.objects import events_in, files
 from tests.support.seaweed import free_ports
 from tests.support.server_process import ServerProcess
 

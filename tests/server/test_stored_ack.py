@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from tests.server.test_delivery import events_in, files
+from tests.support.objects import events_in, files
 from tests.support.seaweed import free_ports
 from tests.support.server_process import ServerProcess
 

@@ -15,7 +15,6 @@ import pytest
 from storage.filesystem import DirectoryLock, LocalFileSystem
 from storage.recovery import recover
 from tests.faults.faulty_s3 import FaultyS3
-from tests.server.test_delivery import events_in, files
 from tests.storage.segments import (
     NAME,
     events,
@@ -26,6 +25,7 @@ from tests.storage.segments import (
     write_sealed,
     write_segment,
 )
+from tests.support.objects import events_in, files
 from tests.support.server_process import ROOT, ServerProcess
 
 LINES = events(5)
