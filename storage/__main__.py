@@ -24,7 +24,7 @@ from storage.store import StoreError
 from storage.stores import open_store
 from storage.tools.checking import Checked, Problem, check_ids, check_segment
 from storage.tools.exporting import export_segment
-from storage.tools.listing import as_json, as_text, others, rows
+from storage.tools.listing import as_json, as_text, counted, others, rows
 from storage.tools.reading import SegmentFile, segment_files
 from storage.tools.shipping import ship
 from validation.settings import SettingsError, load_settings
@@ -119,7 +119,8 @@ def _verify(arguments: argparse.Namespace) -> int:
         for problem in check_ids(fs, directory):
             tell(problem)
     print(
-        f"{checked.segments:,} segments, {checked.events:,} events, {checked.damage} damaged",
+        f"{counted(checked.segments, 'segment')}, {counted(checked.events, 'event')},"
+        f" {checked.damage} damaged",
         flush=True,
     )
     return _EXIT_FAILED if checked.damage else 0
@@ -176,7 +177,9 @@ def _ship(arguments: argparse.Namespace) -> int:
             )
         finally:
             output.close()
-    print(f"{result.delivered:,} events delivered, {result.lost:,} damaged, {result.left:,} left")
+    print(
+        f"{counted(result.delivered, 'event')} delivered, {result.lost:,} damaged, {result.left:,} left"
+    )
     if result.was_stopped and result.left:
         print("stopped: what is left can be shipped again, or by a server that starts there")
     sys.stdout.flush()

@@ -74,7 +74,7 @@ def as_text(found: Sequence[Row], beside: dict[str, tuple[int, int]]) -> Iterato
     for row in found:
         yield _row(row)
     total = Row(
-        f"{len(found):,} segments",
+        counted(len(found), "segment"),
         "",
         sum(row.events for row in found),
         sum(row.bytes for row in found),
@@ -85,7 +85,7 @@ def as_text(found: Sequence[Row], beside: dict[str, tuple[int, int]]) -> Iterato
     yield _row(total).rstrip()
     for name, (files, size) in beside.items():
         if files:
-            yield f"{name}/: {files:,} files, {_size(size)}"
+            yield f"{name}/: {counted(files, 'file')}, {_size(size)}"
 
 
 def _row(row: Row) -> str:
@@ -99,6 +99,11 @@ def as_json(found: Sequence[Row], beside: dict[str, tuple[int, int]]) -> str:
         name: {"files": files, "bytes": total} for name, (files, total) in beside.items()
     }
     return json.dumps({"segments": [asdict(row) for row in found], **directories})
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, as people write it."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _size(size: float) -> str:

@@ -77,7 +77,7 @@ def test_ls_counts_the_events_of_sealed_and_open_segments(tool: Tool, journal: P
     ]
     text = tool("ls", "--journal-dir", "journal").stdout
     assert "2 segments" in text
-    assert "damaged/: 1 files, 5 B" in text
+    assert "damaged/: 1 file, 5 B" in text
 
 
 def test_ls_looks_where_the_settings_say(tool: Tool, journal: Path, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_ls_of_a_journal_at_work(tool: Tool, server: ServerProcess) -> None:
 def test_verify_finds_nothing_in_a_good_journal(tool: Tool, journal: Path) -> None:
     write_sealed(journal, LINES)
     result = tool("verify", "--journal-dir", "journal")
-    assert (0, "1 segments, 5 events, 0 damaged\n") == (result.returncode, result.stdout)
+    assert (0, "1 segment, 5 events, 0 damaged\n") == (result.returncode, result.stdout)
 
 
 def test_verify_tells_damage_with_file_and_offset(tool: Tool, journal: Path) -> None:
@@ -112,7 +112,7 @@ def test_verify_tells_damage_with_file_and_offset(tool: Tool, journal: Path) -> 
     assert result.returncode == 1
     assert f"DAMAGE  journal/{path.name} at byte " in result.stdout
     assert "checksum does not match" in result.stdout
-    assert "1 segments, 4 events, 1 damaged" in result.stdout
+    assert "1 segment, 4 events, 1 damaged" in result.stdout
 
 
 def test_verify_tells_records_that_are_missing(tool: Tool, journal: Path) -> None:
