@@ -20,31 +20,40 @@ from tqdm import tqdm
 
 from logs.setup import configure
 from storage.filesystem import DirectoryInUse, LocalFileSystem
+from storage.id_log import IdLimits
 from storage.store import StoreError
 from storage.stores import open_store
 from storage.tools.checking import Checked, Problem, check_ids, check_segment
 from storage.tools.exporting import export_segment
 from storage.tools.listing import as_json, as_text, counted, others, rows
-from storage.tools.reading import SegmentFile, segment_files
+from storage.tools.reading import SegmentFile, is_journal, segment_files
 from storage.tools.shipping import ship
 from validation.settings import SettingsError, load_settings
 from validation.variables import VARIABLES
 
 _EXIT_FAILED = 1
 _EXIT_USAGE = 2
+_EXIT_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; 0 if all is well, 1 for damage or a failure, 2 for bad usage."""
-    load_dotenv(Path(".env"))
+    try:
+        load_dotenv(Path(".env"))
+    except (UnicodeDecodeError, OSError) as error:
+        return _fail(f"the file .env cannot be read: {error}", _EXIT_USAGE)
     arguments = _parser().parse_args(argv)
     directory: Path = arguments.journal_dir
     if not directory.is_dir():
         return _fail(f"{directory} is no directory; name the journal's with --journal-dir")
     try:
+        if not is_journal(LocalFileSystem(), directory):
+            return _fail(f"{directory} is no journal: it has neither a lock file nor a segment")
         code: int = arguments.run(arguments)
     except BrokenPipeError:
         return 0  # whoever reads has had enough
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
     except DirectoryInUse as error:
         return _fail(f"{error}; stop it first, it ships what is there")
     except (OSError, StoreError) as error:
@@ -52,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _fail(text: str) -> int:
+def _fail(text: str, code: int = _EXIT_FAILED) -> int:
     print(f"python -m storage: {text}", file=sys.stderr)
-    return _EXIT_FAILED
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,11 +167,12 @@ class _AboveBar:
 
 def _ship(arguments: argparse.Namespace) -> int:
     try:
-        settings = load_settings(os.environ)
+        settings = load_settings({**os.environ, "JOURNAL_DIR": str(arguments.journal_dir)})
     except SettingsError as error:
         print("The settings cannot be used:", *error.problems, sep="\n  ", file=sys.stderr)
         return _EXIT_USAGE
     fs = LocalFileSystem()
+    ids = IdLimits(settings.dedup_window_s, settings.dedup_max_events)
     output = configure("warning", settings.log_format, cast(TextIO, _AboveBar()))
     with _bar(0, " events") as bar:
 
@@ -173,7 +183,7 @@ def _ship(arguments: argparse.Namespace) -> int:
         try:
             store = open_store(settings, fs)
             result = asyncio.run(
-                ship(fs, arguments.journal_dir, store, settings.upload_concurrency, begin)
+                ship(fs, arguments.journal_dir, store, settings.upload_concurrency, ids, begin)
             )
         finally:
             output.close()

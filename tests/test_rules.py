@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("handlers", "logs", "storage", "validation")
-MODULES = [ROOT / "server.py", *(path for name in PACKAGES for path in (ROOT / name).glob("*.py"))]
+MODULES = [ROOT / "server.py", *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))]
 
 
 def parsed(path: Path) -> ast.Module:

@@ -3,14 +3,21 @@
 A server may be at work in the directory: files are sealed and deleted while they are looked at.
 """
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from storage import layout
 from storage.filesystem import FileSystem
 from storage.record import BadPiece, Record, scan
 from storage.segment import SegmentName, parse_segment_name
+
+_BUFFER_BYTES = 256 * 1024
+
+# What a server or a copy of its directory has, even when nothing is on its way.
+_SIGNS = ("lock", "staged", "damaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,12 @@ class SegmentFile:
         return self.name.events is None
 
 
+def is_journal(fs: FileSystem, directory: Path) -> bool:
+    """Whether a directory looks like a journal's; OSError if it cannot be read."""
+    has_sign = any((directory / name).exists() for name in _SIGNS)
+    return has_sign or bool(segment_files(fs, directory))
+
+
 def segment_files(fs: FileSystem, directory: Path) -> list[SegmentFile]:
     """Every segment, the oldest first; OSError if the directory cannot be read."""
     found = [
@@ -39,13 +52,47 @@ def segment_files(fs: FileSystem, directory: Path) -> list[SegmentFile]:
 def open_segment(
     fs: FileSystem, directory: Path, name: SegmentName
 ) -> tuple[SegmentName, BinaryIO] | None:
-    """A segment's contents, under the name that it has now; None if it was delivered meanwhile."""
+    """A segment's contents, under the name that it has now; None if it was delivered meanwhile.
+
+    Of one that is open, what it holds now: what is appended while it is read is not looked at.
+    """
     for each in (name, *_sealed_since(fs, directory, name)):
         try:
-            return each, fs.open_read(directory / each.file_name)
+            stream = fs.open_read(directory / each.file_name)
         except FileNotFoundError:
             continue
+        return each, stream if each.events is not None else as_it_is_now(stream)
     return None
+
+
+def as_it_is_now(stream: BinaryIO) -> BinaryIO:
+    """A file up to its present end.
+
+    Half of a line, read before the writer was done with it, would else be followed by the other
+    half and by good records: that looks like damage.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    return io.BufferedReader(_Beginning(stream, size), _BUFFER_BYTES)
+
+
+class _Beginning(io.RawIOBase):
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self._stream = stream
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        read = self._stream.read(min(len(buffer), self._left))
+        buffer[: len(read)] = read
+        self._left -= len(read)
+        return len(read)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 def _sealed_since(fs: FileSystem, directory: Path, name: SegmentName) -> Iterator[SegmentName]:
@@ -55,5 +102,15 @@ def _sealed_since(fs: FileSystem, directory: Path, name: SegmentName) -> Iterato
 
 
 def pieces(stream: BinaryIO, name: SegmentName) -> Iterator[Record | BadPiece]:
-    """Its records, and what lies between them."""
-    return scan(stream, name.checksum_seed)
+    """Its events, and what cannot be delivered: what lies between records, records of no event."""
+    for piece in scan(stream, name.checksum_seed):
+        yield _checked(piece) if isinstance(piece, Record) else piece
+
+
+def _checked(record: Record) -> Record | BadPiece:
+    try:
+        layout.address(record.line)
+    except layout.NotAnEvent as error:
+        length = record.end - record.offset
+        return BadPiece(record.offset, length, str(error), at_end=False, has_whole_line=True)
+    return record

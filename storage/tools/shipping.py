@@ -8,13 +8,20 @@ from pathlib import Path
 
 from storage.accounts import Accounts
 from storage.backlog import Backlog
+from storage.dedup import load_ids
 from storage.filesystem import DirectoryLock, FileSystem
+from storage.id_log import IdLimits, IdLog
+from storage.id_window import IdWindow
 from storage.recovery import recover
+from storage.reserve import Reserve
 from storage.shipment import Packer
 from storage.shipper import Shipper
 from storage.store import Store
 
 _LOOK_INTERVAL_S = 0.2
+
+# The ids are learned for the log's sake: nothing is looked up in the window.
+_FEW_IDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +39,28 @@ async def ship(
     directory: Path,
     store: Store,
     concurrency: int,
+    id_limits: IdLimits,
     begin: Callable[[int], Callable[[int], object]],
 ) -> Shipped:
     """Recover the directory and deliver everything in it, however long that takes.
 
+    A server that starts there later knows the ids of what was delivered, within `id_limits`.
     `begin` is told how many events there are, and gives what is told of each step. SIGINT and
     SIGTERM end it: what is not delivered stays, and is shipped the next time. DirectoryInUse
     if a server is at work there, OSError if the disk refuses.
     """
     lock = DirectoryLock(directory)
     try:
+        # A signal that comes during the recovery is acted on after it.
+        stopped = _stop_signal()
         recover(fs, directory)
+        id_log = IdLog(fs, directory, id_limits, Reserve(fs, directory, 0))
+        load_ids(fs, directory, id_log, IdWindow(IdLimits(id_limits.window_s, _FEW_IDS)))
         accounts = Accounts()
         backlog = Backlog(fs, directory, accounts)
         backlog.load()
-        shipper = Shipper(backlog, Packer(fs, directory), store, concurrency=concurrency)
-        stopped = _stop_signal()
+        packer = Packer(fs, directory, id_log.settle)
+        shipper = Shipper(backlog, packer, store, concurrency=concurrency)
         await _watch(shipper, accounts, begin(accounts.recovered), stopped)
         await shipper.close()
         left = backlog.counts().events

@@ -1,5 +1,6 @@
 """The operators' tools, as they are run."""
 
+import io
 import json
 import os
 import signal
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 
 from storage.filesystem import DirectoryLock, LocalFileSystem
+from storage.record import BadPiece, Record, encode
 from storage.recovery import recover
+from storage.tools.reading import as_it_is_now, pieces
 from tests.faults.faulty_s3 import FaultyS3
 from tests.storage.segments import (
     NAME,
@@ -142,6 +145,47 @@ def test_verify_checks_the_ids(tool: Tool, server: ServerProcess) -> None:
     assert (1, True) == (result.returncode, f"DAMAGE  journal/ids/{path.name}" in result.stdout)
 
 
+def test_verify_tells_records_that_are_no_events(tool: Tool, journal: Path) -> None:
+    write_sealed(journal, [*LINES, b'{"event_id":"no timestamp"}'])
+    result = tool("verify", "--journal-dir", "journal")
+    assert result.returncode == 1
+    assert "no event with an event_id and a timestamp" in result.stdout
+
+
+class Growing(io.BytesIO):
+    """A file to which a line is finished, and others added, after half of it was read."""
+
+    def __init__(self, whole: bytes, visible: int) -> None:
+        super().__init__(whole[:visible])
+        self._rest = whole[visible:]
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        if line and not line.endswith(b"\n"):
+            self.grow()
+        return line
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        chunk = super().read(size)
+        self.grow()
+        return chunk
+
+    def grow(self) -> None:
+        at = self.tell()
+        self.seek(0, io.SEEK_END)
+        self.write(self._rest)
+        self.seek(at)
+        self._rest = b""
+
+
+def test_a_line_that_is_being_written_is_torn_and_not_damaged() -> None:
+    whole = encode(LINES, NAME.checksum_seed)
+    visible = len(encode(LINES[:2], NAME.checksum_seed)) + 20
+    found = list(pieces(as_it_is_now(Growing(whole, visible)), NAME))
+    assert LINES[:2] == [each.line for each in found if isinstance(each, Record)]
+    assert [True] == [each.at_end for each in found if isinstance(each, BadPiece)]
+
+
 def test_export_gives_every_event_as_it_was_written(tool: Tool, journal: Path) -> None:
     write_sealed(journal, LINES)
     write_segment(journal, events(8)[5:], numbered_name(1))
@@ -188,6 +232,62 @@ def test_ship_makes_the_objects_that_the_server_would_have_made(
     assert 0 == result.returncode
     assert files(server.store) == files(tmp_path / "other")
     assert [] == [path.name for path in (tmp_path / "copy").glob("2026*")]
+
+
+def test_ids_of_what_was_shipped_are_known_to_a_server_that_starts_there(
+    tool: Tool, server: ServerProcess
+) -> None:
+    server.start(FLUSH_INTERVAL="1h")
+    server.post({"event_id": "e1", "event_type": "c"})
+    server.kill()
+    assert 0 == tool("ship", "--journal-dir", "journal", STORAGE_DIR="store").returncode
+    server.start(FLUSH_INTERVAL="20ms")
+    assert server.post({"event_id": "e1", "event_type": "c"}).json()["duplicate"]
+    server.wait_until_delivered()
+    assert 1 == len(files(server.store))
+
+
+@pytest.mark.parametrize("command", ["ls", "verify", "export", "ship"])
+def test_a_directory_that_is_no_journal_stays_as_it_is(
+    tool: Tool, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "home").mkdir()
+    result = tool(command, "--journal-dir", "home", STORAGE_DIR="store")
+    assert (1, "") == (result.returncode, result.stdout)
+    assert "home is no journal" in result.stderr
+    assert [] == list((tmp_path / "home").iterdir())
+
+
+def test_ship_does_not_store_into_the_journal(tool: Tool, journal: Path) -> None:
+    write_sealed(journal, LINES)
+    result = tool("ship", "--journal-dir", "journal", STORAGE_DIR="journal/store")
+    assert (2, True) == (result.returncode, "must be apart" in result.stderr)
+    assert [5] == [each.events for each in sealed_in(journal)]
+
+
+def test_a_file_of_settings_that_cannot_be_read_is_told(
+    tool: Tool, journal: Path, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_bytes(b"\xff\xfe=1")
+    result = tool("ls", "--journal-dir", journal.name)
+    assert (2, 1) == (result.returncode, result.stderr.count("\n"))
+    assert "the file .env cannot be read" in result.stderr
+
+
+def test_an_interrupt_is_no_traceback(journal: Path, tmp_path: Path) -> None:
+    write_sealed(journal, events(20_000))
+    with subprocess.Popen(
+        [sys.executable, "-m", "storage", "export", "--journal-dir", "journal"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (130, b"") == (process.returncode, said)
 
 
 def test_ship_refuses_a_journal_at_work(tool: Tool, journal: Path) -> None:
