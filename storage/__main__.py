@@ -188,7 +188,8 @@ def _ship(arguments: argparse.Namespace) -> int:
         finally:
             output.close()
     print(
-        f"{counted(result.delivered, 'event')} delivered, {result.lost:,} damaged, {result.left:,} left"
+        f"{counted(result.delivered, 'event')} delivered,"
+        f" {result.lost:,} damaged, {result.left:,} left"
     )
     if result.was_stopped and result.left:
         print("stopped: what is left can be shipped again, or by a server that starts there")
