@@ -55,7 +55,7 @@ class JournalLimits:
     flush_interval_s: float
     segment_max_bytes: int
     max_bytes: int
-    seal_when_idle: bool = False
+    seal_when_idle: bool
 
 
 @dataclass(slots=True)

@@ -50,7 +50,7 @@ class Bench:
             names()
         self.journal = Journal(
             SegmentWriter(fs, directory, names, self.ids.record, no_reserve(directory)),
-            JournalLimits(NEVER_S, 1 << 20, 1 << 24),
+            JournalLimits(NEVER_S, 1 << 20, 1 << 24, seal_when_idle=False),
             NoShipping(),
             self.accounts,
         )

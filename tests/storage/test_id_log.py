@@ -230,3 +230,43 @@ def test_what_does_not_check_out_is_reported_with_its_place(
     assert "torn block of event ids left out" == record.getMessage()
     fields = getattr(record, "fields", {})
     assert {"offset": size, "bytes": 4} == {key: fields[key] for key in ("offset", "bytes")}
+
+
+def test_many_blocks_of_one_file_are_read(bench: Bench) -> None:
+    log = bench.ready()
+    expected = [(segment_id(n), digests(*map(str, range(n)))) for n in range(5)]
+    for name, ids in expected:
+        log.record(name, ids)
+    assert expected == bench.loaded()
+
+
+def test_damage_behind_a_good_block_and_before_another_is_damage(
+    bench: Bench, expected_errors: list[str]
+) -> None:
+    expected_errors.append("event ids are damaged")
+    log = bench.ready()
+    log.record(segment_id(1), digests(*map(str, range(20))))
+    size = bench.only_file().stat().st_size
+    for number in (2, 3):
+        log.record(segment_id(number), digests("a"))
+    flip(bench.only_file(), size)
+    assert [segment_id(1)] == [name for name, _ in bench.loaded()]
+
+
+@pytest.mark.parametrize("kind", ["write", "sync", "sync_directory"])
+def test_what_fails_in_a_second_file_leaves_the_first_alone(bench: Bench, kind: str) -> None:
+    log = bench.ready()
+    full = bytes(DIGEST_BYTES) * 150_000
+    log.record(segment_id(1), full)
+    bench.fs.fail(kind, partial=30)
+    with pytest.raises(OSError, match="Input/output"):
+        log.record(segment_id(2), digests("b"))
+    assert ["00000001.ids"] == bench.files()
+    bench.fs.calls.clear()
+    for number in (2, 3, 4):
+        log.record(segment_id(number), digests("b"))
+    assert ["00000001.ids", "00000003.ids"] == bench.files()
+    assert 1 == bench.fs.calls.count("sync_directory")
+    assert [(segment_id(1), full)] + [(segment_id(n), digests("b")) for n in (2, 3, 4)] == (
+        bench.loaded()
+    )
