@@ -262,11 +262,11 @@ def test_what_fails_in_a_second_file_leaves_the_first_alone(bench: Bench, kind: 
     with pytest.raises(OSError, match="Input/output"):
         log.record(segment_id(2), digests("b"))
     assert ["00000001.ids"] == bench.files()
-    bench.fs.calls.clear()
+    before = bench.fs.calls.count("sync_directory")
     for number in (2, 3, 4):
         log.record(segment_id(number), digests("b"))
     assert ["00000001.ids", "00000003.ids"] == bench.files()
-    assert 1 == bench.fs.calls.count("sync_directory")
+    assert 1 == bench.fs.calls.count("sync_directory") - before
     assert [(segment_id(1), full)] + [(segment_id(n), digests("b")) for n in (2, 3, 4)] == (
         bench.loaded()
     )
