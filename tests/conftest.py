@@ -1,3 +1,4 @@
+import asyncio
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,12 @@ from tests.support.server_process import ServerProcess
 # A slow machine is no defect; what is slow shows in the benchmarks.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_loop_of_nobody() -> None:
+    """Without a loop of the thread, asyncio would make one for Tornado that nobody closes."""
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(autouse=True)
