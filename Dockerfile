@@ -21,6 +21,7 @@ COPY handlers handlers
 COPY logs logs
 COPY storage storage
 COPY validation validation
+COPY web web
 
 USER 10001:10001
 ENV JOURNAL_DIR=/var/lib/analytics-platform/journal

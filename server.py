@@ -21,6 +21,7 @@ from tornado.web import Application
 
 from handlers.activity import Activity
 from handlers.app import make_app
+from handlers.assets import WebFiles
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
 from handlers.http_server import WatchedHTTPServer
@@ -59,6 +60,8 @@ _EXIT_FAILED = 1
 _EXIT_BAD_SETTINGS = 2
 
 _LISTEN_BACKLOG = 1024
+
+_WEB_DIRECTORY = Path(__file__).parent / "web"
 
 _SAME_SIGNAL_S = 1.0
 
@@ -193,6 +196,7 @@ class Server:
         self._events = Deduplicator(self._journal, id_window, self._accounts)
         self._activity = Activity()
         self._utc_now = UtcClock()
+        self._web = WebFiles.read(_WEB_DIRECTORY)
         self._http = WatchedHTTPServer(self._make_app(), self._activity, connection_limit())
 
     def _make_app(self) -> Application:
@@ -217,6 +221,8 @@ class Server:
             cors_policy=CorsPolicy.from_origins(settings.cors_allowed_origins),
             cors_debug=settings.cors_debug,
             addresses=AddressResolver(settings.trusted_proxies),
+            web=self._web,
+            aliases=settings.ingest_aliases,
         )
 
     def _sink(self) -> EventSink:

@@ -1,6 +1,7 @@
 """The routes, and what each of them is given."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from tornado.httputil import HTTPServerRequest
@@ -8,27 +9,60 @@ from tornado.web import Application
 
 from handlers.access_log import log_request
 from handlers.activity import Activity
+from handlers.assets import FOR_EVER, FOR_MINUTES, AssetHandler, WebFiles
 from handlers.base import BaseHandler, NotFoundHandler
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
 from handlers.health import HealthHandler, ReadyHandler
 from handlers.ingest import BatchHandler, EventHandler, Ingest
+from handlers.pixel import PixelHandler
+from handlers.selftest import PARAMETER, SELF_TESTS, ReportHandler, SelfTestLog, dry
 
-_Route = tuple[type[BaseHandler], dict[str, object]]
+Route = tuple[type[BaseHandler], dict[str, object]]
+
+# Each path that pages send to, and its short name under an alias: a word that no list of
+# blocked ones has.
+_SHORT_NAMES = {
+    "/api/v1/events": "/e",
+    "/api/v1/events/batch": "/b",
+    "/api/v1/pixel.gif": "/i.gif",
+    "/beacon.js": "/s.js",
+}
+_HASHED_SCRIPT = re.compile(r"(.*/(?:beacon|s))\.[0-9a-f]{16}(\.js)")
+
+# The page runs its own script, which puts its style in by itself, and sends to its own server.
+_SELFTEST_POLICY = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'"
+)
 
 
 class CollectorApplication(Application):
     """Finds a handler in `routes` by the whole path, without a regular expression for each."""
 
-    def __init__(self, routes: dict[str, _Route], not_found: _Route, **settings: object) -> None:
+    def __init__(
+        self,
+        routes: dict[str, Route],
+        self_tests: dict[str, Route],
+        not_found: Route,
+        **settings: object,
+    ) -> None:
         super().__init__(**cast(dict[str, Any], settings))
         self.routes = routes
+        self._self_tests = self_tests
         self._not_found = not_found
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: object) -> Any:
         """What takes the request."""
         path = request.path.removesuffix("/")
-        return self.get_handler_delegate(request, *self.routes.get(path, self._not_found))
+        if request.query and f"{PARAMETER}=" in request.query and path in self._self_tests:
+            return self.get_handler_delegate(request, *self._self_tests[path])
+        route = self.routes.get(path) or self._script_of_another_version(path)
+        return self.get_handler_delegate(request, *(route or self._not_found))
+
+    def _script_of_another_version(self, path: str) -> Route | None:
+        """A page that was cached before an upgrade still gets a script that works."""
+        match = _HASHED_SCRIPT.fullmatch(path)
+        return self.routes.get("".join(match.groups())) if match else None
 
 
 def make_app(
@@ -39,19 +73,80 @@ def make_app(
     cors_policy: CorsPolicy,
     cors_debug: bool,
     addresses: AddressResolver,
+    web: WebFiles,
+    aliases: Sequence[str] = (),
 ) -> CollectorApplication:
     """The application. A slash at the end of a path makes no difference."""
-    ingesting = {"activity": activity, "ingest": ingest}
+    of_events = _event_routes({"activity": activity, "ingest": ingest})
+    of_scripts = _script_routes(activity, web)
+    log = SelfTestLog()
+    dry_run = {"activity": activity, "ingest": dry(ingest), "sightings": log}
+    self_tests: dict[str, Route] = {
+        path: (SELF_TESTS[handler], dry_run) for path, (handler, _) in of_events.items()
+    }
     return CollectorApplication(
         routes={
-            "/api/v1/events": (EventHandler, ingesting),
-            "/api/v1/events/batch": (BatchHandler, ingesting),
+            **_with_aliases({**of_events, **of_scripts}, aliases),
             "/health": (HealthHandler, {"activity": activity, "report": health_report}),
             "/ready": (ReadyHandler, {"activity": activity, "refusal": ingest.sink.refusal}),
+            **_selftest_routes(activity, web, log, aliases),
         },
+        self_tests=_with_aliases(self_tests, aliases),
         not_found=(NotFoundHandler, {"activity": activity}),
         log_function=log_request,
         cors_policy=cors_policy,
         cors_debug=cors_debug,
         addresses=addresses,
     )
+
+
+def _event_routes(given: dict[str, object]) -> dict[str, Route]:
+    return {
+        "/api/v1/events": (EventHandler, given),
+        "/api/v1/events/batch": (BatchHandler, given),
+        "/api/v1/pixel.gif": (PixelHandler, given),
+    }
+
+
+def _script_routes(activity: Activity, web: WebFiles) -> dict[str, Route]:
+    given = {"activity": activity, "asset": web.beacon}
+    return {
+        "/beacon.js": (AssetHandler, {**given, "cache_control": FOR_MINUTES}),
+        f"/beacon.{web.beacon.hash}.js": (AssetHandler, {**given, "cache_control": FOR_EVER}),
+    }
+
+
+def _with_aliases(routes: dict[str, Route], aliases: Sequence[str]) -> dict[str, Route]:
+    """Add each route under each alias, by its own path and by its short name."""
+    aliased = {
+        f"{alias}{name}": route
+        for alias in aliases
+        for path, route in routes.items()
+        for name in (path, short_name(path))
+    }
+    return {**routes, **aliased}
+
+
+def short_name(path: str) -> str:
+    """What a path is called under an alias."""
+    hashed = path.replace("/beacon.", "/s.")
+    return _SHORT_NAMES.get(path, hashed)
+
+
+def _selftest_routes(
+    activity: Activity, web: WebFiles, log: SelfTestLog, aliases: Sequence[str]
+) -> dict[str, Route]:
+    given = {"activity": activity, "cache_control": "no-cache"}
+    facts = {
+        "script": {"hash": web.beacon.hash, "integrity": web.beacon.integrity},
+        "aliases": list(aliases),
+    }
+    page = {**given, "asset": web.selftest_page, "policy": _SELFTEST_POLICY}
+    return {
+        "/selftest": (AssetHandler, page),
+        "/selftest.js": (AssetHandler, {**given, "asset": web.selftest_script}),
+        "/selftest/report": (
+            ReportHandler,
+            {"activity": activity, "sightings": log, "facts": facts},
+        ),
+    }

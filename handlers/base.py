@@ -144,11 +144,15 @@ class BaseHandler(RequestHandler):
         """Give no ETag: no answer is worth keeping."""
 
     def answer(self, status: int, body: dict[str, object]) -> None:
-        """Answer with JSON; the last answer of a connection says so."""
+        """Answer with JSON."""
+        self.send(status, orjson.dumps(body) + b"\n")
+
+    def send(self, status: int, body: bytes) -> None:
+        """Answer; the last answer of a connection says so."""
         self.set_status(status)
         if self.must_close or self.activity.draining:
             self.set_header("Connection", "close")
-        self.finish(orjson.dumps(body) + b"\n")
+        self.finish(body)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with the one form of an error, whatever it was."""
@@ -159,6 +163,10 @@ class BaseHandler(RequestHandler):
             self.set_header("Allow", ", ".join(self.methods()))
         if problem.retry_after_s is not None:
             self.set_header("Retry-After", str(problem.retry_after_s))
+        self.answer_error(problem)
+
+    def answer_error(self, problem: ApiError) -> None:
+        """Answer with an error's JSON."""
         self.answer(problem.status_code, error_body(problem, self.request_id))
 
     def log_exception(

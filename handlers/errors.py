@@ -21,6 +21,7 @@ _KINDS = (
     ErrorKind("bad_request", 400, False, "the request is not understood"),
     ErrorKind("invalid_json", 400, False, "the body, or a line of it, is not JSON"),
     ErrorKind("invalid_encoding", 400, False, "the body is not the gzip it claims to be"),
+    ErrorKind("invalid_query", 400, False, "the image's query cannot be read as an event"),
     ErrorKind("invalid_event", 400, False, "the event breaks a rule; `details` lists each one"),
     ErrorKind("invalid_batch", 400, False, "the body is not an array or lines of events"),
     ErrorKind("origin_not_allowed", 403, False, "the page's origin may not send events here"),

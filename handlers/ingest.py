@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from handlers.activity import Activity
 from handlers.base import BaseHandler
 from handlers.batch_answer import batch_body, batch_log_fields, batch_status
 from handlers.body import DISCARDED_BYTES, BodyBudget, BodyHeaders, gunzip, too_busy, too_large
+from handlers.cors import CorsDecision
 from handlers.errors import ApiError, Detail, as_api_error
 from storage.refusals import Refusal
 from validation.ingest import Accepted, BodyError, EventReader, Receipt, Rejected
@@ -80,10 +81,13 @@ class IngestHandler(BaseHandler):
     at once.
     """
 
+    # What brings events; whatever it ends with, an event has come in.
+    event_method = "POST"
+
     def initialize(self, activity: Activity, ingest: Ingest) -> None:  # type: ignore[override]
         """Take the dependencies."""
         super().initialize(activity)
-        self._ingest = ingest
+        self.ingest = ingest
         self._chunks: list[bytes] = []
         self._held_bytes = 0
         self._problem: ApiError | None = None
@@ -97,7 +101,7 @@ class IngestHandler(BaseHandler):
             return
         headers = self._body_headers()
         self._body_is_gzip = headers.is_gzip
-        self._problem = self._origin_problem() or headers.problem(self._ingest.max_body_bytes)
+        self._problem = self._origin_problem() or headers.problem(self.ingest.max_body_bytes)
         length = headers.content_length or 0
         if self._problem is not None and (length > DISCARDED_BYTES or self._waits_for_continue()):
             self.must_close = True
@@ -112,10 +116,7 @@ class IngestHandler(BaseHandler):
         )
 
     def _origin_problem(self) -> ApiError | None:
-        if self.cors.allowed:
-            return None
-        message = f"the origin may not send events here: {self.cors.reason}"
-        return ApiError("origin_not_allowed", message)
+        return None if self.cors.allowed else origin_refused(self.cors)
 
     def _waits_for_continue(self) -> bool:
         return (self.header("Expect") or "").lower() == "100-continue"
@@ -123,9 +124,9 @@ class IngestHandler(BaseHandler):
     def data_received(self, chunk: bytes) -> None:
         """Keep a piece of the body, as long as it is within its limit and there is room."""
         super().data_received(chunk)
-        if self._problem is None and self.received_bytes > self._ingest.max_body_bytes:
-            self._problem = too_large(self._ingest.max_body_bytes)
-        if self._problem is None and not self._ingest.budget.take(len(chunk)):
+        if self._problem is None and self.received_bytes > self.ingest.max_body_bytes:
+            self._problem = too_large(self.ingest.max_body_bytes)
+        if self._problem is None and not self.ingest.budget.take(len(chunk)):
             self._problem = too_busy()
         if self._problem is not None:
             self._release()
@@ -135,7 +136,7 @@ class IngestHandler(BaseHandler):
 
     def _release(self) -> None:
         self._chunks.clear()
-        self._ingest.budget.give_back(self._held_bytes)
+        self.ingest.budget.give_back(self._held_bytes)
         self._held_bytes = 0
 
     def on_finish(self) -> None:
@@ -157,13 +158,13 @@ class IngestHandler(BaseHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Count the events that the error is the answer to; a body not understood is one."""
-        if self.request.method == "POST":
+        if self.request.method == self.event_method:
             _, error, _ = kwargs.get("exc_info", (None, None, None))
             self._count_failed(as_api_error(error, status_code))
         super().write_error(status_code, **kwargs)
 
     def _count_failed(self, problem: ApiError) -> None:
-        accounts = self._ingest.accounts
+        accounts = self.ingest.accounts
         if not self._has_arrived:
             self._arrive(1)
         if problem.kind.may_retry:
@@ -175,7 +176,7 @@ class IngestHandler(BaseHandler):
     def _arrive(self, events: int) -> None:
         self._has_arrived = True
         self._undecided = events
-        self._ingest.accounts.arrived += events
+        self.ingest.accounts.arrived += events
 
     def _body(self) -> bytes:
         self.is_reading = False
@@ -183,23 +184,24 @@ class IngestHandler(BaseHandler):
             raise self._problem
         body = b"".join(self._chunks)
         self._release()
-        return gunzip(body, self._ingest.max_body_bytes) if self._body_is_gzip else body
+        return gunzip(body, self.ingest.max_body_bytes) if self._body_is_gzip else body
 
-    def _receipt(self) -> Receipt:
+    def receipt(self) -> Receipt:
+        """What the request says of its events by itself."""
         return Receipt(
-            received_at=self._ingest.received_at(),
+            received_at=self.ingest.received_at(),
             ip_address=self.client_address,
             user_agent=_as_text(self.header("User-Agent")),
         )
 
     async def _store(self, events: Sequence[Accepted]) -> frozenset[int]:
         lines = [event.line for event in events]
-        if self._ingest.remembers_every_id:
+        if self.ingest.remembers_every_id:
             ids: list[str | None] = [event.event_id for event in events]
         else:
             ids = [event.given_id for event in events]
         try:
-            taken = await self._ingest.sink.append(lines, ids)
+            taken = await self.ingest.sink.append(lines, ids)
         except Refusal as refusal:
             if refusal.may_deliver:
                 self._undecided -= len(events)
@@ -208,29 +210,40 @@ class IngestHandler(BaseHandler):
         self._undecided -= len(events)
         return taken.duplicates
 
+    async def store_one(self, outcome: Accepted | Rejected) -> "StoredEvent":
+        """Store the request's only event; ApiError if it was rejected, or is refused now."""
+        self._arrive(1)
+        if isinstance(outcome, Rejected):
+            details = [Detail(each.path, each.message) for each in outcome.problems]
+            raise ApiError(outcome.code, outcome.message, details=details)
+        stored = StoredEvent(outcome.event_id, bool(await self._store([outcome])))
+        self.log_fields = {
+            "duplicate" if stored.is_duplicate else "stored": 1,
+            "event_id": stored.event_id,
+        }
+        return stored
+
+
+class StoredEvent(NamedTuple):
+    """An event that is safe: now, or since it came before."""
+
+    event_id: str
+    is_duplicate: bool
+
 
 class EventHandler(IngestHandler):
     """`/api/v1/events`: one event."""
 
     async def post(self) -> None:
         """Store the event in the body."""
-        outcome = self._ingest.reader.single(self._body(), self._receipt())
-        self._arrive(1)
-        if isinstance(outcome, Rejected):
-            details = [Detail(each.path, each.message) for each in outcome.problems]
-            raise ApiError(outcome.code, outcome.message, details=details)
-        is_duplicate = bool(await self._store([outcome]))
+        stored = await self.store_one(self.ingest.reader.single(self._body(), self.receipt()))
         answer: dict[str, object] = {
             "status": "success",
-            "event_id": outcome.event_id,
+            "event_id": stored.event_id,
             "message": "Event ingested successfully",
         }
-        if is_duplicate:
+        if stored.is_duplicate:
             answer["duplicate"] = True
-        self.log_fields = {
-            "duplicate" if is_duplicate else "stored": 1,
-            "event_id": outcome.event_id,
-        }
         self.answer(200, answer)
 
 
@@ -243,21 +256,27 @@ class BatchHandler(IngestHandler):
         self._arrive(len(outcomes))
         accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
         duplicates = len(await self._store(accepted)) if accepted else 0
-        self._ingest.accounts.rejected += self._undecided
+        self.ingest.accounts.rejected += self._undecided
         self._undecided = 0
         self.log_fields = batch_log_fields(outcomes, duplicates)
         status = batch_status(len(outcomes), len(accepted))
         self.answer(status, batch_body(outcomes, duplicates))
 
     def _read(self) -> list[Accepted | Rejected]:
-        reader = self._ingest.reader
+        reader = self.ingest.reader
         content_type = self.header("Content-Type") or ""
         is_ndjson = content_type.partition(";")[0].strip().lower() in _NDJSON
         read = reader.ndjson if is_ndjson else reader.batch
         try:
-            return read(self._body(), self._receipt())
+            return read(self._body(), self.receipt())
         except BodyError as error:
             raise ApiError(error.code, error.message) from error
+
+
+def origin_refused(decision: CorsDecision) -> ApiError:
+    """The 403 for a page whose origin is refused."""
+    message = f"the origin may not send events here: {decision.reason}"
+    return ApiError("origin_not_allowed", message)
 
 
 def _refused(refusal: Refusal, may_deliver: Sequence[Accepted] = ()) -> ApiError:

@@ -8,12 +8,17 @@ from typing import Any
 from voluptuous import ALLOW_EXTRA, Invalid, MultipleInvalid, Required, Schema
 from voluptuous.error import RequiredFieldInvalid
 
+from validation.clock_skew import correction
 from validation.problems import Problem, kind_of
 from validation.timestamps import event_time
 
 MAX_EVENT_TYPE_CHARS = 128
 MAX_EVENT_ID_CHARS = 128
 MAX_ID_CHARS = 256
+
+# What the server says of a time that it has corrected: nobody else's are kept.
+CORRECTION_FIELDS = ("original_timestamp", "clock_correction_ms")
+_ABOUT_CLOCKS = frozenset(("sent_at", *CORRECTION_FIELDS))
 
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
@@ -25,6 +30,7 @@ class EventSchema:
     """Checks events by `rules`; `now` gives the time in Unix seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self._optional: dict[str, Callable[[Any], object]] = {
             "event_id": _event_id,
             "user_id": _identifier,
@@ -38,12 +44,26 @@ class EventSchema:
     def check(self, event: dict[str, object]) -> dict[str, object]:
         """The event with its fields in their final form; an absent one is None or missing.
 
-        Raises BrokenRules with every problem.
+        What only the server may say of a corrected time is in it if there is a correction, and
+        not otherwise. Raises BrokenRules with every problem.
         """
+        if not event.keys().isdisjoint(_ABOUT_CLOCKS):
+            event = self._corrected(event)
         try:
             return self._check_quickly(event)
         except Invalid:
             return self._check_fully(event)
+
+    def _corrected(self, event: dict[str, object]) -> dict[str, object]:
+        rest = {name: value for name, value in event.items() if name not in CORRECTION_FIELDS}
+        sent_at = event.get("sent_at")
+        if sent_at is None or sent_at == "":
+            rest.pop("sent_at", None)
+        found = correction(event.get("timestamp"), sent_at, self._now())
+        if found is None:
+            return rest
+        told = zip(CORRECTION_FIELDS, (found.original, found.added_ms), strict=True)
+        return {**rest, "timestamp": found.corrected, **dict(told)}
 
     # The schema's own functions one by one, at half of what the schema costs: what none of them
     # refuses, it accepts. It alone decides about everything else.

@@ -13,6 +13,7 @@ import orjson
 from validation.events import BrokenRules, EventSchema
 from validation.json_text import BOM, MAX_DEPTH, Flaw, NotJsonError, flaws, parse
 from validation.problems import Problem, kind_of
+from validation.query import QueryError, event_in_query
 
 # From the first character of a line that is not blank to the line's end.
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")
@@ -107,6 +108,14 @@ class EventReader:
                 break
         self._check_count(len(lines))
         return [self._text(line, receipt) for line in lines]
+
+    def query(self, query: str, receipt: Receipt) -> Accepted | Rejected:
+        """Read the event that the query of a URL describes."""
+        try:
+            parsed = event_in_query(query)
+        except QueryError as error:
+            return Rejected("invalid_query", str(error))
+        return self._event(parsed.value, receipt, parsed.is_exact)
 
     def _check_count(self, events: int) -> None:
         if events == 0:

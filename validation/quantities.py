@@ -61,6 +61,8 @@ _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 _REGION = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 _KEY_NAME = r"[A-Za-z0-9=-][A-Za-z0-9._=-]*"
 _KEY_PREFIX = re.compile(rf"{_KEY_NAME}(?:/{_KEY_NAME})*")
+_PATH_PREFIX = re.compile(r"(?=.{2,64}$)(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
+_TAKEN_NAMES = ("api", "health", "ready", "selftest")
 # The prefix is part of a segment's file name (storage/FORMAT.md), which has 255 bytes in all.
 MAX_KEY_PREFIX_CHARS = 180
 
@@ -253,6 +255,16 @@ def key_prefix(text: str) -> str:
         raise ValueError(
             "must be names of A-Z a-z 0-9 . _ = - with single slashes between them, none of which "
             "begins with . or _ (Athena and Spark skip those)"
+        )
+    return text
+
+
+def path_prefix(text: str) -> str:
+    """What the paths of URLs begin with: names, with a slash before each."""
+    if _PATH_PREFIX.fullmatch(text) is None or text.split("/")[1] in _TAKEN_NAMES:
+        raise ValueError(
+            "must list paths as in /a or /static/x: of A-Z a-z 0-9 . _ -, up to 64 characters, "
+            "not under /api, /health, /ready or /selftest"
         )
     return text
 

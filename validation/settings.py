@@ -41,6 +41,7 @@ class Settings:
     port: int
     cors_allowed_origins: tuple[str, ...]
     cors_debug: bool
+    ingest_aliases: tuple[str, ...]
     trusted_proxies: tuple[q.Network, ...]
     drain_timeout_s: float
     ack: str

@@ -51,12 +51,17 @@ def event_time(text: str, now: float) -> str:
     ValueError, with a message for the client, if it is something else or out of range.
     """
     is_final = _is_in_final_form(text)
-    moment = _existing(text) if is_final else _moment(text)
+    moment = parse_time(text)
     if moment < _EARLIEST:
         raise ValueError("must not be before 2000-01-01")
     if moment.timestamp() > now + _AHEAD_S:
         raise ValueError("must not be more than 24 hours from now")
     return text if is_final else utc_text(moment.astimezone(UTC))
+
+
+def parse_time(text: str) -> datetime:
+    """A moment, read from RFC 3339 with a zone; ValueError, for the client, if it is not that."""
+    return _existing(text) if _is_in_final_form(text) else _moment(text)
 
 
 # What JavaScript's toISOString() gives; fromisoformat() reads it, once its shape is sure.

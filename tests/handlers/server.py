@@ -10,6 +10,7 @@ import orjson
 
 from handlers.activity import Activity
 from handlers.app import CollectorApplication, make_app
+from handlers.assets import WebFiles
 from handlers.body import BodyBudget
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
@@ -17,6 +18,7 @@ from handlers.ingest import Ingest
 from storage.accounts import Accounts
 from storage.dedup import Durable
 from storage.refusals import Refusal
+from tests.support.server_process import ROOT
 from validation.ingest import EventReader
 
 NOW = 1_795_455_000.0
@@ -68,6 +70,7 @@ def make_site(
     origins: Sequence[str] = ("*",),
     trusted: Sequence[str] = (),
     monotonic: Callable[[], float] = time.monotonic,
+    aliases: Sequence[str] = (),
 ) -> Site:
     sink = RememberingSink()
     activity = Activity(monotonic)
@@ -86,5 +89,7 @@ def make_site(
         cors_policy=CorsPolicy.from_origins(origins),
         cors_debug=False,
         addresses=AddressResolver([ip_network(each) for each in trusted]),
+        web=WebFiles.read(ROOT / "web"),
+        aliases=aliases,
     )
     return Site(app, sink, activity, budget)

@@ -50,6 +50,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         port=8080,
         cors_allowed_origins=("*",),
         cors_debug=False,
+        ingest_aliases=(),
         trusted_proxies=tuple(map(ip_network, private)),
         drain_timeout_s=20.0,
         ack="journal",

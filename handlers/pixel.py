@@ -1,0 +1,68 @@
+"""Events in by an image: for mail, and pages without JavaScript."""
+
+import re
+
+from handlers.cors import CorsDecision
+from handlers.errors import ApiError
+from handlers.ingest import IngestHandler, origin_refused
+
+# The smallest file that every program shows, as nothing: GIF89a, one transparent pixel.
+GIF = (
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff"
+    b"!\xf9\x04\x01\x00\x00\x00\x00"
+    b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+)
+
+_MAX_REASON_CHARS = 300
+_EXPOSED = "X-Request-Id, Retry-After, X-Event-Id, X-Event-Duplicate, X-Event-Error"
+# Programs that are no browser have schemes of their own, and no page to answer for.
+_WEB_ORIGIN = re.compile(r"https?://[^/?#\s]+", re.I)
+
+
+class PixelHandler(IngestHandler):
+    """`/api/v1/pixel.gif`: one event in the query.
+
+    A rejected event gets the GIF too, with the reason in a header. One that is refused for now
+    gets none, so that the page's `onerror` knows that it has to be sent again.
+    """
+
+    event_method = "GET"
+
+    async def get(self) -> None:
+        """Store the event in the query."""
+        origin = self._origin()
+        if not origin.allowed:
+            raise origin_refused(origin)
+        stored = await self.store_one(self.ingest.reader.query(self.request.query, self.receipt()))
+        self.set_header("X-Event-Id", stored.event_id)
+        if stored.is_duplicate:
+            self.set_header("X-Event-Duplicate", "true")
+        self._send_gif(200)
+
+    def _origin(self) -> CorsDecision:
+        """An image has no Origin as a rule; where it comes from is in its Referer."""
+        referer = _WEB_ORIGIN.match(self.header("Referer") or "")
+        if self.header("Origin") is not None or referer is None:
+            return self.cors
+        return self.cors_policy.decide(referer[0])
+
+    def answer_error(self, problem: ApiError) -> None:
+        """Answer with the GIF if nothing would change by sending the event again."""
+        if self.request.method != self.event_method or problem.kind.may_retry:
+            super().answer_error(problem)
+            return
+        self.set_header("X-Event-Error", _header_text(f"{problem.kind.code}: {problem.message}"))
+        self._send_gif(problem.status_code)
+
+    def _send_gif(self, status: int) -> None:
+        self.set_header("Content-Type", "image/gif")
+        self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
+        if self.cors.origin is not None:
+            self.set_header("Access-Control-Expose-Headers", _EXPOSED)
+        self.send(status, GIF)
+
+
+def _header_text(text: str) -> str:
+    """A message as a header's value: printable ASCII, and short."""
+    visible = "".join(c if c.isprintable() else " " for c in text)
+    return visible.encode("ascii", "backslashreplace").decode("ascii")[:_MAX_REASON_CHARS]

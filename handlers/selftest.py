@@ -1,0 +1,202 @@
+"""The self-test: what the server saw of each way in which a page can send.
+
+Its requests go the way of all others, to the same paths, with `selftest=` in the query: the run,
+the row and the sender's clock in Unix milliseconds, with dots between. They are read, judged and
+answered as events are, and not stored.
+"""
+
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+from handlers.activity import Activity
+from handlers.assets import PublicHandler
+from handlers.errors import ApiError
+from handlers.ingest import BatchHandler, EventHandler, EventSink, Ingest, IngestHandler
+from handlers.pixel import PixelHandler
+from storage.refusals import Refusal
+
+PARAMETER = "selftest"
+
+# Bounds on memory: the oldest run makes room.
+_MAX_RUNS = 64
+_MAX_ROWS = 64
+_MAX_SHOWN_CHARS = 300
+
+_RUN = re.compile(r"[0-9a-f]{32}")
+_MARK = re.compile(r"([0-9a-f]{32})\.([a-z0-9-]{1,32})\.([0-9]{1,15})")
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestLog:
+    """What was seen of the last runs; who knows a run's random id may read it."""
+
+    _runs: OrderedDict[str, dict[str, dict[str, object]]] = field(default_factory=OrderedDict)
+
+    def add(self, run: str, row: str, seen: dict[str, object]) -> None:
+        """Remember what was seen of a row; what comes later adds to it."""
+        rows = self._runs.setdefault(run, {})
+        self._runs.move_to_end(run)
+        if row in rows or len(rows) < _MAX_ROWS:
+            rows[row] = {**rows.get(row, {}), **seen}
+        if len(self._runs) > _MAX_RUNS:
+            self._runs.popitem(last=False)
+
+    def rows(self, run: str) -> dict[str, dict[str, object]]:
+        """What was seen of a run, by row."""
+        return self._runs.get(run, {})
+
+
+@dataclass
+class _NotCounted:
+    arrived: int = 0
+    rejected: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    duplicates: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _DrySink:
+    """Refuses what the real one would refuse now, and stores nothing."""
+
+    real: EventSink
+
+    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> _Nothing:
+        refusal = self.real.refusal()
+        if refusal is not None:
+            raise refusal
+        return _Nothing()
+
+    def refusal(self) -> Refusal | None:
+        return self.real.refusal()
+
+
+def dry(ingest: Ingest) -> Ingest:
+    """The same rules and limits, with nothing stored and nothing counted."""
+    return Ingest(
+        ingest.reader,
+        _DrySink(ingest.sink),
+        _NotCounted(),
+        ingest.max_body_bytes,
+        ingest.received_at,
+        budget=ingest.budget,
+    )
+
+
+class SelfTestHandler(IngestHandler):
+    """Remembers what it saw; says in every answer that nothing was stored."""
+
+    def initialize(  # type: ignore[override]
+        self, activity: Activity, ingest: Ingest, sightings: SelfTestLog
+    ) -> None:
+        """Take the dependencies."""
+        super().initialize(activity, ingest)
+        self._sightings = sightings
+        self._arrived_ms = time.time() * 1000
+
+    def answer(self, status: int, body: dict[str, object]) -> None:
+        """Answer as to an event, truthfully."""
+        message = {"message": "self-test: nothing was stored"} if status < 400 else {}
+        super().answer(status, {**body, **message})
+
+    def send(self, status: int, body: bytes) -> None:
+        """Say it in a header, too: the pixel has no other place."""
+        self.set_header("X-Self-Test", "nothing was stored")
+        super().send(status, body)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Remember why."""
+        _, error, _ = kwargs.get("exc_info", (None, None, None))
+        if isinstance(error, ApiError):
+            self._error = f"{error.kind.code}: {error.message}"[:_MAX_SHOWN_CHARS]
+        super().write_error(status_code, **kwargs)
+
+    _error: str | None = None
+
+    def on_finish(self) -> None:
+        """Remember what was seen."""
+        mark = _MARK.fullmatch("".join(parse_qs(self.request.query).get(PARAMETER, [])[:1]))
+        if mark is not None:
+            run, row, sent_ms = mark.groups()
+            if self.request.method == "OPTIONS":
+                self._sightings.add(run, row, {"preflight": self._preflight()})
+            else:
+                self._sightings.add(run, row, self._seen(int(sent_ms)))
+        super().on_finish()
+
+    def _preflight(self) -> dict[str, object]:
+        return {
+            "status": self.get_status(),
+            "headers": self._shown("Access-Control-Request-Headers"),
+        }
+
+    def _seen(self, sent_ms: int) -> dict[str, object]:
+        peer = self.request.remote_ip or ""
+        return {
+            "status": self.get_status(),
+            "error": self._error,
+            "method": self.request.method,
+            "path": self.request.path,
+            "origin": self._shown("Origin"),
+            "origin_allowed": self.cors.allowed,
+            "origin_rule": self.cors.reason,
+            "address": self.client_address,
+            "peer": peer,
+            "peer_trusted": self.settings["addresses"].trusts(peer),
+            "forwarded_for": self._shown("X-Forwarded-For"),
+            "content_type": self._shown("Content-Type"),
+            "content_encoding": self._shown("Content-Encoding"),
+            "authorization": self.header("Authorization") is not None,
+            "bytes": self.received_bytes,
+            "skew_ms": round(self._arrived_ms - sent_ms),
+        }
+
+    def _shown(self, name: str) -> str | None:
+        value = self.header(name)
+        return None if value is None else value[:_MAX_SHOWN_CHARS]
+
+
+class SelfTestEventHandler(SelfTestHandler, EventHandler):
+    """One event."""
+
+
+class SelfTestBatchHandler(SelfTestHandler, BatchHandler):
+    """A batch."""
+
+
+class SelfTestPixelHandler(SelfTestHandler, PixelHandler):
+    """The image."""
+
+
+SELF_TESTS: dict[type[Any], type[SelfTestHandler]] = {
+    EventHandler: SelfTestEventHandler,
+    BatchHandler: SelfTestBatchHandler,
+    PixelHandler: SelfTestPixelHandler,
+}
+
+
+class ReportHandler(PublicHandler):
+    """`/selftest/report`: what was seen of a run."""
+
+    def initialize(  # type: ignore[override]
+        self, activity: Activity, sightings: SelfTestLog, facts: dict[str, object]
+    ) -> None:
+        """Take the dependencies; `facts` are what the page says of the server."""
+        super().initialize(activity)
+        self._sightings = sightings
+        self._facts = facts
+
+    def get(self) -> None:
+        """Tell what was seen of the run in the query."""
+        run = self.get_query_argument("run", "")
+        if _RUN.fullmatch(run) is None:
+            raise ApiError("bad_request", "run must be 32 hexadecimal digits")
+        self.answer(200, {**self._facts, "rows": self._sightings.rows(run)})

@@ -1,0 +1,90 @@
+"""An event out of the query of a URL."""
+
+from base64 import urlsafe_b64decode
+from urllib.parse import parse_qsl
+
+from validation.json_text import Flaw, NotJsonError, Parsed, parse
+from validation.problems import shown
+
+_WHOLE_EVENT = "data"
+_PROPERTY = "p."
+
+_TO_BASE64URL = str.maketrans("+/", "-_")
+
+# Far more than a URL that proxies let through can hold.
+_MAX_PARAMETERS = 1000
+
+
+class QueryError(ValueError):
+    """The query cannot be read as an event; the message is for the client."""
+
+
+def event_in_query(query: str) -> Parsed:
+    """The event that a query describes, not checked yet.
+
+    A parameter is a field, `p.<name>` a property, both text; `data` is a whole event, to which
+    the others add, as JSON in base64url (RFC 4648, section 5) or base64. Raises QueryError, also
+    if a name comes twice.
+    """
+    given = _parameters(query)
+    whole = given.pop(_WHOLE_EVENT, None)
+    parsed = Parsed({}, is_exact=True) if whole is None else _decoded(whole)
+    event = parsed.value
+    if not isinstance(event, dict):
+        if isinstance(event, Flaw):
+            return parsed
+        raise QueryError(f"{_WHOLE_EVENT} must hold a JSON object")
+    for name, text in given.items():
+        _add(event, name, text)
+    return parsed
+
+
+def _parameters(query: str) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS
+        )
+    except UnicodeDecodeError:
+        raise QueryError("the query must be UTF-8, percent-encoded") from None
+    except ValueError:
+        raise QueryError(f"the query has more than {_MAX_PARAMETERS} parameters") from None
+    given: dict[str, str] = {}
+    for name, text in pairs:
+        if name in given:
+            raise QueryError(f"the parameter {shown(name)} is there twice")
+        given[name] = text
+    return given
+
+
+def _decoded(text: str) -> Parsed:
+    try:
+        packed = urlsafe_b64decode(_padded(text))
+    except ValueError:
+        message = f"{_WHOLE_EVENT} must be base64url (RFC 4648, section 5)"
+        raise QueryError(message) from None
+    try:
+        return parse(packed)
+    except NotJsonError as error:
+        raise QueryError(f"{_WHOLE_EVENT} is {error}") from None
+
+
+def _padded(text: str) -> bytes:
+    """The text with its padding; ValueError if it has a character that does not belong."""
+    bare = text.rstrip("=").translate(_TO_BASE64URL)
+    if not bare.isascii() or not bare.replace("-", "").replace("_", "").isalnum():
+        raise ValueError
+    return f"{bare}{'=' * (-len(bare) % 4)}".encode("ascii")
+
+
+def _add(event: dict[str, object], name: str, text: str) -> None:
+    target = event
+    if name.startswith(_PROPERTY):
+        properties = event.setdefault("properties", {})
+        if not isinstance(properties, dict):
+            raise QueryError(f"{shown(name)} cannot be added: the properties are not an object")
+        target, field = properties, name.removeprefix(_PROPERTY)
+    else:
+        field = name
+    if field in target:
+        raise QueryError(f"{shown(name)} is both a parameter and in {_WHOLE_EVENT}")
+    target[field] = text

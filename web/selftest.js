@@ -1,0 +1,280 @@
+// Sends to the collector in each way that a page can, and shows what the collector saw of it.
+// It runs on /selftest, and on any page that loads it, which is then the origin that is tested.
+(() => {
+  const script = document.currentScript;
+  const base = script.src.replace(/\/selftest\.js.*$/, "");
+  const run = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0")
+  ).join("");
+  const ANSWER_WITHIN_MS = 10000;
+  const REPORT_WITHIN_MS = 6000;
+  const BIG_EVENTS = 12;
+  const BIG_EVENT_CHARS = 130000;
+
+  const EVENT = JSON.stringify({ event_type: "selftest" });
+  const ONE = "/api/v1/events";
+  const BATCH = "/api/v1/events/batch";
+  const PIXEL = "/api/v1/pixel.gif";
+
+  const marked = (path, row, more = "") =>
+    `${base}${path}?selftest=${run}.${row}.${Date.now()}${more}`;
+
+  // Each resolves to what the page got to see: a status, or null where it sees nothing.
+  const post = async (row, path, body, options = {}) => {
+    const abort = AbortSignal.timeout(ANSWER_WITHIN_MS);
+    const given = { method: "POST", body, credentials: "omit", signal: abort, ...options };
+    return (await fetch(marked(path, row), given)).status;
+  };
+  const sendBeacon = async (row, path, body) => {
+    if (!navigator.sendBeacon(marked(path, row), body)) throw new Error("the browser refused it");
+    return null;
+  };
+  const loadPixel = (row) =>
+    new Promise((resolve, reject) => {
+      const image = new Image();
+      image.onload = () => resolve(null);
+      image.onerror = () => reject(new Error("the image did not load"));
+      image.src = marked(PIXEL, row, "&event_type=selftest");
+    });
+  const gzipped = (text) =>
+    new Response(new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
+  const bigBatch = () =>
+    JSON.stringify(
+      Array(BIG_EVENTS).fill({ event_type: "selftest", properties: { x: "x".repeat(BIG_EVENT_CHARS) } })
+    );
+
+  const ROWS = [
+    ["post", "POST, simple", (row) => post(row, ONE, EVENT)],
+    [
+      "authorized",
+      "POST with Authorization, preflighted",
+      (row) =>
+        post(row, ONE, EVENT, {
+          headers: { "Content-Type": "application/json", Authorization: "Bearer selftest" },
+        }),
+    ],
+    ["beacon", "sendBeacon of a string", (row) => sendBeacon(row, ONE, EVENT)],
+    [
+      "blob",
+      "sendBeacon of a JSON Blob, preflighted",
+      (row) => sendBeacon(row, ONE, new Blob([EVENT], { type: "application/json" })),
+    ],
+    ["keepalive", "fetch with keepalive", (row) => post(row, BATCH, `[${EVENT}]`, { keepalive: true })],
+    ["pixel", "Image", loadPixel],
+    [
+      "gzip",
+      "POST of a gzip body, preflighted",
+      async (row) =>
+        post(row, ONE, await gzipped(EVENT), { headers: { "Content-Encoding": "gzip" } }),
+    ],
+    ["big", "POST of 1.5 MB", (row) => post(row, BATCH, bigBatch())],
+  ];
+  const aliasRow = (alias, index) => [
+    `alias-${index}`,
+    `sendBeacon under ${alias}`,
+    (row) => sendBeacon(row, `${alias}/b`, `[${EVENT}]`),
+  ];
+
+  const readReport = async () => {
+    const response = await fetch(`${base}/selftest/report?run=${run}`, { credentials: "omit" });
+    if (!response.ok) throw new Error(`the report answered ${response.status}`);
+    return response.json();
+  };
+
+  const attempt = async ([row, title, send]) => {
+    try {
+      return { row, title, got: await send(row) };
+    } catch (error) {
+      return { row, title, failure: String(error.message || error) };
+    }
+  };
+
+  const completeReport = async (rows) => {
+    const until = Date.now() + REPORT_WITHIN_MS;
+    for (;;) {
+      const report = await readReport();
+      if (rows.every(([row]) => report.rows[row]) || Date.now() > until) return report;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+  };
+
+  // What is wrong with a row and what to change; null if nothing is.
+  const advice = (result, seen) => {
+    if (!seen) {
+      const origin = `connect-src and img-src ${new URL(base).origin}`;
+      return (
+        `Nothing arrived (${result.failure || "the browser tells no reason"}). Is there a blocker? ` +
+        `Then try INGEST_ALIASES. Does the page have a Content-Security-Policy? It needs ${origin}. ` +
+        "Otherwise a proxy kept it: look into its log for the time of this test."
+      );
+    }
+    if (!seen.status)
+      return "Only the preflight arrived. Its answer was not what the browser needs: does a proxy remove CORS headers?";
+    if (!seen.origin_allowed || /^origin_not_allowed/.test(seen.error || ""))
+      return `Add ${location.origin} to CORS_ALLOWED_ORIGINS.`;
+    if (seen.status !== 200) return `The server answered ${seen.status}: ${seen.error}.`;
+    if (result.row === "authorized" && !seen.authorization)
+      return "The Authorization header was lost on the way: let the proxy pass it on.";
+    if (result.row === "gzip" && seen.content_encoding !== "gzip")
+      return "The Content-Encoding was lost on the way: let the proxy pass it on.";
+    if (result.failure)
+      return `It arrived, but the page could not read the answer (${result.failure}): does a proxy remove or double CORS headers?`;
+    return null;
+  };
+
+  const isPrivate = (address) =>
+    /^(10\.|127\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|0\.|::1$|f[cd]|fe80)/.test(address);
+
+  const addressAdvice = (seen) => {
+    if (!isPrivate(seen.address) || isPrivate(new URL(base).hostname) || /localhost$/.test(new URL(base).hostname))
+      return null;
+    if (!seen.forwarded_for)
+      return "This is a private address: your proxy must set X-Forwarded-For.";
+    return `X-Forwarded-For from ${seen.peer} is not believed: add it to TRUSTED_PROXIES.`;
+  };
+  const skewAdvice = (seen) =>
+    Math.abs(seen.skew_ms) > 2000
+      ? "This computer's clock or the server's is wrong; events of beacon.js are corrected."
+      : null;
+
+  // --- What is shown. Everything is text: nothing that came in can become markup.
+
+  const CSS = `
+    :host { display: block; color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif;
+      --ok: light-dark(#13692f, #6fd08c); --bad: light-dark(#a4161a, #ff8f8a);
+      --line: light-dark(#d5d8dc, #43474d); --soft: light-dark(#f5f6f7, #1d1f22); }
+    main { max-width: 46rem; margin: 0 auto; padding: 1rem; color: light-dark(#16181b, #e8eaed);
+      background: light-dark(#fff, #131416); overflow-wrap: anywhere; }
+    h1 { font-size: 1.4rem; margin: 0 0 .25rem; } h2 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; }
+    p { margin: .25rem 0; }
+    details { border: 1px solid var(--line); border-radius: .5rem; margin: .5rem 0; }
+    summary { padding: .5rem .75rem; cursor: pointer; }
+    .ok::before { content: "\\2713\\00a0"; color: var(--ok); font-weight: 700; }
+    .bad::before { content: "\\2717\\00a0"; color: var(--bad); font-weight: 700; }
+    .advice { color: var(--bad); padding: 0 .75rem .5rem; }
+    dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .15rem 1rem;
+      margin: 0; padding: .25rem .75rem .75rem; font-size: .9rem; }
+    dt { opacity: .75; } dd { margin: 0; }
+    pre { background: var(--soft); border: 1px solid var(--line); border-radius: .5rem;
+      padding: .75rem; white-space: pre-wrap; font-size: .85rem; margin: .5rem 0; }
+  `;
+
+  const element = (tag, text, className) => {
+    const made = document.createElement(tag);
+    if (text !== undefined) made.textContent = text;
+    if (className) made.className = className;
+    return made;
+  };
+
+  const facts = (pairs) => {
+    const list = element("dl");
+    for (const [name, value] of pairs)
+      if (value !== null && value !== undefined && value !== "")
+        list.append(element("dt", name), element("dd", String(value)));
+    return list;
+  };
+
+  const section = (title, isGood, pairs, problem) => {
+    const box = element("details");
+    box.open = !isGood;
+    box.append(element("summary", title, isGood ? "ok" : "bad"));
+    if (problem) box.append(element("p", problem, "advice"));
+    box.append(facts(pairs));
+    return box;
+  };
+
+  const rowSection = (result, seen) => {
+    const problem = advice(result, seen);
+    const at = seen || {};
+    const preflight = at.preflight && `${at.preflight.status}, asked for ${at.preflight.headers || "no headers"}`;
+    return section(result.title, problem === null, [
+      ["page saw", result.failure || (result.got ? `status ${result.got}` : "nothing, as always")],
+      ["server answered", at.status && [at.status, at.error].filter(Boolean).join(" ")],
+      ["request", at.method && `${at.method} ${at.path}`],
+      ["preflight", preflight],
+      ["origin", at.origin || (at.status && "none sent")],
+      ["rule", at.origin_rule],
+      ["Content-Type", at.content_type],
+      ["Content-Encoding", at.content_encoding],
+      ["bytes", at.status && at.bytes],
+    ], problem);
+  };
+
+  const serverSections = (seen) => {
+    const problem = addressAdvice(seen);
+    const late = skewAdvice(seen);
+    return [
+      section("Address", problem === null, [
+        ["your address", seen.address],
+        ["came from", `${seen.peer}, ${seen.peer_trusted ? "a trusted proxy" : "not a trusted proxy"}`],
+        ["X-Forwarded-For", seen.forwarded_for || "none"],
+      ], problem),
+      section("Clock", late === null, [
+        ["receipt − sending", `${seen.skew_ms} ms (clocks and way together)`],
+      ], late),
+    ];
+  };
+
+  const snippets = (report) => {
+    const src = `${base}/beacon.${report.script.hash}.js`;
+    const load = `document.head.append(Object.assign(document.createElement("script"), {src: "${base}/selftest.js"}))`;
+    return [
+      element("h2", "Your tag"),
+      element("pre", `<script async src="${base}/beacon.js"></script>`),
+      element("p", "Or for ever this version, checked by the browser:"),
+      element("pre", `<script async src="${src}" integrity="${report.script.integrity}" crossorigin></script>`),
+      element("h2", "Test another of your sites"),
+      element("p", "Open it and put this into the console of its developer tools:"),
+      element("pre", load),
+    ];
+  };
+
+  const place = () => {
+    const host = document.createElement("div");
+    host.id = "collector-selftest";
+    document.body.append(host);
+    const root = host.attachShadow({ mode: "open" });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(CSS);
+    root.adoptedStyleSheets = [sheet];
+    const main = element("main");
+    root.append(main);
+    return main;
+  };
+
+  const show = (main, results, report) => {
+    const sections = results.map((result) => rowSection(result, report.rows[result.row]));
+    const seen = report.rows.post || Object.values(report.rows).find((row) => row.status);
+    const about = seen && seen.status ? serverSections(seen) : [];
+    const bad = [...sections, ...about].filter((box) => box.open).length;
+    main.dataset.bad = bad;
+    main.replaceChildren(
+      element("h1", bad ? `${bad} of ${sections.length + about.length} need attention` : "Everything arrives"),
+      element("p", `From ${location.origin} to ${base}. Nothing of this was stored.`),
+      element("h2", "Ways to send"),
+      ...sections,
+      ...(about.length ? [element("h2", "What the server makes of you"), ...about] : []),
+      ...snippets(report)
+    );
+  };
+
+  const go = async () => {
+    const main = place();
+    main.append(element("h1", "Testing …"), element("p", `From ${location.origin} to ${base}.`));
+    try {
+      const { aliases } = await readReport();
+      const rows = [...ROWS, ...aliases.map(aliasRow)];
+      const results = await Promise.all(rows.map(attempt));
+      show(main, results, await completeReport(rows));
+    } catch (error) {
+      main.dataset.bad = "all";
+      main.replaceChildren(
+        element("h1", "The collector cannot be reached"),
+        element("p", `${base}/selftest/report: ${error.message}. Look into the browser's console: it names a policy, a certificate or an address that is wrong.`)
+      );
+    }
+  };
+
+  if (document.body) go();
+  else addEventListener("DOMContentLoaded", go);
+})();
