@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,13 @@ settings.load_profile("default")
 def no_loop_of_nobody() -> None:
     """Without a loop of the thread, asyncio would make one for Tornado that nobody closes."""
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts_as_in_a_terminal() -> None:
+    """A shell starts what runs in its background deaf to SIGINT, and so is what that starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,124 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from validation.clock_skew import TOLERATED_SKEW_S, correction
+from validation.events import BrokenRules, EventSchema
+
+NOW = 1_795_455_000.0  # 2026-11-23T17:30:00Z
+
+
+def checked(**fields: object) -> dict[str, object]:
+    return EventSchema(lambda: NOW).check({"event_type": "c", **fields})
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "corrected", "added_ms"),
+    [
+        ("2026-11-23T16:30:00.000Z", "2026-11-23T17:29:50.000Z", 3_600_000),
+        ("2026-11-23T18:30:00.000Z", "2026-11-23T15:29:50.000Z", -3_600_000),
+        ("2026-11-23T19:30:00+01:00", "2026-11-23T15:29:50.000Z", -3_600_000),
+        ("2026-11-23T17:29:57.9995Z", "2026-11-23T16:29:52.000Z", 2_000),
+    ],
+)
+def test_a_wrong_clock_is_put_right(sent_at: str, corrected: str, added_ms: int) -> None:
+    created = {3_600_000: "16:29:50", -3_600_000: "16:29:50"}.get(added_ms, "16:29:50")
+    event = checked(timestamp=f"2026-11-23T{created}Z", sent_at=sent_at)
+    assert corrected == event["timestamp"]
+    assert "2026-11-23T16:29:50.000Z" == event["original_timestamp"]
+    assert added_ms == event["clock_correction_ms"]
+    assert sent_at == event["sent_at"]
+
+
+@pytest.mark.parametrize("late_s", [-TOLERATED_SKEW_S, -1, 0, 1, TOLERATED_SKEW_S])
+def test_a_little_may_be_the_network_and_changes_nothing(late_s: float) -> None:
+    sent_at = datetime.fromtimestamp(NOW - late_s, UTC).isoformat()
+    event = checked(timestamp="2026-11-23T17:00:00Z", sent_at=sent_at)
+    assert "2026-11-23T17:00:00.000Z" == event["timestamp"]
+    assert "original_timestamp" not in event
+    assert "clock_correction_ms" not in event
+
+
+@pytest.mark.parametrize("late_s", [-2.001, 2.001])
+def test_a_little_more_is_the_clock(late_s: float) -> None:
+    sent_at = datetime.fromtimestamp(NOW - late_s, UTC).isoformat()
+    event = checked(timestamp="2026-11-23T17:00:00Z", sent_at=sent_at)
+    assert abs(late_s * 1000 - float(str(event["clock_correction_ms"]))) <= 1
+
+
+def test_a_clock_of_another_century_is_put_right_before_the_limits_are_checked() -> None:
+    event = checked(timestamp="1970-01-01T00:00:30Z", sent_at="1970-01-01T00:01:00Z")
+    assert "2026-11-23T17:29:30.000Z" == event["timestamp"]
+    event = checked(timestamp="2030-01-01T00:00:00Z", sent_at="2030-01-01T00:00:01Z")
+    assert "2026-11-23T17:29:59.000Z" == event["timestamp"]
+
+
+def test_the_limits_hold_for_the_corrected_time() -> None:
+    with pytest.raises(BrokenRules, match="24 hours"):
+        checked(timestamp="2026-11-23T17:30:00Z", sent_at="2026-11-21T17:30:00Z")
+
+
+@pytest.mark.parametrize(
+    "sent_at", ["yesterday", 1_795_455_000, True, [], {}, "2026-11-23T17:30:00"]
+)
+def test_a_time_of_sending_that_cannot_be_read_is_kept_and_corrects_nothing(
+    sent_at: object,
+) -> None:
+    event = checked(timestamp="2026-11-23T12:00:00Z", sent_at=sent_at)
+    assert ("2026-11-23T12:00:00.000Z", sent_at) == (event["timestamp"], event["sent_at"])
+    assert "original_timestamp" not in event
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_an_empty_time_of_sending_counts_as_absent(nothing: object) -> None:
+    assert "sent_at" not in checked(sent_at=nothing)
+
+
+def test_without_a_timestamp_there_is_nothing_to_correct() -> None:
+    event = checked(sent_at="2020-01-01T00:00:00Z")
+    assert {"event_type": "c", "sent_at": "2020-01-01T00:00:00Z"} == event
+
+
+def test_a_bad_timestamp_stays_bad() -> None:
+    with pytest.raises(BrokenRules, match="RFC 3339"):
+        checked(timestamp="noon", sent_at="2020-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_what_no_calendar_holds_is_not_corrected(moment: str) -> None:
+    with pytest.raises(BrokenRules):
+        checked(
+            timestamp=moment,
+            sent_at="9999-12-31T23:59:59Z" if moment < "1" else moment[:1] + "001-01-01T00:00:00Z",
+        )
+
+
+def test_nobody_else_says_what_was_corrected() -> None:
+    given_by_client = {"original_timestamp": "x", "clock_correction_ms": 7}
+    assert {"event_type": "c"} == checked(**given_by_client)
+    event = checked(
+        timestamp="2026-11-23T16:00:00Z", sent_at="2026-11-23T16:30:00Z", **given_by_client
+    )
+    assert ("2026-11-23T16:00:00.000Z", 3_600_000) == (
+        event["original_timestamp"],
+        event["clock_correction_ms"],
+    )
+
+
+MOMENTS = st.datetimes(datetime(2001, 1, 1), datetime(2098, 1, 1), timezones=st.just(UTC))
+
+
+@given(created=MOMENTS, ahead_s=st.integers(-(10**8), 10**8), waited_s=st.integers(0, 86400))
+def test_the_interval_between_event_and_sending_is_kept(
+    created: datetime, ahead_s: int, waited_s: int
+) -> None:
+    sent = datetime.fromtimestamp(NOW + ahead_s, UTC)
+    made = datetime.fromtimestamp(NOW + ahead_s - waited_s, UTC)
+    found = correction(made.isoformat(), sent.isoformat(), NOW)
+    if found is None:
+        assert abs(ahead_s) <= TOLERATED_SKEW_S
+    else:
+        assert NOW - waited_s == datetime.fromisoformat(found.corrected).timestamp()
+        assert -ahead_s * 1000 == found.added_ms
