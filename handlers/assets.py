@@ -119,7 +119,7 @@ class AssetHandler(PublicHandler):
         if self._policy:
             self.set_header("Content-Security-Policy", self._policy)
         if self.check_etag_header():
-            self.send(304, b"")
+            self.send(304, None)
             return
         if is_gzip:
             self.set_header("Content-Encoding", "gzip")

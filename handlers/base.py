@@ -147,7 +147,7 @@ class BaseHandler(RequestHandler):
         """Answer with JSON."""
         self.send(status, orjson.dumps(body) + b"\n")
 
-    def send(self, status: int, body: bytes) -> None:
+    def send(self, status: int, body: bytes | None) -> None:
         """Answer; the last answer of a connection says so."""
         self.set_status(status)
         if self.must_close or self.activity.draining:

@@ -107,7 +107,7 @@ class SelfTestHandler(IngestHandler):
         message = {"message": "self-test: nothing was stored"} if status < 400 else {}
         super().answer(status, {**body, **message})
 
-    def send(self, status: int, body: bytes) -> None:
+    def send(self, status: int, body: bytes | None) -> None:
         """Say it in a header, too: the pixel has no other place."""
         self.set_header("X-Self-Test", "nothing was stored")
         super().send(status, body)

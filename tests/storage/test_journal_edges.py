@@ -5,11 +5,14 @@ import errno
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from storage import journal as journal_module
-from storage.refusals import JournalUnavailable
+from storage.record import RECORD_OVERHEAD_BYTES
+from storage.refusals import JournalFull, JournalUnavailable
+from storage.segment import disk_bytes
 from tests.storage.test_journal import MIB, bench, run, until
 
 
@@ -50,9 +53,11 @@ def test_a_seal_that_fails_refuses_events_until_it_is_repaired(
         async with bench(tmp_path, flush_s=0.01) as b:
             rename = b.disk.rename
             fails = [True]
+            attempts = []
 
             def failing(source: Path, target: Path) -> None:
                 if fails:
+                    attempts.append(target)
                     raise OSError(errno.EIO, os.strerror(errno.EIO))
                 rename(source, target)
 
@@ -61,6 +66,7 @@ def test_a_seal_that_fails_refuses_events_until_it_is_repaired(
             await until(lambda: b.journal.refusal() is not None)
             with pytest.raises(JournalUnavailable, match="Input/output error"):
                 b.journal.append([b"{}"])
+            await until(lambda: len(attempts) >= 3)
             assert [] == b.sealed
             fails.clear()
             await until(lambda: b.journal.refusal() is None)
@@ -101,3 +107,39 @@ def test_a_defect_is_logged_with_its_traceback_and_a_failing_disk_without(
     run(claim())
     (record,) = (each for each in caplog.records if each.levelno == logging.ERROR)
     assert has_traceback is (record.exc_info is not None)
+
+
+def test_the_disk_in_use_is_the_sum_of_what_is_held_and_what_waits(tmp_path: Path) -> None:
+    async def claim() -> None:
+        async with bench(tmp_path, flush_s=60, full=MIB) as b:
+            await b.journal.append([b"x" * 300])
+            held = disk_bytes(b.journal.held_bytes)
+            waiting = 300 + RECORD_OVERHEAD_BYTES
+            b.shipping.disk_bytes = MIB - held - waiting - waiting
+            first, second = b.journal.append([b"x" * 300]), b.journal.append([b"x" * 300])
+            with pytest.raises(JournalFull):
+                b.journal.append([b"x"])
+            await asyncio.gather(first, second)
+
+    run(claim())
+
+
+def test_a_segment_has_one_timer_however_many_commits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def claim() -> None:
+        loop = asyncio.get_running_loop()
+        call_later = loop.call_later
+        delays: list[float] = []
+
+        def counting(delay: float, *rest: Any) -> asyncio.TimerHandle:
+            delays.append(delay)
+            return call_later(delay, *rest)
+
+        monkeypatch.setattr(loop, "call_later", counting)
+        async with bench(tmp_path, flush_s=61) as b:
+            for _ in range(3):
+                await b.journal.append([b"{}"])
+        assert 1 == delays.count(61)
+
+    run(claim())

@@ -139,7 +139,8 @@ def test_verify_checks_the_ids(tool: Tool, server: ServerProcess) -> None:
         server.wait_until_delivered()
     server.stop()
     (path,) = (server.journal / "ids").iterdir()
-    assert 0 == tool("verify", "--journal-dir", "journal").returncode
+    assert 0 == (result := tool("verify", "--journal-dir", "journal")).returncode
+    assert path.name not in result.stdout
     flip(path, 60)
     result = tool("verify", "--journal-dir", "journal")
     assert (1, True) == (result.returncode, f"DAMAGE  journal/ids/{path.name}" in result.stdout)

@@ -1,0 +1,59 @@
+import json
+from collections.abc import Callable
+
+import pytest
+from tornado.httpclient import HTTPResponse
+
+from handlers.pixel import GIF
+from tests.handlers.server import Site, make_site
+from tests.support.server_process import ROOT
+
+Fetch = Callable[..., HTTPResponse]
+
+# What lists of blocked paths look for.
+BLOCKED = ("event", "track", "collect", "pixel", "analytics", "beacon", "log", "stat", "metric")
+
+
+@pytest.fixture
+def site() -> Site:
+    return make_site(aliases=["/a", "/deep/er"])
+
+
+@pytest.mark.parametrize("alias", ["/a", "/deep/er"])
+@pytest.mark.parametrize(
+    ("path", "short"),
+    [("/api/v1/events", "/e"), ("/api/v1/events/batch", "/b"), ("/api/v1/pixel.gif", "/i.gif")],
+)
+def test_events_come_in_under_an_alias(
+    fetch: Fetch, site: Site, alias: str, path: str, short: str
+) -> None:
+    for name in (path, short, f"{short}/"):
+        if "gif" in path:
+            assert GIF == fetch(f"{alias}{name}?event_type=c", "GET").body
+        else:
+            event = {"event_type": "c"}
+            body = json.dumps([event] if "batch" in path else event)
+            assert 200 == fetch(f"{alias}{name}", body=body).code
+    assert 3 == len(site.sink.events)
+
+
+@pytest.mark.parametrize(
+    "path", ["/e", "/b", "/i.gif", "/a", "/a/", "/b/e", "/deep/e", "/a/health"]
+)
+def test_there_is_nothing_else(fetch: Fetch, path: str) -> None:
+    assert 404 == fetch(path, "GET").code
+
+
+def test_short_names_have_no_word_that_is_blocked(site: Site) -> None:
+    long = ("/api/v1", "beacon")
+    under = [path for path in site.app.routes if path.startswith("/a/")]
+    short = [path for path in under if not any(word in path for word in long)]
+    assert 5 == len(short)
+    assert [] == [path for path in short if any(word in path for word in BLOCKED)]
+
+
+def test_the_page_on_beacons_has_every_short_name(site: Site) -> None:
+    page = (ROOT / "docs" / "beacons.md").read_text()
+    for path in ("/a/e", "/a/b", "/a/i.gif", "/a/s.js", "/a/api/v1/events", "/a/beacon.js"):
+        assert path in site.app.routes
+        assert f"`{path}`" in page

@@ -1,0 +1,146 @@
+import base64
+import gzip
+import hashlib
+import re
+from collections.abc import Callable
+
+import pytest
+from tornado.httpclient import HTTPResponse
+
+from handlers.assets import WebFiles, accepts_gzip
+from tests.handlers.server import Site, make_site
+from tests.support.server_process import ROOT
+
+Fetch = Callable[..., HTTPResponse]
+
+WEB = WebFiles.read(ROOT / "web")
+HASHED = f"/beacon.{WEB.beacon.hash}.js"
+
+
+@pytest.fixture
+def site() -> Site:
+    return make_site(origins=["https://shop.example.com"], aliases=["/a", "/deep/er"])
+
+
+def test_the_script_has_at_most_two_kilobytes(fetch: Fetch) -> None:
+    response = fetch(
+        "/beacon.js", "GET", headers={"Accept-Encoding": "gzip"}, decompress_response=False
+    )
+    assert "gzip" == response.headers["Content-Encoding"]
+    assert len(response.body) <= 2048
+    assert WEB.beacon.body == gzip.decompress(response.body)
+
+
+def test_the_served_script_has_no_name_of_the_source_and_no_comment() -> None:
+    text = WEB.beacon.body.decode()
+    assert not re.findall(r"\b_[A-Za-z]", text)
+    assert "//" not in text.replace("://", "")
+
+
+def test_the_source_has_no_other_name_of_one_letter() -> None:
+    source = (ROOT / "web" / "beacon.js").read_text()
+    code = re.sub(r"//.*|\"[^\"]*\"|`[^`]*`|/\^.*?/\.|/\\/.*?/\.|/}\$/", "", source)
+    assert [] == re.findall(r"(?<![\w.\\$])[a-zA-Z]\d?(?![\w])", code)
+
+
+@pytest.mark.parametrize(
+    ("path", "cached"),
+    [
+        ("/beacon.js", "public, max-age=300"),
+        (HASHED, "public, max-age=31536000, immutable"),
+        ("/beacon.0123456789abcdef.js", "public, max-age=300"),
+        ("/a/beacon.js", "public, max-age=300"),
+        ("/a/s.js", "public, max-age=300"),
+        (f"/a/s.{WEB.beacon.hash}.js", "public, max-age=31536000, immutable"),
+        (f"/deep/er{HASHED}", "public, max-age=31536000, immutable"),
+        ("/deep/er/s.0123456789abcdef.js", "public, max-age=300"),
+    ],
+)
+def test_a_script_is_cached_as_long_as_its_name_holds(fetch: Fetch, path: str, cached: str) -> None:
+    response = fetch(path, "GET")
+    assert (200, WEB.beacon.body) == (response.code, response.body)
+    assert cached == response.headers["Cache-Control"]
+    assert "text/javascript; charset=utf-8" == response.headers["Content-Type"]
+    assert "nosniff" == response.headers["X-Content-Type-Options"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/b/beacon.js", "/s.js", "/beacon.0.js", "/a/x.0123456789abcdef.js"]
+)
+def test_nothing_else_is_a_script(fetch: Fetch, path: str) -> None:
+    assert 404 == fetch(path, "GET").code
+
+
+@pytest.mark.parametrize("origin", [None, "https://shop.example.com", "https://other.example"])
+def test_every_page_may_load_it_with_integrity(fetch: Fetch, origin: str | None) -> None:
+    headers = {"Origin": origin} if origin else {}
+    response = fetch(HASHED, "GET", headers=headers)
+    assert "*" == response.headers["Access-Control-Allow-Origin"]
+    assert "Access-Control-Allow-Credentials" not in response.headers
+    assert "cross-origin" == response.headers["Cross-Origin-Resource-Policy"]
+    assert "Accept-Encoding" == response.headers["Vary"]
+
+
+def test_the_integrity_is_that_of_the_content() -> None:
+    digest = base64.b64encode(hashlib.sha384(WEB.beacon.body).digest()).decode()
+    assert f"sha384-{digest}" == WEB.beacon.integrity
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+def test_what_a_browser_has_is_not_sent_again(fetch: Fetch, coding: str) -> None:
+    headers = {"Accept-Encoding": coding}
+    etag = fetch("/beacon.js", "GET", headers=headers, decompress_response=False).headers["Etag"]
+    for known in (etag, f"W/{etag}", f'"other", {etag}'):
+        response = fetch(
+            "/beacon.js",
+            "GET",
+            headers={**headers, "If-None-Match": known},
+            decompress_response=False,
+        )
+        assert (304, b"", etag) == (response.code, response.body, response.headers["Etag"])
+        assert "public, max-age=300" == response.headers["Cache-Control"]
+    response = fetch("/beacon.js", "GET", headers={**headers, "If-None-Match": '"other"'})
+    assert 200 == response.code
+
+
+def test_the_two_encodings_have_tags_of_their_own(fetch: Fetch) -> None:
+    tags = {
+        fetch(
+            "/beacon.js", "GET", headers={"Accept-Encoding": coding}, decompress_response=False
+        ).headers["Etag"]
+        for coding in ("gzip", "identity")
+    }
+    assert 2 == len(tags)
+
+
+def test_its_head_says_the_same(fetch: Fetch) -> None:
+    head, whole = fetch("/beacon.js", "HEAD"), fetch("/beacon.js", "GET")
+    assert (200, b"") == (head.code, head.body)
+    assert whole.headers["Etag"] == head.headers["Etag"]
+
+
+def test_a_post_is_not_taken(fetch: Fetch) -> None:
+    response = fetch("/beacon.js", "POST", body=b"")
+    assert (405, "GET, HEAD") == (response.code, response.headers["Allow"])
+
+
+def test_the_files_are_the_same_at_each_start() -> None:
+    assert WEB == WebFiles.read(ROOT / "web")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        ("", False),
+        ("gzip", True),
+        ("br, GZIP;q=0.5", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.00, *", False),
+        ("*", True),
+        ("*;q=0", False),
+        ("deflate, identity", False),
+        ("gzipped", False),
+    ],
+)
+def test_gzip_is_sent_to_who_takes_it(accepted: str, expected: bool) -> None:
+    assert expected == accepts_gzip(accepted)
