@@ -112,11 +112,11 @@ def test_a_defect_is_logged_with_its_traceback_and_a_failing_disk_without(
 def test_the_disk_in_use_is_the_sum_of_what_is_held_and_what_waits(tmp_path: Path) -> None:
     async def claim() -> None:
         async with bench(tmp_path, flush_s=60, full=MIB) as b:
-            await b.journal.append([b"x" * 300])
+            await b.journal.append([b"x" * 5300])
             held = disk_bytes(b.journal.held_bytes)
-            waiting = 300 + RECORD_OVERHEAD_BYTES
+            waiting = 5300 + RECORD_OVERHEAD_BYTES
             b.shipping.disk_bytes = MIB - held - waiting - waiting
-            first, second = b.journal.append([b"x" * 300]), b.journal.append([b"x" * 300])
+            first, second = b.journal.append([b"x" * 5300]), b.journal.append([b"x" * 5300])
             with pytest.raises(JournalFull):
                 b.journal.append([b"x"])
             await asyncio.gather(first, second)
