@@ -39,6 +39,10 @@ format: .venv/installed-dev ## format the code and mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: demo
+demo: .venv/installed ## serve a small site that sends beacons, and the collector that takes them
+	@exec $(BIN)/python -m examples.demo
+
 .PHONY: bench
 bench: .venv/installed ## measure the server's speed next to bare Tornado's (needs wrk)
 	$(BIN)/python -m benchmarks.throughput
