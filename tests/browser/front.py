@@ -1,0 +1,87 @@
+"""What may stand before the collector: a proxy with moods."""
+
+import http.client
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What it says by itself."""
+
+    status: int
+    body: str = ""
+    retry_after: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Headers that let every page read it."""
+        readable = {
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Expose-Headers": "Retry-After",
+        }
+        return (
+            readable if self.retry_after is None else {**readable, "Retry-After": self.retry_after}
+        )
+
+
+class Front:
+    """Answers the first POSTs by itself, and passes on all else.
+
+    `batches` has how many events came with each POST.
+    """
+
+    def __init__(self, collector: str, answers: Sequence[Answer]) -> None:
+        self._target = urlsplit(collector).netloc
+        self._left = list(answers)
+        self.batches: list[int] = []
+        front = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                front._pass_on(self, b"")
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                front.batches.append(len(orjson.loads(body)))
+                if front._left:
+                    answer = front._left.pop(0)
+                    _respond(self, answer.status, answer.headers(), answer.body.encode())
+                else:
+                    front._pass_on(self, body)
+
+            def log_message(self, *args: object) -> None:
+                """Nobody reads it."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.05])
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def _pass_on(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        connection = http.client.HTTPConnection(self._target)
+        connection.request(request.command, request.path, body or None, dict(request.headers))
+        response = connection.getresponse()
+        _respond(request, response.status, dict(response.getheaders()), response.read())
+        connection.close()
+
+    def close(self) -> None:
+        """Stop."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def _respond(
+    request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    request.send_response(status)
+    for name, value in {**headers, "Content-Length": str(len(body))}.items():
+        request.send_header(name, value)
+    request.end_headers()
+    request.wfile.write(body)
