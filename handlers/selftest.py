@@ -136,6 +136,7 @@ class SelfTestHandler(IngestHandler):
         return {
             "status": self.get_status(),
             "headers": self._shown("Access-Control-Request-Headers"),
+            "origin_allowed": self.cors.allowed,
         }
 
     def _seen(self, sent_ms: int) -> dict[str, object]:

@@ -98,6 +98,11 @@
     }
   };
 
+  const isRefused = (seen) =>
+    seen.origin_allowed === false ||
+    (seen.preflight && seen.preflight.origin_allowed === false) ||
+    /^origin_not_allowed/.test(seen.error || "");
+
   // What is wrong with a row and what to change; null if nothing is.
   const advice = (result, seen) => {
     if (!seen) {
@@ -108,10 +113,9 @@
         "Otherwise a proxy kept it: look into its log for the time of this test."
       );
     }
+    if (isRefused(seen)) return `Add ${location.origin} to CORS_ALLOWED_ORIGINS.`;
     if (!seen.status)
       return "Only the preflight arrived. Its answer was not what the browser needs: does a proxy remove CORS headers?";
-    if (!seen.origin_allowed || /^origin_not_allowed/.test(seen.error || ""))
-      return `Add ${location.origin} to CORS_ALLOWED_ORIGINS.`;
     if (seen.status !== 200) return `The server answered ${seen.status}: ${seen.error}.`;
     if (result.row === "authorized" && !seen.authorization)
       return "The Authorization header was lost on the way: let the proxy pass it on.";
@@ -151,6 +155,7 @@
     summary { padding: .5rem .75rem; cursor: pointer; }
     .ok::before { content: "\\2713\\00a0"; color: var(--ok); font-weight: 700; }
     .bad::before { content: "\\2717\\00a0"; color: var(--bad); font-weight: 700; }
+    .hint { border-left: 3px solid var(--bad); padding-left: .75rem; margin: .75rem 0; }
     .advice { color: var(--bad); padding: 0 .75rem .5rem; }
     dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .15rem 1rem;
       margin: 0; padding: .25rem .75rem .75rem; font-size: .9rem; }
@@ -248,9 +253,15 @@
     const about = seen && seen.status ? serverSections(seen) : [];
     const bad = [...sections, ...about].filter((box) => box.open).length;
     main.dataset.bad = bad;
+    const isOwnHost = location.origin === new URL(base).origin;
+    const hint =
+      isOwnHost && Object.values(report.rows).some(isRefused)
+        ? "The collector's own host is not in CORS_ALLOWED_ORIGINS, which is right unless pages of yours are served from it. Test from one of your sites: the end of this page says how."
+        : undefined;
     main.replaceChildren(
       element("h1", bad ? `${bad} of ${sections.length + about.length} need attention` : "Everything arrives"),
       element("p", `From ${location.origin} to ${base}. Nothing of this was stored.`),
+      ...(hint ? [element("p", hint, "hint")] : []),
       element("h2", "Ways to send"),
       ...sections,
       ...(about.length ? [element("h2", "What the server makes of you"), ...about] : []),

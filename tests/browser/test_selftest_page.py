@@ -1,0 +1,194 @@
+"""The self-test in a real browser: green where all is well, and where not, what to change."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Locator
+
+from tests.browser.conftest import Collector, Visit
+from tests.browser.front import Front
+from tests.browser.site import Site
+
+ROWS = 8
+ABOUT = 2
+
+
+def result(tab: Visit) -> Locator:
+    """What it shows, as soon as it does."""
+    main = tab.page.locator("main[data-bad]")
+    main.wait_for()
+    return main
+
+
+def bad(tab: Visit) -> dict[str, str]:
+    """The rows that are not well, with the advice they give."""
+    boxes = result(tab).locator("details:has(> .bad)").all()
+    return {
+        box.locator("summary").inner_text(): box.locator(".advice").inner_text() for box in boxes
+    }
+
+
+def test_the_collectors_own_page_is_green(collector: Collector, tab: Visit) -> None:
+    tab.page.goto(f"{collector.url}/selftest")
+    assert {} == bad(tab)
+    assert "Everything arrives" == result(tab).locator("h1").inner_text()
+    assert ROWS + ABOUT == result(tab).locator("details").count()
+    assert [] == tab.console
+    assert [] == collector.stored()
+
+
+def test_it_runs_on_a_page_of_a_site_and_tests_the_aliases_too(
+    stopped_collector: Collector, site: Site, tab: Visit
+) -> None:
+    collector = stopped_collector
+    collector.process.start(CORS_ALLOWED_ORIGINS=site.url, INGEST_ALIASES="/a,/deep/er")
+    tab.page.goto(site.put("/", body=f'<script src="{collector.url}/selftest.js"></script>'))
+    assert {} == bad(tab)
+    assert ROWS + ABOUT + 2 == result(tab).locator("details").count()
+    row = result(tab).locator("details").first
+    row.locator("summary").click()
+    shown = row.inner_text()
+    for fact in (site.url, "it is in CORS_ALLOWED_ORIGINS", "POST /api/v1/events", "status 200"):
+        assert fact in shown
+    address = result(tab).locator("details", has_text="Address").text_content()
+    assert "your address127.0.0.1" in (address or "")
+
+
+def test_its_own_line_for_the_console_runs_it(collector: Collector, site: Site, tab: Visit) -> None:
+    tab.page.goto(f"{collector.url}/selftest")
+    line = result(tab).locator("pre").last.inner_text()
+    tab.page.goto(site.put("/"))
+    tab.page.evaluate(line + "; 0")
+    assert {} == bad(tab)
+
+
+def test_its_tags_load_the_script(collector: Collector, site: Site, tab: Visit) -> None:
+    tab.page.goto(f"{collector.url}/selftest")
+    tags = result(tab).locator("pre").all_inner_texts()[:2]
+    for number, tag in enumerate(tags):
+        tab.page.goto(site.put(f"/{number}", head=tag))
+    collector.wait_for("page_view", count=2)
+
+
+def test_an_origin_that_is_not_listed_is_told_where_to_add_it(
+    stopped_collector: Collector, site: Site, tab: Visit
+) -> None:
+    collector = stopped_collector
+    collector.process.start(CORS_ALLOWED_ORIGINS="https://shop.example.com")
+    tab.page.goto(site.put("/", body=f'<script src="{collector.url}/selftest.js"></script>'))
+    found = bad(tab)
+    assert ROWS == len(found)
+    assert {f"Add {site.url} to CORS_ALLOWED_ORIGINS."} == set(found.values())
+
+
+def test_the_collectors_own_page_says_to_test_from_a_site_if_it_is_not_listed(
+    stopped_collector: Collector, tab: Visit
+) -> None:
+    collector = stopped_collector
+    collector.process.start(CORS_ALLOWED_ORIGINS="https://shop.example.com")
+    tab.page.goto(f"{collector.url}/selftest")
+    assert "Test from one of your sites" in result(tab).locator(".hint").inner_text()
+
+
+def test_a_policy_that_forbids_it_is_named(collector: Collector, site: Site, tab: Visit) -> None:
+    policy = f"default-src 'none'; script-src {collector.url}; connect-src {collector.url}"
+    page = site.put(
+        "/",
+        body=f'<script src="{collector.url}/selftest.js"></script>',
+        headers={"Content-Security-Policy": policy},
+    )
+    tab.page.goto(page)
+    found = bad(tab)
+    assert ["Image"] == list(found)
+    assert f"img-src {collector.url}" in found["Image"]
+
+
+def test_a_proxy_that_loses_headers_is_found_out(
+    collector: Collector, site: Site, tab: Visit, losing_front: Front
+) -> None:
+    tab.page.goto(site.put("/", body=f'<script src="{losing_front.url}/selftest.js"></script>'))
+    assert "lost on the way" in bad(tab)["POST with Authorization, preflighted"]
+
+
+@pytest.fixture
+def losing_front(collector: Collector, request: pytest.FixtureRequest) -> Front:
+    front = Front(collector.url, [], loses=("authorization",))
+    request.addfinalizer(front.close)
+    return front
+
+
+@pytest.mark.parametrize(
+    ("peer_is_trusted", "forwarded", "advice"),
+    [
+        (True, None, "must set X-Forwarded-For"),
+        (False, "203.0.113.9", "add it to TRUSTED_PROXIES"),
+        (True, "203.0.113.9", None),
+    ],
+)
+def test_an_address_that_is_the_proxys_is_found_out(
+    stopped_collector: Collector,
+    tab: Visit,
+    peer_is_trusted: bool,
+    forwarded: str | None,
+    advice: str | None,
+) -> None:
+    collector = stopped_collector
+    trusted = "127.0.0.0/8" if peer_is_trusted else "none"
+    collector.process.start(TRUSTED_PROXIES=trusted)
+    # The page believes that it is far away, and its requests have the header of a proxy.
+    public = "http://collector.example"
+
+    def deliver(route: object) -> None:
+        request = route.request  # type: ignore[attr-defined]
+        headers = {**request.headers, **({"x-forwarded-for": forwarded} if forwarded else {})}
+        url = request.url.replace(public, collector.url)
+        answer = route.fetch(url=url, headers=headers)  # type: ignore[attr-defined]
+        route.fulfill(response=answer)  # type: ignore[attr-defined]
+
+    tab.page.route(re.compile(re.escape(public)), deliver)
+    tab.page.goto(f"{public}/selftest")
+    found = bad(tab)
+    if advice is None:
+        assert "Address" not in found
+    else:
+        assert advice in found["Address"]
+
+
+def test_a_clock_that_is_wrong_is_found_out(collector: Collector, tab: Visit) -> None:
+    tab.page.add_init_script("const now = Date.now; Date.now = () => now() - 60000")
+    tab.page.goto(f"{collector.url}/selftest")
+    assert "clock" in bad(tab)["Clock"]
+
+
+def test_a_collector_that_is_away_is_no_riddle(
+    collector: Collector, site: Site, tab: Visit
+) -> None:
+    tab.page.goto(f"{collector.url}/selftest")
+    result(tab)
+    tab.page.route("**/report*", lambda route: route.abort())
+    tab.page.reload()
+    assert "cannot be reached" in result(tab).locator("h1").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1200])
+def test_it_fits_every_screen(
+    browser: Browser, collector: Collector, width: int, scheme: str
+) -> None:
+    page = browser.new_page(
+        viewport={"width": width, "height": 800},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page.goto(f"{collector.url}/selftest")
+    page.locator("main[data-bad]").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    ground, ink = page.evaluate(
+        """() => {
+            const style = getComputedStyle(
+                document.getElementById("collector-selftest").shadowRoot.querySelector("main"));
+            return [style.backgroundColor, style.color].map(
+                (color) => color.match(/\\d+/g).map(Number).reduce((a, b) => a + b));
+        }"""
+    )
+    assert (ground < ink) == (scheme == "dark")
+    page.close()
