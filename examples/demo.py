@@ -60,7 +60,8 @@ async def _serve(port: int, collector_port: int, data: Path) -> int:
         if found is None:
             return await collector.wait()
         address = f"http://localhost:{found}"
-        app = Application([(r"/([a-z]*\.?[a-z]*)", PageHandler, {"collector": address})])
+        pages = [(r"/([a-z]*\.?[a-z]*)", PageHandler, {"collector": address})]
+        app = Application(pages, log_function=lambda handler: None)
         HTTPServer(app).add_sockets(sockets)
         print(f"The site:      {site}/")
         print(f"The collector: {address}/selftest")

@@ -31,7 +31,15 @@ _SHORT_NAMES = {
 _HASHED_SCRIPT = re.compile(r"(.*/(?:beacon|s))\.[0-9a-f]{16}(\.js)")
 
 # The page runs its own script, which puts its style in by itself, and sends to its own server.
-_SELFTEST_POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'"
+_SELFTEST_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self' data:",
+        "base-uri 'none'",
+    )
+)
 
 
 class CollectorApplication(Application):

@@ -85,6 +85,13 @@ def test_the_second_address_is_that_of_the_self_test(demo: Demo, tab: Visit) -> 
     tab.page.locator("main[data-bad]").wait_for()
 
 
+def test_without_javascript_the_image_sends_the_page_view(browser: Browser, demo: Demo) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    context.new_page().goto(demo.site)
+    demo.wait_for({"Teapots"}, "page_view")
+    context.close()
+
+
 @pytest.mark.parametrize("name", ["", "product.html", "app.html"])
 def test_its_pages_fit_a_small_screen(browser: Browser, demo: Demo, name: str) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 800})
