@@ -99,7 +99,6 @@
     fetch(_batchUrl, {
       method: "POST",
       body,
-      credentials: "omit",
       keepalive: _bytes(body) < _MAX_BODY,
     });
 
@@ -108,7 +107,8 @@
     let room = _MAX_KEPT;
     const kept = all.filter((_text) => (room -= _text.length) > 0);
     const _missing = _lost + all.length - kept.length;
-    _save("localStorage", _ownKey, (_missing || all[0]) && [_missing, ...kept]);
+    const copy = [_missing, _unsure.length, Date.now(), ...kept];
+    _save("localStorage", _ownKey, (_missing || all[0]) && copy);
   };
 
   const _flush = async () => {
@@ -209,9 +209,10 @@
   const _start = () => {
     for (const key of _guarded(() => Object.keys(localStorage))() || [])
       if (key.startsWith(_PREFIX)) {
-        const [_missing, ..._events] = _load("localStorage", key) || [0];
+        const [_missing, beacons, time, ..._events] = _load("localStorage", key) || [0];
         _lost += _missing;
-        _queue.push(..._events);
+        // The server knows an id for a day, and a beacon has nearly always arrived.
+        _queue.push(..._events.slice(Date.now() - time > 8e7 ? beacons : 0));
         _save("localStorage", key);
       }
     _back();

@@ -214,6 +214,26 @@ def test_what_the_copy_has_no_room_for_is_counted(
     assert 30 - len(kept) == event["lost_events"] > 15
 
 
+@pytest.mark.parametrize(("hours", "arriving"), [(0, [0, 1, 2]), (21, [0, 1, 2]), (23, [2])])
+def test_beacons_that_the_server_may_have_forgotten_are_not_sent_again(
+    collector: Collector, site: Site, tab: Visit, hours: int, arriving: list[int]
+) -> None:
+    tab.page.goto(site.put("/empty"))
+    tab.page.evaluate(
+        """(hours) => {
+            const event = (n) => JSON.stringify({event_id: `e${n}`, event_type: "old",
+                properties: {n}, timestamp: new Date(Date.now() - hours * 36e5)});
+            const copy = [0, 2, Date.now() - hours * 36e5, event(0), event(1), event(2)];
+            localStorage.setItem("beacon:other", JSON.stringify(copy));
+        }""",
+        hours,
+    )
+    tab.page.goto(site.put("/", head=collector.script()))
+    collector.wait_for("page_view")
+    assert arriving == numbers(collector.of_type("old"))
+    assert 0 == tab.page.evaluate("localStorage.length")
+
+
 @pytest.fixture
 def front(collector: Collector) -> Iterator[Callable[..., Front]]:
     """A proxy before the collector that says this first."""

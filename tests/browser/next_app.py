@@ -1,0 +1,76 @@
+"""A real app of Next.js, built and served."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+PROJECT = Path(__file__).parent / "next"
+
+_PAGE = """
+import Link from "next/link";
+import { BuyButton } from "./buy";
+
+export default function Page() {
+  return <p><BuyButton item="teapot" /> <Link href="/second">second</Link></p>;
+}
+"""
+_SECOND = "export default function Second() { return <p>second</p>; }"
+
+
+class NextApp:
+    """Its packages are installed once, by the lock file; the app is built for each collector."""
+
+    def __init__(self, directory: Path, npm: str) -> None:
+        self._directory = directory
+        self._npm = npm
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", str(directory)),
+            "NEXT_TELEMETRY_DISABLED": "1",
+        }
+        self._process: subprocess.Popen[str] | None = None
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(PROJECT / name, directory)
+        self._run("ci", "--no-audit", "--no-fund", "--loglevel=error")
+
+    def _run(self, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._npm, *arguments],
+            cwd=self._directory,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert 0 == done.returncode, done.stdout + done.stderr
+
+    def serve(self, *, layout: str, component: str) -> str:
+        """Build the app and start it; its URL."""
+        app = self._directory / "app"
+        (app / "second").mkdir(parents=True, exist_ok=True)
+        (app / "layout.jsx").write_text(layout)
+        (app / "buy.jsx").write_text(component)
+        (app / "page.jsx").write_text(_PAGE)
+        (app / "second" / "page.jsx").write_text(_SECOND)
+        self._run("exec", "--", "next", "build")
+        self._process = subprocess.Popen(
+            ["node_modules/.bin/next", "start", "-H", "127.0.0.1", "-p", "0"],
+            cwd=self._directory,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if match := re.search(r"http://(?:localhost|127\.0\.0\.1):(\d+)", line):
+                return f"http://localhost:{match[1]}"
+        raise AssertionError("the app did not start")
+
+    def stop(self) -> None:
+        """Leave nothing running."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.communicate(timeout=30)
