@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.support.parts import lack
+
 PROJECT = Path(__file__).parent / "next"
 
 _PAGE = """
@@ -33,10 +35,15 @@ class NextApp:
         self._process: subprocess.Popen[str] | None = None
         for name in ("package.json", "package-lock.json"):
             shutil.copy(PROJECT / name, directory)
-        self._run("ci", "--no-audit", "--no-fund", "--loglevel=error")
+        self._install()
 
-    def _run(self, *arguments: str) -> None:
-        done = subprocess.run(
+    def _install(self) -> None:
+        done = self._run("ci", "--no-audit", "--no-fund", "--loglevel=error")
+        if done.returncode != 0:
+            lack(f"npm cannot install Next.js: {done.stderr.strip()}")
+
+    def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
             [self._npm, *arguments],
             cwd=self._directory,
             env=self._environment,
@@ -45,7 +52,6 @@ class NextApp:
             timeout=300,
             check=False,
         )
-        assert 0 == done.returncode, done.stdout + done.stderr
 
     def serve(self, *, layout: str, component: str) -> str:
         """Build the app and start it; its URL."""
@@ -55,7 +61,8 @@ class NextApp:
         (app / "buy.jsx").write_text(component)
         (app / "page.jsx").write_text(_PAGE)
         (app / "second" / "page.jsx").write_text(_SECOND)
-        self._run("exec", "--", "next", "build")
+        done = self._run("exec", "--", "next", "build")
+        assert 0 == done.returncode, done.stdout + done.stderr
         self._process = subprocess.Popen(
             ["node_modules/.bin/next", "start", "-H", "127.0.0.1", "-p", "0"],
             cwd=self._directory,
