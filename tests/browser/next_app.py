@@ -53,6 +53,14 @@ class NextApp:
             check=False,
         )
 
+    def type_errors(self, types: str, program: str) -> list[int]:
+        """The lines of a program in which TypeScript finds an error, given the types."""
+        (self._directory / "types.d.ts").write_text(types)
+        (self._directory / "program.ts").write_text(program)
+        compiler = ("exec", "--", "tsc", "--noEmit", "--strict")
+        done = self._run(*compiler, "types.d.ts", "program.ts")
+        return [int(line) for line in re.findall(r"^program\.ts\((\d+),", done.stdout, re.M)]
+
     def serve(self, *, layout: str, component: str) -> str:
         """Build the app and start it; its URL."""
         app = self._directory / "app"

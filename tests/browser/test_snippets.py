@@ -95,6 +95,25 @@ def test_react_and_next(collector: Collector, tab: Visit, served: Callable[..., 
     assert f"{url}/second" == views[-1]["properties"]["url"]
 
 
+RIGHT = """
+beacon("a"); beacon("a", {n: 1}); beacon.identify("u"); beacon.identify(17);
+beacon.identify(null); beacon.flush(); window.beacon?.("a");
+"""
+WRONG = [
+    "beacon();",
+    "beacon(1);",
+    "beacon('a', 'b');",
+    "beacon.identify();",
+    "window.beacon('a');",
+]
+
+
+def test_the_types_take_what_is_right_and_refuse_what_is_wrong(next_app: NextApp) -> None:
+    types = (ROOT / "web" / "beacon.d.ts").read_text(encoding="utf-8")
+    assert [] == next_app.type_errors(types, RIGHT)
+    assert [[1]] * len(WRONG) == [next_app.type_errors(types, line) for line in WRONG]
+
+
 def test_curl(collector: Collector) -> None:
     require("curl")
     command = snippet("curl", collector.url)

@@ -13,6 +13,7 @@ from tests.support.server_process import ROOT
 
 Fetch = Callable[..., HTTPResponse]
 
+DOCS = (ROOT / "docs" / "beacons.md").read_text(encoding="utf-8")
 WEB = WebFiles.read(ROOT / "web")
 HASHED = f"/beacon.{WEB.beacon.hash}.js"
 
@@ -28,6 +29,7 @@ def test_the_script_has_at_most_two_kilobytes(fetch: Fetch) -> None:
     )
     assert "gzip" == response.headers["Content-Encoding"]
     assert len(response.body) <= 2048
+    assert f"{len(response.body) / 1000:.1f} kB with gzip" in DOCS
     assert WEB.beacon.body == gzip.decompress(response.body)
 
 
