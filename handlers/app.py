@@ -13,8 +13,9 @@ from handlers.assets import FOR_EVER, FOR_MINUTES, AssetHandler, WebFiles
 from handlers.base import BaseHandler, NotFoundHandler
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
+from handlers.events import BatchHandler, EventHandler
 from handlers.health import HealthHandler, ReadyHandler
-from handlers.ingest import BatchHandler, EventHandler, Ingest
+from handlers.ingest import Ingest
 from handlers.pixel import PixelHandler
 from handlers.selftest import PARAMETER, SELF_TESTS, ReportHandler, SelfTestLog, dry
 

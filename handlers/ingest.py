@@ -1,4 +1,4 @@
-"""Events in over HTTP: one, or a batch."""
+"""What every request that brings events goes through: its body, its counters, the journal."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -7,17 +7,11 @@ from typing import Any, NamedTuple, Protocol
 
 from handlers.activity import Activity
 from handlers.base import BaseHandler
-from handlers.batch_answer import batch_body, batch_log_fields, batch_status
 from handlers.body import DISCARDED_BYTES, BodyBudget, BodyHeaders, gunzip, too_busy, too_large
 from handlers.cors import CorsDecision
 from handlers.errors import ApiError, Detail, as_api_error
 from storage.refusals import Refusal
-from validation.ingest import Accepted, BodyError, EventReader, Receipt, Rejected
-
-# The one that is in use, and those that people send.
-_NDJSON = frozenset(
-    {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
-)
+from validation.ingest import Accepted, EventReader, Receipt, Rejected
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
@@ -57,7 +51,7 @@ class Accounts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """What the two endpoints need: rules, a place for events, counters, limits, a clock.
+    """What the endpoints for events need: rules, a place for events, counters, limits, a clock.
 
     `received_at` gives the time as events carry it. With `remembers_every_id` the sink is told
     the ids that were made here too, since any event may have to be sent again.
@@ -166,19 +160,26 @@ class IngestHandler(BaseHandler):
     def _count_failed(self, problem: ApiError) -> None:
         accounts = self.ingest.accounts
         if not self._has_arrived:
-            self._arrive(1)
+            self.arrive(1)
         if problem.kind.may_retry:
             accounts.refused += self._undecided
         else:
             accounts.rejected += self._undecided
         self._undecided = 0
 
-    def _arrive(self, events: int) -> None:
+    def arrive(self, events: int) -> None:
+        """Count what came in; from here on it is undecided."""
         self._has_arrived = True
         self._undecided = events
         self.ingest.accounts.arrived += events
 
-    def _body(self) -> bytes:
+    def reject_the_rest(self) -> None:
+        """Count what is undecided as rejected."""
+        self.ingest.accounts.rejected += self._undecided
+        self._undecided = 0
+
+    def body(self) -> bytes:
+        """The whole body, unpacked; ApiError if it is not wanted, or is not what it says."""
         self.is_reading = False
         if self._problem is not None:
             raise self._problem
@@ -194,7 +195,8 @@ class IngestHandler(BaseHandler):
             user_agent=_as_text(self.header("User-Agent")),
         )
 
-    async def _store(self, events: Sequence[Accepted]) -> frozenset[int]:
+    async def store(self, events: Sequence[Accepted]) -> frozenset[int]:
+        """Make events durable; the indexes of those that were before. ApiError if refused."""
         lines = [event.line for event in events]
         if self.ingest.remembers_every_id:
             ids: list[str | None] = [event.event_id for event in events]
@@ -212,11 +214,11 @@ class IngestHandler(BaseHandler):
 
     async def store_one(self, outcome: Accepted | Rejected) -> "StoredEvent":
         """Store the request's only event; ApiError if it was rejected, or is refused now."""
-        self._arrive(1)
+        self.arrive(1)
         if isinstance(outcome, Rejected):
             details = [Detail(each.path, each.message) for each in outcome.problems]
             raise ApiError(outcome.code, outcome.message, details=details)
-        stored = StoredEvent(outcome.event_id, bool(await self._store([outcome])))
+        stored = StoredEvent(outcome.event_id, bool(await self.store([outcome])))
         self.log_fields = {
             "duplicate" if stored.is_duplicate else "stored": 1,
             "event_id": stored.event_id,
@@ -229,48 +231,6 @@ class StoredEvent(NamedTuple):
 
     event_id: str
     is_duplicate: bool
-
-
-class EventHandler(IngestHandler):
-    """`/api/v1/events`: one event."""
-
-    async def post(self) -> None:
-        """Store the event in the body."""
-        stored = await self.store_one(self.ingest.reader.single(self._body(), self.receipt()))
-        answer: dict[str, object] = {
-            "status": "success",
-            "event_id": stored.event_id,
-            "message": "Event ingested successfully",
-        }
-        if stored.is_duplicate:
-            answer["duplicate"] = True
-        self.answer(200, answer)
-
-
-class BatchHandler(IngestHandler):
-    """`/api/v1/events/batch`: a JSON array of events, or one on each line."""
-
-    async def post(self) -> None:
-        """Store the good events in the body, and tell of the others."""
-        outcomes = self._read()
-        self._arrive(len(outcomes))
-        accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
-        duplicates = len(await self._store(accepted)) if accepted else 0
-        self.ingest.accounts.rejected += self._undecided
-        self._undecided = 0
-        self.log_fields = batch_log_fields(outcomes, duplicates)
-        status = batch_status(len(outcomes), len(accepted))
-        self.answer(status, batch_body(outcomes, duplicates))
-
-    def _read(self) -> list[Accepted | Rejected]:
-        reader = self.ingest.reader
-        content_type = self.header("Content-Type") or ""
-        is_ndjson = content_type.partition(";")[0].strip().lower() in _NDJSON
-        read = reader.ndjson if is_ndjson else reader.batch
-        try:
-            return read(self._body(), self.receipt())
-        except BodyError as error:
-            raise ApiError(error.code, error.message) from error
 
 
 def origin_refused(decision: CorsDecision) -> ApiError:

@@ -16,7 +16,8 @@ from urllib.parse import parse_qs
 from handlers.activity import Activity
 from handlers.assets import PublicHandler
 from handlers.errors import ApiError
-from handlers.ingest import BatchHandler, EventHandler, EventSink, Ingest, IngestHandler
+from handlers.events import BatchHandler, EventHandler
+from handlers.ingest import EventSink, Ingest, IngestHandler
 from handlers.pixel import PixelHandler
 from storage.refusals import Refusal
 

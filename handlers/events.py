@@ -1,0 +1,52 @@
+"""Events in over HTTP: one, or a batch."""
+
+from handlers.batch_answer import batch_body, batch_log_fields, batch_status
+from handlers.errors import ApiError
+from handlers.ingest import IngestHandler
+from validation.ingest import Accepted, BodyError, Rejected
+
+# The one that is in use, and those that people send.
+_NDJSON = frozenset(
+    {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
+)
+
+
+class EventHandler(IngestHandler):
+    """`/api/v1/events`: one event."""
+
+    async def post(self) -> None:
+        """Store the event in the body."""
+        stored = await self.store_one(self.ingest.reader.single(self.body(), self.receipt()))
+        answer: dict[str, object] = {
+            "status": "success",
+            "event_id": stored.event_id,
+            "message": "Event ingested successfully",
+        }
+        if stored.is_duplicate:
+            answer["duplicate"] = True
+        self.answer(200, answer)
+
+
+class BatchHandler(IngestHandler):
+    """`/api/v1/events/batch`: a JSON array of events, or one on each line."""
+
+    async def post(self) -> None:
+        """Store the good events in the body, and tell of the others."""
+        outcomes = self._read()
+        self.arrive(len(outcomes))
+        accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
+        duplicates = len(await self.store(accepted)) if accepted else 0
+        self.reject_the_rest()
+        self.log_fields = batch_log_fields(outcomes, duplicates)
+        status = batch_status(len(outcomes), len(accepted))
+        self.answer(status, batch_body(outcomes, duplicates))
+
+    def _read(self) -> list[Accepted | Rejected]:
+        reader = self.ingest.reader
+        content_type = self.header("Content-Type") or ""
+        is_ndjson = content_type.partition(";")[0].strip().lower() in _NDJSON
+        read = reader.ndjson if is_ndjson else reader.batch
+        try:
+            return read(self.body(), self.receipt())
+        except BodyError as error:
+            raise ApiError(error.code, error.message) from error
