@@ -22,7 +22,7 @@
   const _MAX_BODY = 6e4,
     _MAX_KEPT = 1e5,
     _MAX_QUEUE = 5000,
-    _PREFIX = "beacon:";
+    _PREFIX = "beacon.js:";
 
   let _queue = [],
     _sending = [],
@@ -46,10 +46,11 @@
       report && report(error);
     }
   };
-  const _load = _guarded((storage, key) => JSON.parse(window[storage].getItem(key)));
-  const _save = _guarded((storage, key, value) =>
-    value ? window[storage].setItem(key, JSON.stringify(value)) : window[storage].removeItem(key)
-  );
+  const _load = _guarded((storage, key) => JSON.parse(window[storage][key]));
+  const _save = _guarded((storage, key, value) => {
+    if (value) window[storage][key] = JSON.stringify(value);
+    else delete window[storage][key];
+  });
 
   const _randomId = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
   const _ownKey = _PREFIX + _randomId();
@@ -95,7 +96,7 @@
 
   const _body = (_events) => `[${_events.map(_stamped)}]`;
 
-  const _post = (body) =>
+  const _post = async (body) =>
     fetch(_batchUrl, {
       method: "POST",
       body,
@@ -118,7 +119,7 @@
     const answer = await _post(_body(_sending)).catch(_pixels);
     if (!answer) return;
     const _status = answer.status;
-    const _told = await answer.json().catch(_nothing);
+    const _told = (await answer.json().catch(_nothing)) || answer;
     if (_status == 413 && _sending[1]) {
       _most = _sending.length >> 1;
       _retry(0.1);
@@ -146,10 +147,7 @@
   // One after the other, since an image that does not load may mean that nobody is there.
   const _pixels = () => {
     const at = _sending.findIndex((_text) => _text.length < 5000);
-    if (at < 0) {
-      _sending[0] ? _retry() : _decided();
-      return;
-    }
+    if (at < 0) return _sending[0] ? _retry() : _decided();
     const image = new Image();
     image.onload = () => {
       _sending.splice(at, 1);
@@ -206,7 +204,7 @@
     _view();
   };
 
-  const _start = () => {
+  const _start = _guarded(() => {
     for (const key of _guarded(() => Object.keys(localStorage))() || [])
       if (key.startsWith(_PREFIX)) {
         const [_missing, beacons, time, ..._events] = _load("localStorage", key) || [0];
@@ -223,7 +221,7 @@
     addEventListener("online", _flush);
     addEventListener("pagehide", _leave);
     document.addEventListener("visibilitychange", () => (document.hidden ? _leave() : _back()));
-  };
+  }, _warn);
 
   const _refused =
     _options.respectPrivacy != "false" &&

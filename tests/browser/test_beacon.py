@@ -185,7 +185,7 @@ def test_the_console_says_why_an_event_was_rejected(
     collector: Collector, site: Site, tab: Visit
 ) -> None:
     tab.page.goto(site.put("/", head=collector.script()))
-    with tab.page.expect_console_message(lambda message: "beacon:" in message.text) as heard:
+    with tab.page.expect_console_message(lambda message: "beacon.js:" in message.text) as heard:
         tab.page.evaluate("beacon(' '); beacon('good')")
     errors = heard.value.args[2].json_value()
     assert "event_type must not be blank" == errors[0]["message"]

@@ -66,7 +66,9 @@ def test_events_of_a_page_that_is_offline_arrive_when_it_is_online(
     context.set_offline(True)
     for n in range(5):
         tab.page.evaluate("n => { beacon('click', {n}); beacon.flush() }", n)
-    tab.page.wait_for_function("Object.keys(localStorage).some(key => key.startsWith('beacon:'))")
+    tab.page.wait_for_function(
+        "Object.keys(localStorage).some(key => key.startsWith('beacon.js:'))"
+    )
     context.set_offline(False)
     found = collector.wait_for("click", count=5)
     assert list(range(5)) == numbers(found)
@@ -224,7 +226,7 @@ def test_beacons_that_the_server_may_have_forgotten_are_not_sent_again(
             const event = (n) => JSON.stringify({event_id: `e${n}`, event_type: "old",
                 properties: {n}, timestamp: new Date(Date.now() - hours * 36e5)});
             const copy = [0, 2, Date.now() - hours * 36e5, event(0), event(1), event(2)];
-            localStorage.setItem("beacon:other", JSON.stringify(copy));
+            localStorage.setItem("beacon.js:other", JSON.stringify(copy));
         }""",
         hours,
     )
@@ -232,6 +234,31 @@ def test_beacons_that_the_server_may_have_forgotten_are_not_sent_again(
     collector.wait_for("page_view")
     assert arriving == numbers(collector.of_type("old"))
     assert 0 == tab.page.evaluate("localStorage.length")
+
+
+@pytest.mark.parametrize("garbage", ["", "x", "null", "7", "{}", "[]", "[0]", '["x", 1, 2]'])
+def test_garbage_in_the_storage_keeps_no_event_from_arriving(
+    collector: Collector, site: Site, tab: Visit, garbage: str
+) -> None:
+    tab.page.goto(site.put("/empty"))
+    script = """(garbage) => {
+        localStorage.setItem("beacon.js:other", garbage);
+        localStorage.setItem("beacon:mine", "the page's own");
+        sessionStorage.setItem("beacon.js:", garbage);
+    }"""
+    tab.page.evaluate(script, garbage)
+    tab.page.goto(site.put("/", head=collector.script()))
+    tab.page.evaluate("beacon('click')")
+    collector.wait_for("click")
+    assert "the page's own" == tab.page.evaluate("localStorage.getItem('beacon:mine')")
+
+
+def test_a_page_that_broke_its_fetch_is_sent_for_by_images(
+    collector: Collector, site: Site, tab: Visit
+) -> None:
+    broken = "<script>window.fetch = () => { throw new Error('broken') }</script>"
+    tab.page.goto(site.put("/", head=broken + collector.script()))
+    collector.wait_for("page_view")
 
 
 @pytest.fixture
@@ -261,8 +288,9 @@ def script_of(front: Front) -> str:
         Answer(408),
         Answer(502, "<h1>Bad gateway</h1>"),
         Answer(200, "<h1>Welcome to our wireless network</h1>"),
+        Answer(200, "null"),
     ],
-    ids=lambda answer: f"{answer.status} {answer.retry_after}",
+    ids=lambda answer: f"{answer.status} {answer.retry_after or answer.body}",
 )
 def test_what_is_no_answer_of_the_collector_is_asked_again(
     collector: Collector,
@@ -307,7 +335,7 @@ def test_what_can_never_be_taken_is_told_once_and_let_go(
 ) -> None:
     proxy = front(Answer(404, '{"error": {"message": "wrong way"}}'))
     tab.page.goto(site.put("/", head=script_of(proxy)))
-    with tab.page.expect_console_message(lambda message: "beacon: 404" in message.text) as heard:
+    with tab.page.expect_console_message(lambda message: "beacon.js: 404" in message.text) as heard:
         tab.page.evaluate("beacon('gone')")
     assert "wrong way" in str(heard.value.args[2].json_value())
     tab.page.evaluate("beacon('next')")

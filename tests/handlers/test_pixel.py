@@ -1,3 +1,4 @@
+import asyncio
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -93,6 +94,21 @@ def test_an_event_that_is_refused_for_now_gets_no_image(fetch: Fetch, site: Site
     assert (503, "application/json") == (response.code, response.headers["Content-Type"])
     assert "7" == response.headers["Retry-After"]
     assert (1, 1) == (site.sink.accounts.arrived, site.sink.accounts.refused)
+
+
+def test_a_query_that_was_sent_without_percent_signs_is_read_as_utf_8(
+    site: Site, http_server: object, http_port: int, io_loop: Any
+) -> None:
+    async def send(query: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
+        writer.write(b"GET " + PIXEL.encode() + b"?event_type=" + query + b" HTTP/1.0\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    assert b" 200 OK" in io_loop.run_sync(lambda: send("grün".encode()))
+    assert ["grün"] == [event["event_type"] for event in site.sink.events]
+    assert b"the query must be UTF-8" in io_loop.run_sync(lambda: send(b"\xff"))
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD"])
