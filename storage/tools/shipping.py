@@ -59,7 +59,7 @@ async def ship(
         accounts = Accounts()
         backlog = Backlog(fs, directory, accounts)
         backlog.load()
-        packer = Packer(fs, directory, id_log.settle)
+        packer = Packer(fs, directory, id_log.settle, pause=lambda: None)
         shipper = Shipper(backlog, packer, store, concurrency=concurrency)
         await _watch(shipper, accounts, begin(accounts.recovered), stopped)
         await shipper.close()

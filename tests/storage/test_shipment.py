@@ -291,3 +291,13 @@ def test_compression_uses_the_gzip_container_readers_know(tmp_path: Path) -> Non
     write_sealed(tmp_path, events(3), BATCH)
     (raw,) = shipped(tmp_path).values()
     assert zlib.decompress(raw, wbits=31).splitlines() == events(3)
+
+
+@pytest.mark.parametrize(("count", "pauses"), [(31, 0), (32, 2), (100, 6)])
+def test_packing_lets_others_have_their_turn(tmp_path: Path, count: int, pauses: int) -> None:
+    segment = write_sealed(tmp_path, events(count), BATCH)
+    paused: list[None] = []
+    packer = Packer(LOCAL, tmp_path, pause=lambda: paused.append(None))
+    (item,) = objects(packer, packer.open_shipment(segment))
+    assert events(count) == gzip.decompress(body(item)).splitlines()
+    assert pauses == len(paused)
