@@ -44,8 +44,9 @@ demo: .venv/installed ## serve a small site that sends beacons, and the collecto
 	@exec $(BIN)/python -m examples.demo
 
 .PHONY: bench
-bench: .venv/installed ## measure the server's speed next to bare Tornado's (needs wrk)
+bench: .venv/installed ## measure the server's speed next to bare Tornado's (needs wrk and nginx)
 	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.latency
 
 .PHONY: chaos
 chaos: .venv/installed-dev ## kill and disturb the server for a minute, then print what became of each event (SECONDS=600)

@@ -1,62 +1,40 @@
-"""Requests per second of the whole server, as a part of what bare Tornado does.
+"""Requests per second of the whole server, next to what Tornado and the obvious way do.
 
     .venv/bin/python -m benchmarks.throughput [rounds] [seconds]
 
 All run on this machine, in turns, with 32 connections, and the ratio of each round is
 taken: a noisy machine disturbs them alike. `server` logs each request as it does by default,
-`quiet` has LOG_LEVEL=warning and so logs none, as the bare handler does. Needs wrk.
+`quiet` has LOG_LEVEL=warning and so logs none, as the yardsticks do: `bare`, a Tornado handler
+with a fixed answer, and `put`, which puts every event into the store before it answers. Both
+servers ship to the same store, which takes all. Needs wrk and nginx.
 """
 
-import os
 import re
-import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
-_ROOT = Path(__file__).parent.parent
-_CONNECTIONS = 32
+from benchmarks.running import (
+    CONNECTIONS,
+    ROOT,
+    bare,
+    collector,
+    needed,
+    obvious,
+    store_that_takes_all,
+)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def _running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[int]:
-    process = subprocess.Popen(
-        command, cwd=_ROOT, env=os.environ | environment, stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-
-
-def _requests_per_second(port: int, seconds: int) -> float:
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        sys.exit("wrk is missing: apt-get install wrk")
+def requests_per_second(port: int, seconds: int) -> float:
+    """As many as it takes."""
     url = f"http://127.0.0.1:{port}/api/v1/events"
+    wrk = needed("wrk", "wrk")
     report = subprocess.run(
-        [wrk, "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", "-s", "benchmarks/event.lua", url],
-        cwd=_ROOT,
+        [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", "benchmarks/event.lua", url],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
@@ -69,38 +47,25 @@ def _requests_per_second(port: int, seconds: int) -> float:
     return float(found[1])
 
 
-@contextmanager
-def _servers(directory: str) -> Iterator[dict[str, int]]:
-    """The ports of what is compared, by name."""
-    ports: dict[str, int] = {}
-    with ExitStack() as stack:
-        for name, level in (("server", "info"), ("quiet", "warning")):
-            port = ports[name] = _free_port()
-            settings = {
-                "STORAGE_DIR": f"{directory}/{name}/store",
-                "JOURNAL_DIR": f"{directory}/{name}/journal",
-                "HOST": "127.0.0.1",
-                "PORT": str(port),
-                "LOG_LEVEL": level,
-            }
-            stack.enter_context(_running([sys.executable, "server.py"], port, settings))
-        port = ports["bare"] = _free_port()
-        command = [sys.executable, "-m", "benchmarks.bare", str(port)]
-        stack.enter_context(_running(command, port, {}))
-        yield ports
-
-
 def main(rounds: int, seconds: int) -> None:
-    """Print the figures of each round, and the medians of their ratios to the bare handler."""
-    ratios: dict[str, list[float]] = {"server": [], "quiet": []}
-    with tempfile.TemporaryDirectory() as directory, _servers(directory) as ports:
+    """Print the figures of each round, and the medians of the servers' ratios to yardsticks."""
+    rates: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        store = stack.enter_context(store_that_takes_all(Path(folder)))
+        ports = {
+            "server": stack.enter_context(collector(Path(folder), store)),
+            "quiet": stack.enter_context(collector(Path(folder), store, LOG_LEVEL="warning")),
+            "bare": stack.enter_context(bare()),
+            "put": stack.enter_context(obvious(store)),
+        }
         for _ in range(rounds):
-            rates = {name: _requests_per_second(port, seconds) for name, port in ports.items()}
-            for name, found in ratios.items():
-                found.append(rates[name] / rates["bare"])
-            print("  ".join(f"{name} {rate:6.0f}/s" for name, rate in rates.items()), flush=True)
-    for name, found in ratios.items():
-        print(f"{name}: median ratio {statistics.median(found):.2f}")
+            for name, port in ports.items():
+                rates.setdefault(name, []).append(requests_per_second(port, seconds))
+            print("  ".join(f"{name} {found[-1]:6.0f}/s" for name, found in rates.items()))
+    for name in ("server", "quiet"):
+        for yardstick in ("bare", "put"):
+            ratios = [a / b for a, b in zip(rates[name], rates[yardstick], strict=True)]
+            print(f"{name} / {yardstick}: median ratio {statistics.median(ratios):.2f}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,104 @@
+"""What the benchmarks start, and stop again."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+CONNECTIONS = 32
+
+_NGINX = """
+daemon off; pid {directory}/nginx.pid; error_log {directory}/nginx.log; worker_processes 1;
+events {{ worker_connections 512; }}
+http {{
+    access_log off; client_body_temp_path {directory}/bodies;
+    client_max_body_size 100m; client_body_buffer_size 1m;
+    server {{ listen 127.0.0.1:{port}; location / {{ return 200; }} }}
+}}
+"""
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def needed(program: str, package: str) -> str:
+    """The path of a program; without it the benchmark ends and says what to install."""
+    path = shutil.which(program)
+    if path is None:
+        sys.exit(f"{program} is missing: apt-get install {package}")
+    return path
+
+
+@contextmanager
+def running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[int]:
+    """A process that listens on the port; the port."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+@contextmanager
+def store_that_takes_all(directory: Path) -> Iterator[str]:
+    """An HTTP server that answers 200 to every PUT, and keeps nothing; its URL."""
+    port = free_port()
+    config = directory / "nginx.conf"
+    config.write_text(_NGINX.format(directory=directory, port=port))
+    with running([needed("nginx", "nginx-light"), "-c", str(config)], port, {}):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def bare() -> Iterator[int]:
+    """The yardstick; its port."""
+    port = free_port()
+    with running([sys.executable, "-m", "benchmarks.bare", str(port)], port, {}):
+        yield port
+
+
+@contextmanager
+def obvious(store: str) -> Iterator[int]:
+    """The yardstick that puts each event by itself; its port."""
+    port = free_port()
+    with running([sys.executable, "-m", "benchmarks.obvious", str(port), store], port, {}):
+        yield port
+
+
+@contextmanager
+def collector(directory: Path, store: str, **settings: str) -> Iterator[int]:
+    """The server as it comes, shipping to a store of the S3 kind; its port."""
+    port = free_port()
+    given = {
+        "S3_ENDPOINT_URL": store,
+        "S3_BUCKET_NAME": "bucket",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "JOURNAL_DIR": str(directory / f"journal-{port}"),
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        **settings,
+    }
+    with running([sys.executable, "server.py"], port, given):
+        yield port
