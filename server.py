@@ -247,7 +247,12 @@ class Server:
     def start(self) -> None:
         """Take requests; OSError if the address is not free."""
         settings = self._settings
-        sockets = bind_sockets(settings.port, settings.host or None, backlog=_LISTEN_BACKLOG)
+        sockets = bind_sockets(
+            settings.port,
+            settings.host or None,
+            backlog=_LISTEN_BACKLOG,
+            reuse_port=settings.reuse_port,
+        )
         port = sockets[0].getsockname()[1]
         self._http.add_sockets(sockets)
         _log.info("listening", extra={"fields": {"host": settings.host or "*", "port": port}})

@@ -39,6 +39,7 @@ class Settings:
     s3_conditional_writes: str
     host: str
     port: int
+    reuse_port: bool
     cors_allowed_origins: tuple[str, ...]
     cors_debug: bool
     ingest_aliases: tuple[str, ...]

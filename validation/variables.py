@@ -122,6 +122,9 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("HOST", "host", "", "the address to listen on; empty for all interfaces", q.host),
     Variable("PORT", "port", "8080", "the port to listen on; 0 for any free one",
              q.whole_number(0, 65535)),
+    Variable("REUSE_PORT", "reuse_port", "false",
+             "let several processes share the port, each with a `JOURNAL_DIR` of its own",
+             q.switch, _show_switch),
     Variable("CORS_ALLOWED_ORIGINS", "cors_allowed_origins", _EVERY_ORIGIN,
              "origins whose pages may send, comma-separated; `https://*.example.com` for "
              "subdomains", _origins, ",".join),

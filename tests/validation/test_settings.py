@@ -48,6 +48,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         s3_conditional_writes="auto",
         host="",
         port=8080,
+        reuse_port=False,
         cors_allowed_origins=("*",),
         cors_debug=False,
         ingest_aliases=(),

@@ -1,0 +1,58 @@
+"""Several processes on one port."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.objects import events_in, files
+from tests.support.server_process import ServerProcess
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[list[ServerProcess]]:
+    """Two servers with a journal each and one store, not started."""
+    settings = {"STORAGE_DIR": str(tmp_path / "store"), "REUSE_PORT": "true"}
+    servers = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        servers.append(ServerProcess(tmp_path / name, settings))
+    yield servers
+    for server in servers:
+        server.clean_up()
+
+
+def port_of(server: ServerProcess) -> str:
+    return server.url.rpartition(":")[2]
+
+
+def test_two_processes_share_a_port_and_the_work(two: list[ServerProcess], tmp_path: Path) -> None:
+    one, other = two
+    one.start()
+    other.start(PORT=port_of(one))
+    for number in range(100):
+        event = {"event_id": f"e{number}", "event_type": "c"}
+        assert 200 == requests.post(one.url + "/api/v1/events", json=event, timeout=30).status_code
+    shares = [len(server.log("request")) for server in two]
+    assert [0, 0] == [server.stop() for server in two]
+    stored = events_in(files(tmp_path / "store"))
+    assert {f"e{number}" for number in range(100)} == {event["event_id"] for event in stored}
+    assert 100 == len(stored)
+    assert min(shares) > 10
+
+
+def test_what_one_leaves_the_other_goes_on_with(two: list[ServerProcess]) -> None:
+    one, other = two
+    one.start()
+    other.start(PORT=port_of(one))
+    one.stop()
+    assert 200 == other.post({"event_type": "c"}).status_code
+
+
+def test_without_it_a_port_has_one_process(two: list[ServerProcess]) -> None:
+    one, other = two
+    one.start(REUSE_PORT=None)
+    other.spawn(REUSE_PORT=None, PORT=port_of(one))
+    assert "Address already in use" in other.wait_for("cannot start")["cause"]
+    assert 1 == other.wait()
