@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 from tornado.httputil import HTTPServerRequest
@@ -23,12 +24,14 @@ Route = tuple[type[BaseHandler], dict[str, object]]
 
 # Each path that pages send to, and its short name under an alias: a word that no list of
 # blocked ones has.
-_SHORT_NAMES = {
-    "/api/v1/events": "/e",
-    "/api/v1/events/batch": "/b",
-    "/api/v1/pixel.gif": "/i.gif",
-    "/beacon.js": "/s.js",
-}
+_SHORT_NAMES = MappingProxyType(
+    {
+        "/api/v1/events": "/e",
+        "/api/v1/events/batch": "/b",
+        "/api/v1/pixel.gif": "/i.gif",
+        "/beacon.js": "/s.js",
+    }
+)
 _HASHED_SCRIPT = re.compile(r"(.*/(?:beacon|s))\.[0-9a-f]{16}(\.js)")
 
 # The page runs its own script, which puts its style in by itself, and sends to its own server.

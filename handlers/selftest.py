@@ -8,8 +8,9 @@ answered as events are, and not stored.
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -27,6 +28,8 @@ PARAMETER = "selftest"
 _MAX_RUNS = 64
 _MAX_ROWS = 64
 _MAX_SHOWN_CHARS = 300
+
+_FIRST_ERROR = 400
 
 _RUN = re.compile(r"[0-9a-f]{32}")
 _MARK = re.compile(r"([0-9a-f]{32})\.([a-z0-9-]{1,32})\.([0-9]{1,15})")
@@ -102,11 +105,13 @@ class SelfTestHandler(IngestHandler):
         super().initialize(activity, ingest)
         self._sightings = sightings
         self._arrived_ms = time.time() * 1000
+        self._error: str | None = None
 
     def answer(self, status: int, body: dict[str, object]) -> None:
         """Answer as to an event, truthfully."""
-        message = {"message": "self-test: nothing was stored"} if status < 400 else {}
-        super().answer(status, {**body, **message})
+        if status < _FIRST_ERROR:
+            body = {**body, "message": "self-test: nothing was stored"}
+        super().answer(status, body)
 
     def send(self, status: int, body: bytes | None) -> None:
         """Say it in a header, too: the pixel has no other place."""
@@ -119,8 +124,6 @@ class SelfTestHandler(IngestHandler):
         if isinstance(error, ApiError):
             self._error = f"{error.kind.code}: {error.message}"[:_MAX_SHOWN_CHARS]
         super().write_error(status_code, **kwargs)
-
-    _error: str | None = None
 
     def on_finish(self) -> None:
         """Remember what was seen."""
@@ -178,11 +181,14 @@ class SelfTestPixelHandler(SelfTestHandler, PixelHandler):
     """The image."""
 
 
-SELF_TESTS: dict[type[Any], type[SelfTestHandler]] = {
-    EventHandler: SelfTestEventHandler,
-    BatchHandler: SelfTestBatchHandler,
-    PixelHandler: SelfTestPixelHandler,
-}
+# What stands in for each handler of events.
+SELF_TESTS: Mapping[type[Any], type[SelfTestHandler]] = MappingProxyType(
+    {
+        EventHandler: SelfTestEventHandler,
+        BatchHandler: SelfTestBatchHandler,
+        PixelHandler: SelfTestPixelHandler,
+    }
+)
 
 
 class ReportHandler(PublicHandler):
