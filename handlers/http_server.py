@@ -13,6 +13,7 @@ from tornado.web import Application
 from handlers.activity import Activity
 from handlers.body import NO_LIMIT_BYTES
 from handlers.listener import Listener
+from handlers.stream import RequestStream
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class WatchedHTTPServer(HTTPServer):
     def handle_stream(self, stream: IOStream, address: tuple[object, ...]) -> None:
         """A connection has begun."""
         self._open += 1
-        super().handle_stream(stream, address)
+        super().handle_stream(RequestStream.of(stream), address)
 
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection

@@ -1,11 +1,16 @@
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from tornado.httpclient import HTTPResponse
+from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
+from handlers.http_server import WatchedHTTPServer
 from tests.handlers.server import Site, make_site
+
+_CONNECTIONS = 100
 
 
 @pytest.fixture
@@ -16,6 +21,18 @@ def site() -> Site:
 @pytest.fixture
 def app(site: Site) -> Application:
     return site.app
+
+
+@pytest.fixture
+def http_server(
+    io_loop: Any, _unused_port: tuple[socket.socket, int], site: Site
+) -> Iterator[HTTPServer]:
+    """In place of pytest-tornado's: the server as it is used, with its own streams."""
+    server = WatchedHTTPServer(site.app, site.activity, _CONNECTIONS)
+    server.add_socket(_unused_port[0])
+    yield server
+    server.stop()
+    io_loop.run_sync(server.close_all_connections)
 
 
 @pytest.fixture
