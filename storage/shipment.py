@@ -16,7 +16,7 @@ from typing import BinaryIO, TypeVar
 
 from storage import damage, layout
 from storage.filesystem import FileSystem
-from storage.record import MAX_RECORD_BYTES, BadPiece, Record, decode, scan
+from storage.record import MAX_RECORD_BYTES, RECORD_OVERHEAD_BYTES, BadPiece, Run, decode, scan_runs
 from storage.recovery import STAGED
 from storage.reserve import is_disk_full
 from storage.segment import SealedSegment, SegmentName
@@ -46,11 +46,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """The checked contents of a sealed segment; `damaged` counts records that are not there."""
+    """The checked contents of a sealed segment.
+
+    `is_intact` unless bytes of it were no records, `damaged` counts records that are not there.
+    """
 
     segment: SealedSegment
     days: "dict[str, array[int]]"
     events: int
+    is_intact: bool
 
     @property
     def damaged(self) -> int:
@@ -107,33 +111,21 @@ class Packer:
         """
         days: dict[str, array[int]] = {}
         pieces: list[BadPiece] = []
-        events = 0
         with self._open(segment.name) as stream:
-            for piece in self._pausing(scan(stream, segment.name.checksum_seed)):
-                bad = self._index(piece, days)
-                if bad is None:
-                    events += 1
+            for piece in self._pausing(scan_runs(stream, segment.name.checksum_seed), every=1):
+                if isinstance(piece, BadPiece):
+                    pieces.append(piece)
                 else:
-                    pieces.append(bad)
+                    pieces += _index(piece, days)
+        events = sum(map(len, days.values()))
         self._keep(segment, pieces, events)
-        return Shipment(segment, days, events)
+        return Shipment(segment, days, events, not pieces)
 
-    def _pausing(self, items: Iterable[_Item]) -> Iterator[_Item]:
+    def _pausing(self, items: Iterable[_Item], every: int) -> Iterator[_Item]:
         for number, item in enumerate(items, start=1):
             yield item
-            if number % _RECORDS_AT_ONCE == 0:
+            if number % every == 0:
                 self._pause()
-
-    def _index(self, piece: Record | BadPiece, days: dict[str, "array[int]"]) -> BadPiece | None:
-        if isinstance(piece, BadPiece):
-            return piece
-        try:
-            day = layout.address(piece.line).day
-        except layout.NotAnEvent as error:
-            length = piece.end - piece.offset
-            return BadPiece(piece.offset, length, str(error), at_end=False, has_whole_line=True)
-        days.setdefault(day, array("Q")).append(piece.offset)
-        return None
 
     def _keep(self, segment: SealedSegment, pieces: list[BadPiece], events: int) -> None:
         if not pieces and events != segment.events:
@@ -146,32 +138,28 @@ class Packer:
     def pack(self, shipment: Shipment, part: Part) -> StoredObject:
         """The object of a part: the same key and bytes whenever it is called."""
         if shipment.is_batched:
-            return self._batch_object(shipment.segment, part)
+            return self._batch_object(shipment, part)
         (line,) = self._lines(shipment.segment.name, part.offsets)
         key = layout.event_key(shipment.segment.name.rules.prefix, layout.address(line))
         return StoredObject(
             key, "application/json", len(line), partial(io.BytesIO, line), create_only=True
         )
 
-    def _batch_object(self, segment: SealedSegment, part: Part) -> StoredObject:
-        name = segment.name
+    def _batch_object(self, shipment: Shipment, part: Part) -> StoredObject:
+        name = shipment.segment.name
+        is_whole = shipment.is_intact and len(part.offsets) == shipment.events
+        lines = partial(self._all_lines if is_whole else self._lines, name, part.offsets)
         staged = self._directory / STAGED / f"{name.id}.{part.day}.ndjson.gz"
         key = layout.batch_key(name.rules.prefix, part.day, name.id)
         size = self._staged_size(staged)
         if size is None:
             try:
-                size = self._stage(staged, self._lines(name, part.offsets))
+                size = self._stage(staged, lines())
             except OSError as error:
                 if not is_disk_full(error):
                     raise
-                return self._unstaged(key, name, part)
+                return _unstaged(key, lines())
         return StoredObject(key, "application/gzip", size, partial(self._fs.open_read, staged))
-
-    # Only shipping empties a full disk, so it must not need space there. Compressed, a segment
-    # is small enough for memory; another attempt compresses it to the same bytes.
-    def _unstaged(self, key: str, name: SegmentName, part: Part) -> StoredObject:
-        body = b"".join(layout.compress(self._lines(name, part.offsets)))
-        return StoredObject(key, "application/gzip", len(body), partial(io.BytesIO, body))
 
     def _staged_size(self, staged: Path) -> int | None:
         try:
@@ -202,12 +190,27 @@ class Packer:
 
     def _lines(self, name: SegmentName, offsets: "array[int]") -> Iterator[bytes]:
         with self._open(name) as stream:
-            for offset in self._pausing(offsets):
+            for offset in self._pausing(offsets, _RECORDS_AT_ONCE):
                 stream.seek(offset)
                 line = decode(stream.readline(MAX_RECORD_BYTES), name.checksum_seed)
                 if isinstance(line, str):
-                    raise SegmentUnreadable(f"{self._path(name)} at byte {offset}: {line}")
+                    raise self._unreadable(name, offset, line)
                 yield line
+
+    # What `_lines` gives, where all records are wanted.
+    def _all_lines(self, name: SegmentName, offsets: "array[int]") -> Iterator[bytes]:
+        found = 0
+        with self._open(name) as stream:
+            for piece in self._pausing(scan_runs(stream, name.checksum_seed), every=1):
+                if isinstance(piece, BadPiece):
+                    raise self._unreadable(name, piece.offset, piece.cause)
+                found += len(piece.lines)
+                yield from piece.lines
+        if found != len(offsets):
+            raise self._unreadable(name, offsets[found], "the segment ends")
+
+    def _unreadable(self, name: SegmentName, offset: int, cause: str) -> SegmentUnreadable:
+        return SegmentUnreadable(f"{self._path(name)} at byte {offset}: {cause}")
 
     def discard(self, shipment: Shipment) -> None:
         """Delete a delivered segment and, after it, its staged objects.
@@ -237,3 +240,34 @@ class Packer:
 
     def _path(self, name: SegmentName) -> Path:
         return self._directory / name.file_name
+
+
+def _index(run: Run, days: "dict[str, array[int]]") -> list[BadPiece]:
+    """Add the offsets of a run's events to their days; the records that hold no event."""
+    found = layout.days(run.lines)
+    offsets = run.offsets()
+    if found is not None and found.count(found[0]) == len(found):
+        days.setdefault(found[0], array("Q")).extend(offsets)
+        return []
+    return [
+        bad
+        for offset, line in zip(offsets, run.lines, strict=True)
+        if (bad := _index_one(offset, line, days)) is not None
+    ]
+
+
+def _index_one(offset: int, line: bytes, days: "dict[str, array[int]]") -> BadPiece | None:
+    try:
+        day = layout.address(line).day
+    except layout.NotAnEvent as error:
+        length = len(line) + RECORD_OVERHEAD_BYTES
+        return BadPiece(offset, length, str(error), at_end=False, has_whole_line=True)
+    days.setdefault(day, array("Q")).append(offset)
+    return None
+
+
+# Only shipping empties a full disk, so it must not need space there. Compressed, a segment
+# is small enough for memory; another attempt compresses it to the same bytes.
+def _unstaged(key: str, lines: Iterable[bytes]) -> StoredObject:
+    body = b"".join(layout.compress(lines))
+    return StoredObject(key, "application/gzip", len(body), partial(io.BytesIO, body))

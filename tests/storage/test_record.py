@@ -1,5 +1,7 @@
 import io
+from bisect import bisect
 from collections.abc import Iterable
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -161,6 +163,20 @@ def test_no_more_than_one_longest_record_is_read_at_once() -> None:
         piece.length for piece in scan(stream, SEED) if isinstance(piece, BadPiece)
     ]
     assert stream.asked == MAX_RECORD_BYTES
+
+
+@given(st.integers(0, 400), st.integers(0, 40_000), st.integers(0, 255))
+def test_one_bad_byte_costs_one_record_wherever_blocks_begin(
+    count: int, position: int, value: int
+) -> None:
+    lines = events(count)
+    raw = bytearray(encode(lines, SEED))
+    if position < len(raw):
+        raw[position] = value
+    hit = bisect(list(accumulate(map(len, (encode([line], SEED) for line in lines)))), position)
+    expected = [line for index, line in enumerate(lines) if index != hit]
+    assert found(bytes(raw)) in (expected, lines)
+    assert sum(each.length for each in bad(bytes(raw))) <= 2 * len(encode(lines[-1:], SEED))
 
 
 @pytest.mark.parametrize("damaged", range(6))

@@ -1,5 +1,6 @@
 import errno
 import gzip
+import os
 import shutil
 import zlib
 from pathlib import Path
@@ -293,11 +294,35 @@ def test_compression_uses_the_gzip_container_readers_know(tmp_path: Path) -> Non
     assert zlib.decompress(raw, wbits=31).splitlines() == events(3)
 
 
-@pytest.mark.parametrize(("count", "pauses"), [(31, 0), (32, 2), (100, 6)])
-def test_packing_lets_others_have_their_turn(tmp_path: Path, count: int, pauses: int) -> None:
-    segment = write_sealed(tmp_path, events(count), BATCH)
+@pytest.mark.parametrize("days", [1, 2])
+def test_packing_lets_others_have_their_turn(tmp_path: Path, days: int) -> None:
+    lines = [event(n, f"2026-11-{22 + n % days}") for n in range(2000)]
+    segment = write_sealed(tmp_path, lines, BATCH)
     paused: list[None] = []
     packer = Packer(LOCAL, tmp_path, pause=lambda: paused.append(None))
-    (item,) = objects(packer, packer.open_shipment(segment))
-    assert events(count) == gzip.decompress(body(item)).splitlines()
-    assert pauses == len(paused)
+    assert days == len(objects(packer, packer.open_shipment(segment)))
+    blocks = segment.size // 16_384
+    assert blocks > 5
+    assert blocks * 2 <= len(paused) <= 200
+
+
+def test_a_segment_that_lost_its_end_after_the_check_is_not_sent(tmp_path: Path) -> None:
+    segment = write_sealed(tmp_path, events(3), BATCH)
+    packer, shipment = opened(tmp_path, segment)
+    last = shipment.days[DAY][-1]
+    os.truncate(tmp_path / segment.name.file_name, last)
+    with pytest.raises(SegmentUnreadable, match=f"at byte {last}: the segment ends"):
+        objects(packer, shipment)
+    assert STAGED not in contents(tmp_path)
+
+
+def test_a_segment_with_damage_is_batched_without_it(
+    tmp_path: Path, expected_errors: list[str]
+) -> None:
+    expected_errors.append("segment is damaged")
+    segment = write_sealed(tmp_path, events(3), BATCH)
+    with (tmp_path / segment.name.file_name).open("ab") as file:
+        file.write(b"what nobody wrote\n")
+    packer, shipment = opened(tmp_path, segment)
+    (item,) = objects(packer, shipment)
+    assert events(3) == gzip.decompress(body(item)).splitlines()
