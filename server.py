@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import uvloop
 from dotenv import load_dotenv
 from tornado.netutil import bind_sockets
-from tornado.web import Application
 
 from handlers.activity import Activity
-from handlers.app import make_app
+from handlers.app import CollectorApplication, make_app
 from handlers.assets import WebFiles
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _check(settings)
     output = configure(settings.log_level, settings.log_format)
     try:
-        return asyncio.run(_serve(settings))
+        return uvloop.run(_serve(settings))
     finally:
         output.close()
 
@@ -108,13 +108,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _check(settings: Settings) -> int:
-    fs = LocalFileSystem()
-    findings = [Finding(True, "settings: every one is valid")]
-    findings.append(check_journal(fs, settings.journal_dir))
-    try:
-        findings.extend(check_store(open_store(settings, fs), settings.s3_prefix))
-    except StoreError as error:
-        findings.append(Finding(False, f"store: it cannot be used: {error}"))
+    findings = [
+        Finding(True, "settings: every one is valid"),
+        check_journal(fs := LocalFileSystem(), settings.journal_dir),
+        *check_store(partial(open_store, settings, fs), settings.s3_prefix),
+    ]
     for finding in findings:
         print("ok  " if finding.ok else "FAIL", finding.text)
     return 0 if all(finding.ok for finding in findings) else _EXIT_FAILED
@@ -200,7 +198,7 @@ class Server:
         self._web = WebFiles.read(_WEB_DIRECTORY)
         self._http = WatchedHTTPServer(self._make_app(), self._activity, connection_limit())
 
-    def _make_app(self) -> Application:
+    def _make_app(self) -> CollectorApplication:
         settings = self._settings
         reader = EventReader(
             max_event_bytes=settings.max_event_bytes,
@@ -254,12 +252,12 @@ class Server:
             backlog=_LISTEN_BACKLOG,
             reuse_port=settings.reuse_port,
         )
-        port = sockets[0].getsockname()[1]
+        fields = {"host": settings.host or "*", "port": sockets[0].getsockname()[1]}
         self._http.add_sockets(sockets)
-        # What is there now stays; looking through it for garbage, boto3's service model above
-        # all, would stop every request for 40 ms, every other second under load.
+        # What is there now stays: looking through it for garbage, boto3's model of S3 above all,
+        # would stop every request for 40 ms.
         gc.freeze()
-        _log.info("listening", extra={"fields": {"host": settings.host or "*", "port": port}})
+        _log.info("listening", extra={"fields": fields})
 
     async def stop(self) -> None:
         """Finish what was begun; what cannot be delivered in time stays in the journal."""

@@ -5,7 +5,7 @@ does not, and what to do.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -79,8 +79,13 @@ def _write_probe(fs: FileSystem, path: Path) -> None:
     fs.sync_directory(path.parent)
 
 
-def check_store(store: Store, prefix: str) -> Iterator[Finding]:
+def check_store(open_store: Callable[[], Store], prefix: str) -> Iterator[Finding]:
     """Put a probe; read and delete it where that is permitted, which the server needs not."""
+    try:
+        store = open_store()
+    except StoreError as error:
+        yield Finding(False, f"store: it cannot be used: {error}")
+        return
     key = _PROBE_KEY.format(prefix=prefix)
     where = f"{store.describe()}/{key}"
     try:
