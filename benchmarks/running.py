@@ -14,13 +14,14 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 CONNECTIONS = 32
 
+# 201, since a 200 would become 304 where a request has If-None-Match.
 _NGINX = """
 daemon off; pid {directory}/nginx.pid; error_log {directory}/nginx.log; worker_processes 1;
 events {{ worker_connections 512; }}
 http {{
     access_log off; client_body_temp_path {directory}/bodies;
     client_max_body_size 100m; client_body_buffer_size 1m;
-    server {{ listen 127.0.0.1:{port}; location / {{ return 200; }} }}
+    server {{ listen 127.0.0.1:{port}; location / {{ return 201; }} }}
 }}
 """
 
@@ -61,7 +62,7 @@ def running(command: list[str], port: int, environment: dict[str, str]) -> Itera
 
 @contextmanager
 def store_that_takes_all(directory: Path) -> Iterator[str]:
-    """An HTTP server that answers 200 to every PUT, and keeps nothing; its URL."""
+    """An HTTP server that says to every PUT that it is done, and keeps nothing; its URL."""
     port = free_port()
     config = directory / "nginx.conf"
     config.write_text(_NGINX.format(directory=directory, port=port))

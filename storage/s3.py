@@ -1,6 +1,7 @@
 """Amazon S3, or a service that speaks its protocol, as the store.
 
-The one module that knows boto3. Its own retries are off: the shipper's are the only ones.
+Only this module and `small_put` know boto3. Its own retries are off: the shipper's are the only
+ones.
 """
 
 import base64
@@ -10,13 +11,14 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
+from storage.small_put import SmallPut
 from storage.store import StoredObject, StoreError
 
 _log = logging.getLogger(__name__)
@@ -24,6 +26,9 @@ _log = logging.getLogger(__name__)
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 30
 _CHUNK_BYTES = 256 * 1024
+
+# What is put from memory, in one request without `Expect: 100-continue`.
+_SMALL_BYTES = 256 * 1024
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 _TRANSIENT_CODES = frozenset(
@@ -100,19 +105,18 @@ class S3Store:
             request_checksum_calculation="when_required",
         )
         self._renewing = threading.Lock()
-        self._client = self._new_client()
-        self._client_made_at = time.monotonic()
+        self._connect()
 
-    def _new_client(self) -> Any:
-        return boto3.session.Session().client(
-            "s3", endpoint_url=self._endpoint_url, config=self._config
-        )
+    def _connect(self) -> None:
+        session = boto3.session.Session()
+        self._client = session.client("s3", endpoint_url=self._endpoint_url, config=self._config)
+        self._small = SmallPut(self._client, session.get_credentials(), self._bucket)
+        self._connected_at = time.monotonic()
 
     def _renew_credentials(self) -> None:
         with self._renewing:
-            now = time.monotonic()
-            if now - self._client_made_at >= _RENEWAL_INTERVAL_S:
-                self._client, self._client_made_at = self._new_client(), now
+            if time.monotonic() - self._connected_at >= _RENEWAL_INTERVAL_S:
+                self._connect()
 
     def put(self, item: StoredObject) -> bool:
         """See `Store.put`."""
@@ -137,20 +141,34 @@ class S3Store:
     def _put(self, item: StoredObject, **condition: str) -> bool:
         try:
             with _as_store_error(), item.open() as body:
-                self._client.put_object(
-                    **condition,
-                    Bucket=self._bucket,
-                    Key=item.key,
-                    Body=body,
-                    ContentLength=item.size,
-                    ContentType=item.content_type,
-                    ContentMD5=_content_md5(item),
-                )
+                if not (item.size <= _SMALL_BYTES and self._put_small(item, body, condition)):
+                    self._put_stream(item, body, condition)
         except StoreError as error:
             if error.code in _CREDENTIAL_CODES:
                 self._renew_credentials()
             raise
         return True
+
+    def _put_small(self, item: StoredObject, body: BinaryIO, condition: dict[str, str]) -> bool:
+        if not self._small.can_send:
+            return False
+        headers = {"Content-Type": item.content_type}
+        if condition:
+            headers["If-None-Match"] = condition["IfNoneMatch"]
+        is_done = self._small.send(item.key, body.read(), headers)
+        body.seek(0)
+        return is_done
+
+    def _put_stream(self, item: StoredObject, body: BinaryIO, condition: dict[str, str]) -> None:
+        self._client.put_object(
+            **condition,
+            Bucket=self._bucket,
+            Key=item.key,
+            Body=body,
+            ContentLength=item.size,
+            ContentType=item.content_type,
+            ContentMD5=_content_md5(item),
+        )
 
     def get(self, key: str) -> bytes:
         """See `Store.get`."""
