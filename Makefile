@@ -44,9 +44,8 @@ demo: .venv/installed ## serve a small site that sends beacons, and the collecto
 	@exec $(BIN)/python -m examples.demo
 
 .PHONY: bench
-bench: .venv/installed ## measure the server's speed next to bare Tornado's (needs wrk and nginx)
-	$(BIN)/python -m benchmarks.throughput
-	$(BIN)/python -m benchmarks.latency
+bench: .venv/installed-bench ## measure the server's speed, half an hour (needs wrk and nginx; BENCH_ARGS="throughput --rounds 3")
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: chaos
 chaos: .venv/installed-dev ## kill and disturb the server for a minute, then print what became of each event (SECONDS=600)
@@ -66,4 +65,8 @@ clean: ## remove everything that was set up; data/ and .env stay
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+.venv/installed-bench: .venv/installed requirements-bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	touch $@

@@ -9,6 +9,9 @@ import json
 import sys
 import time
 from collections import deque
+from typing import cast
+
+import uvloop
 
 _HEAD_END = b"\r\n\r\n"
 _DRAIN_S = 10.0
@@ -25,8 +28,7 @@ class _Connection(asyncio.Protocol):
         self.failures = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def ask(self, due: float) -> None:
         """A request is due now, or was."""
@@ -98,7 +100,7 @@ def _percentile(ordered: list[float], percent: int) -> float:
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    result = asyncio.run(
+    result = uvloop.run(
         paced(
             given["port"],
             given["body"].encode(),

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +25,20 @@ http {{
     server {{ listen 127.0.0.1:{port}; location / {{ return 201; }} }}
 }}
 """
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How long to measure: rounds, seconds of each, and seconds at full load for memory."""
+
+    rounds: int = 5
+    seconds: float = 5
+    memory_seconds: float = 600
+
+    @property
+    def few(self) -> int:
+        """Rounds for what is only drawn."""
+        return min(self.rounds, 3)
 
 
 def free_port() -> int:
@@ -43,13 +58,15 @@ def needed(program: str, package: str) -> str:
 
 
 @contextmanager
-def running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[int]:
-    """A process that listens on the port; the port."""
+def running(
+    command: list[str], port: int, environment: dict[str, str], *, waits: bool = True
+) -> Iterator[int]:
+    """A process that listens on the port, soon or, if this waits for it, now; the port."""
     process = subprocess.Popen(
         command, cwd=ROOT, env=os.environ | environment, stderr=subprocess.DEVNULL
     )
     try:
-        for _ in range(200):
+        for _ in range(400 if waits else 0):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
@@ -61,13 +78,23 @@ def running(command: list[str], port: int, environment: dict[str, str]) -> Itera
 
 
 @contextmanager
-def store_that_takes_all(directory: Path) -> Iterator[str]:
+def store_that_takes_all(directory: Path, at: int | None = None) -> Iterator[str]:
     """An HTTP server that says to every PUT that it is done, and keeps nothing; its URL."""
-    port = free_port()
+    port = at or free_port()
     config = directory / "nginx.conf"
     config.write_text(_NGINX.format(directory=directory, port=port))
     with running([needed("nginx", "nginx-light"), "-c", str(config)], port, {}):
         yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def noting_store(directory: Path) -> Iterator[tuple[str, Path]]:
+    """A store that measures how long events take to it: its URL, and where it will say so."""
+    port = free_port()
+    result = directory / "delays.json"
+    command = [sys.executable, "-m", "benchmarks.noting_store", str(port), str(result)]
+    with running(command, port, {}):
+        yield f"http://127.0.0.1:{port}", result
 
 
 @contextmanager
@@ -87,7 +114,7 @@ def obvious(store: str) -> Iterator[int]:
 
 
 @contextmanager
-def collector(directory: Path, store: str, **settings: str) -> Iterator[int]:
+def collector(directory: Path, store: str, *, waits: bool = True, **settings: str) -> Iterator[int]:
     """The server as it comes, shipping to a store of the S3 kind; its port."""
     port = free_port()
     given = {
@@ -101,5 +128,5 @@ def collector(directory: Path, store: str, **settings: str) -> Iterator[int]:
         "PORT": str(port),
         **settings,
     }
-    with running([sys.executable, "server.py"], port, given):
+    with running([sys.executable, "server.py"], port, given, waits=waits):
         yield port

@@ -1,0 +1,84 @@
+"""What a process needs: time to start, and memory."""
+
+import http.client
+import statistics
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.load import singles
+from benchmarks.running import Scale, collector, free_port
+
+_SLICE_S = 30
+_SAMPLE_S = 1.0
+
+
+def start(folder: Path, scale: Scale) -> dict[str, float]:
+    """Seconds from the start of the process to its first accepted event, with nothing to do."""
+    took = []
+    for number in range(scale.rounds):
+        begun = time.monotonic()
+        own = folder / f"start-{number}"
+        with collector(own, "http://127.0.0.1:1", waits=False) as port:
+            _send_until_accepted(port)
+            took.append(time.monotonic() - begun)
+    return {"median": round(statistics.median(took), 3), "max": round(max(took), 3)}
+
+
+def _send_until_accepted(port: int) -> None:
+    while True:
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            client.request("POST", "/api/v1/events", b'{"event_type":"first"}')
+            if client.getresponse().status == 200:
+                return
+        except ConnectionError:
+            time.sleep(0.002)
+        finally:
+            client.close()
+
+
+def memory(folder: Path, scale: Scale) -> dict[str, Any]:
+    """Resident MiB second by second, at full load while the store is away."""
+    samples: list[tuple[float, float]] = []
+    done = threading.Event()
+    away = f"http://127.0.0.1:{free_port()}"
+    with collector(folder, away, DRAIN_TIMEOUT="0s") as port:
+        pid = _process_that_listens(port)
+        begun = time.monotonic()
+
+        def watch() -> None:
+            while not done.wait(_SAMPLE_S):
+                samples.append((round(time.monotonic() - begun, 1), resident_mib(pid)))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        requests = 0.0
+        while (left := scale.memory_seconds - (time.monotonic() - begun)) > 0:
+            seconds = max(1, min(_SLICE_S, round(left)))
+            requests += seconds * singles(port, seconds)
+        done.set()
+        watcher.join()
+    found = [mib for _, mib in samples]
+    return {"events": round(requests), "max_mib": max(found), "samples": samples}
+
+
+def resident_mib(pid: int) -> float:
+    """The resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return round(int(line.split()[1]) / 1024, 1)
+    return 0.0
+
+
+def _process_that_listens(port: int) -> int:
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (directory / "environ").read_bytes().split(b"\0")
+            command = (directory / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"server.py" in command and f"PORT={port}".encode() in environment:
+            return int(directory.name)
+    raise RuntimeError(f"no process listens on port {port}")

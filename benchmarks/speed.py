@@ -1,0 +1,105 @@
+"""How many requests a server answers, and how long each takes, next to the yardsticks.
+
+The servers take turns, and the ratio of each round is taken: a noisy machine disturbs them
+alike. `us` is the server as it comes, with a log line for each request; `quiet` has
+LOG_LEVEL=warning, as the yardsticks log nothing.
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks.load import at_rate, batched, singles
+from benchmarks.running import Scale, bare, collector, obvious, store_that_takes_all
+
+_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
+_SYNCS = 500
+_SYNCED_BYTES = 4096
+
+
+def _servers(stack: ExitStack, folder: Path, names: list[str]) -> dict[str, int]:
+    store = stack.enter_context(store_that_takes_all(folder))
+    made: dict[str, Callable[[], AbstractContextManager[int]]] = {
+        "us": lambda: collector(folder, store),
+        "quiet": lambda: collector(folder, store, LOG_LEVEL="warning"),
+        "bare": bare,
+        "put": lambda: obvious(store),
+    }
+    return {name: stack.enter_context(made[name]()) for name in names}
+
+
+def throughput(folder: Path, scale: Scale) -> dict[str, Any]:
+    """Requests per second with 32 connections, and events per second in batches with 8."""
+    rates: dict[str, list[float]] = {}
+    with ExitStack() as stack:
+        ports = _servers(stack, folder, ["us", "quiet", "bare", "put"])
+        for _ in range(scale.rounds):
+            for name, port in ports.items():
+                rates.setdefault(name, []).append(singles(port, scale.seconds))
+            rates.setdefault("batches", []).append(batched(ports["us"], scale.seconds))
+    ratios = {
+        f"{name} / {yardstick}": _ratio(rates[name], rates[yardstick])
+        for name in ("us", "quiet", "batches")
+        for yardstick in ("bare", "put")
+    }
+    return {"rounds": rates, "ratios": ratios, **{k: _median(v) for k, v in rates.items()}}
+
+
+def _median(values: list[float]) -> float:
+    return round(statistics.median(values), 2)
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    return _median([a / b for a, b in zip(ours, theirs, strict=True)])
+
+
+def half_load(folder: Path, scale: Scale, most: float) -> dict[str, Any]:
+    """Latencies at half of the `most` that is possible, and what a sync costs here."""
+    found: dict[str, list[dict[str, float]]] = {}
+    with ExitStack() as stack:
+        ports = _servers(stack, folder, ["us", "quiet", "bare"])
+        for _ in range(scale.rounds):
+            for name, port in ports.items():
+                found.setdefault(name, []).append(at_rate(port, most / 2, scale.seconds))
+    return {
+        "rate": most / 2,
+        "sync_ms": sync_ms(folder),
+        **{name: medians(results) for name, results in found.items()},
+    }
+
+
+def medians(results: list[dict[str, float]]) -> dict[str, float]:
+    """Of several measurements of the same things, the median of each."""
+    return {name: _median([each[name] for each in results]) for name in results[0]}
+
+
+def sync_ms(folder: Path) -> dict[str, float]:
+    """Percentiles of appending 4 KiB and waiting for the disk."""
+    took = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(_SYNCS):
+            begun = time.perf_counter()
+            os.write(file.fileno(), bytes(_SYNCED_BYTES))
+            os.fdatasync(file.fileno())
+            took.append(1000 * (time.perf_counter() - begun))
+    percentiles = statistics.quantiles(took, n=100)
+    return {"p50": round(percentiles[49], 3), "p99": round(percentiles[98], 3)}
+
+
+def curves(folder: Path, scale: Scale, most: dict[str, float]) -> dict[str, Any]:
+    """Latencies of each server at shares of the most that it takes."""
+    found: dict[str, list[dict[str, float]]] = {}
+    with ExitStack() as stack:
+        ports = _servers(stack, folder, ["us", "bare", "put"])
+        for share in _SHARES:
+            for name, port in ports.items():
+                results = [
+                    at_rate(port, share * most[name], scale.seconds) for _ in range(scale.few)
+                ]
+                found.setdefault(name, []).append(medians(results))
+    return found
