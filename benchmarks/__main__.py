@@ -40,6 +40,7 @@ PARTS: dict[str, Part] = {
     "outage": lambda folder, scale, _: shipping.outage(folder, scale),
     "backlog": lambda folder, scale, _: shipping.backlog(folder, scale),
     "start": lambda folder, scale, _: process.start(folder, scale),
+    "processes": lambda folder, scale, _: speed.processes(folder, scale),
     "memory": lambda folder, scale, _: process.memory(folder, scale),
 }
 

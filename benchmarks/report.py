@@ -109,6 +109,15 @@ def _memory(found: dict[str, Any]) -> Rows:
     ]
 
 
+def _processes(found: dict[str, Any]) -> Rows:
+    return [
+        (
+            "two processes on one port, beside the load on two cores",
+            f"{found['two']:,.0f} a second (one: {found['one']:,.0f})",
+        )
+    ]
+
+
 _ROWS = {
     "throughput": _throughput,
     "half_load": _half_load,
@@ -116,6 +125,7 @@ _ROWS = {
     "put_cost": _put_cost,
     "delivery": _delivery,
     "start": _start,
+    "processes": _processes,
     "memory": _memory,
 }
 

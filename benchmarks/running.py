@@ -116,7 +116,7 @@ def obvious(store: str) -> Iterator[int]:
 @contextmanager
 def collector(directory: Path, store: str, *, waits: bool = True, **settings: str) -> Iterator[int]:
     """The server as it comes, shipping to a store of the S3 kind; its port."""
-    port = free_port()
+    port = int(settings.get("PORT", free_port()))
     given = {
         "S3_ENDPOINT_URL": store,
         "S3_BUCKET_NAME": "bucket",

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import at_rate, batched, singles
-from benchmarks.running import Scale, bare, collector, obvious, store_that_takes_all
+from benchmarks.running import (
+    Scale,
+    bare,
+    collector,
+    free_port,
+    obvious,
+    store_that_takes_all,
+)
 
 _SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _SYNCS = 500
@@ -103,3 +110,20 @@ def curves(folder: Path, scale: Scale, most: dict[str, float]) -> dict[str, Any]
                 ]
                 found.setdefault(name, []).append(medians(results))
     return found
+
+
+def processes(folder: Path, scale: Scale) -> dict[str, float]:
+    """Requests per second of one process, and of two that share a port."""
+    rates: dict[str, list[float]] = {"one": [], "two": []}
+    with ExitStack() as stack:
+        store = stack.enter_context(store_that_takes_all(folder))
+        ports = {"one": free_port(), "two": free_port()}
+        for name, journal in (("one", "a"), ("two", "b"), ("two", "c")):
+            port, own = str(ports[name]), str(folder / journal)
+            stack.enter_context(
+                collector(folder, store, PORT=port, REUSE_PORT="true", JOURNAL_DIR=own)
+            )
+        for _ in range(scale.rounds):
+            for name, number in ports.items():
+                rates[name].append(singles(number, scale.seconds))
+    return {name: _median(found) for name, found in rates.items()}

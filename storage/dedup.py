@@ -62,6 +62,8 @@ class Deduplicator:
         were durable before, or came twice here. Raises a Refusal: then none of them has been
         stored by this call.
         """
+        if not any(ids):
+            return Durable(_NONE, {await self._store(list(lines), {})})
         digests = [None if each is None else id_digest(each) for each in ids]
         while under_way := self._under_way(digests):
             await asyncio.wait(under_way)

@@ -6,6 +6,7 @@ they are about to be sent. Everything here blocks and belongs in a worker thread
 """
 
 import io
+import threading
 import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
@@ -88,7 +89,8 @@ class Packer:
     `settle_ids` makes sure that the ids in a segment, told by its id, are known without it.
     `pause` is called after every few records: Python runs one thread at a time, and who waits
     for its turn, such as the thread that answers requests, gets it within a fraction of a
-    millisecond instead of the 5 that a busy thread may keep it.
+    millisecond instead of the 5 that a busy thread may keep it. For the same reason one segment
+    is packed at a time, whichever threads ask.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Packer:
         self._directory = directory
         self._settle_ids = settle_ids
         self._pause = pause
+        self._turn = threading.Lock()
 
     def open_shipment(self, segment: SealedSegment) -> Shipment:
         """Check a segment and index it; damage is kept aside and reported.
@@ -111,7 +114,7 @@ class Packer:
         """
         days: dict[str, array[int]] = {}
         pieces: list[BadPiece] = []
-        with self._open(segment.name) as stream:
+        with self._turn, self._open(segment.name) as stream:
             for piece in self._pausing(scan_runs(stream, segment.name.checksum_seed), every=1):
                 if isinstance(piece, BadPiece):
                     pieces.append(piece)
@@ -138,7 +141,8 @@ class Packer:
     def pack(self, shipment: Shipment, part: Part) -> StoredObject:
         """The object of a part: the same key and bytes whenever it is called."""
         if shipment.is_batched:
-            return self._batch_object(shipment, part)
+            with self._turn:
+                return self._batch_object(shipment, part)
         (line,) = self._lines(shipment.segment.name, part.offsets)
         key = layout.event_key(shipment.segment.name.rules.prefix, layout.address(line))
         return StoredObject(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from dotenv import dotenv_values
 
+from benchmarks import cost
 from handlers.errors import ERRORS
 from tests.test_rules import PACKAGES
 from validation.settings import load_settings
@@ -15,6 +16,7 @@ from validation.variables import VARIABLES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "requirements-bench.txt")
 PAGES = [path for path in ROOT.rglob("*.md") if ".venv" not in path.parts]
 
 
@@ -81,6 +83,14 @@ def json_blocks(text: str) -> list[Any]:
     return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.S)]
 
 
+def test_the_page_on_scaling_has_the_costs_as_they_are_computed() -> None:
+    assert cost.table() in (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_has_the_figures_that_were_measured() -> None:
+    assert (ROOT / "benchmarks" / "results" / "table.md").read_text(encoding="utf-8") in README
+
+
 def test_json_in_the_readme_is_json() -> None:
     assert 3 == len(json_blocks(README))
 
@@ -91,7 +101,7 @@ def test_the_readme_names_every_folder_of_the_code() -> None:
 
 
 def test_the_requirements_are_pinned_exactly() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+    for name in (*REQUIREMENTS, "constraints.txt"):
         for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
             requirement = line.partition("#")[0].strip()
             if requirement and not requirement.startswith("-"):

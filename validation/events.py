@@ -107,6 +107,8 @@ def _text(value: object, most_chars: int, kinds: str) -> str:
 
 
 def _event_type(value: object) -> str:
+    if type(value) is str and len(value) <= MAX_EVENT_TYPE_CHARS and value.strip():
+        return value
     if value is None:
         raise Invalid("is required")
     text = _text(value, MAX_EVENT_TYPE_CHARS, "a string")
@@ -125,6 +127,8 @@ def _event_id(value: object) -> str | None:
 
 
 def _identifier(value: object) -> str | None:
+    if type(value) is str and 0 < len(value) <= MAX_ID_CHARS:
+        return value
     if value is None or value == "":
         return None
     if type(value) is int:

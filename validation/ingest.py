@@ -170,9 +170,8 @@ class EventReader:
         for name in _OPTIONAL:
             if (value := checked.get(name)) is not None:
                 stored[name] = value
-        for name, value in checked.items():
-            if name not in _KNOWN:
-                stored[name] = value
+        if not checked.keys() <= _KNOWN:
+            stored.update({k: value for k, value in checked.items() if k not in _KNOWN})
         if receipt.user_agent:
             stored["user_agent"] = receipt.user_agent
         if receipt.ip_address:

@@ -1,5 +1,5 @@
 from itertools import islice
-from uuid import UUID
+from uuid import RFC_4122, UUID
 
 from validation.event_ids import random_ids
 
@@ -8,6 +8,8 @@ def test_each_id_is_a_random_uuid_of_its_own() -> None:
     ids = list(islice(random_ids(), 1000))
     assert 1000 == len(set(ids))
     assert {4} == {UUID(each).version for each in ids}
+    assert {RFC_4122} == {UUID(each).variant for each in ids}
+    assert set("89ab") == {each[19] for each in ids}
     assert ids == [str(UUID(each)) for each in ids]
 
 
