@@ -13,6 +13,8 @@ from storage.segment import KeyRules, SealedSegment, SegmentName, parse_segment_
 from storage.shipment import Packer
 
 SEGMENT_ID = "20261123T173000123Z-9f86d081884c7d65"
+# An hour after every segment here was begun, in Unix seconds.
+NOW = 1795458600.0
 RULES = KeyRules("auto-100", "events")
 NAME = SegmentName(SEGMENT_ID, RULES)
 SEED = NAME.checksum_seed

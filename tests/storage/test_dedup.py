@@ -17,6 +17,7 @@ from storage.segment_writer import SegmentWriter
 from storage.shipment import Packer
 from tests.storage.faulty import Fault, FaultyFileSystem
 from tests.storage.segments import (
+    NOW,
     NoShipping,
     delivered_lines,
     event,
@@ -41,7 +42,7 @@ class Bench:
         self.directory = directory
         self.accounts = Accounts()
         self.ids, self.window = (
-            IdLog(fs, directory, LIMITS, no_reserve(directory)),
+            IdLog(fs, directory, LIMITS, no_reserve(directory), now=lambda: NOW),
             IdWindow(LIMITS),
         )
         load_ids(fs, directory, self.ids, self.window)
@@ -268,7 +269,7 @@ class Scan:
         self.fs = FaultyFileSystem()
         limits = IdLimits(86400.0, max_ids)
         recover(LocalFileSystem(), directory)
-        log = IdLog(self.fs, directory, limits, no_reserve(directory))
+        log = IdLog(self.fs, directory, limits, no_reserve(directory), now=lambda: NOW)
         self.window = IdWindow(limits)
         load_ids(self.fs, directory, log, self.window)
 
