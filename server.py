@@ -25,7 +25,7 @@ from handlers.app import CollectorApplication, make_app
 from handlers.assets import WebFiles
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
-from handlers.http_server import WatchedHTTPServer
+from handlers.http_server import CollectorServer
 from handlers.ingest import EventSink, Ingest
 from handlers.listener import connection_limit
 from logs.setup import configure
@@ -196,7 +196,7 @@ class Server:
         self._activity = Activity()
         self._utc_now = UtcClock()
         self._web = WebFiles.read(_WEB_DIRECTORY)
-        self._http = WatchedHTTPServer(self._make_app(), self._activity, connection_limit())
+        self._http = CollectorServer(self._make_app(), self._activity, connection_limit())
 
     def _make_app(self) -> CollectorApplication:
         settings = self._settings

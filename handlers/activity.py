@@ -19,7 +19,7 @@ class Request(Protocol):
     is_reading: bool
 
     @property
-    def stream(self) -> Connection:
+    def connection(self) -> Connection:
         """Where it came in."""
 
 
@@ -52,7 +52,7 @@ class Activity:
 
     def begin(self, request: Request) -> None:
         """A request's headers have come in."""
-        self._waiting.pop(request.stream, None)
+        self._waiting.pop(request.connection, None)
         self._begun[request] = self._monotonic()
 
     def end(self, request: Request) -> None:
@@ -82,7 +82,7 @@ class Activity:
         """
         since = self._monotonic() - limit_s
         begun = self._begun.items()
-        return _close([each.stream for each, at in begun if each.is_reading and at < since])
+        return _close([each.connection for each, at in begun if each.is_reading and at < since])
 
     async def idle(self, timeout_s: float) -> bool:
         """Wait until no request is under way, at most `timeout_s`; whether none is."""

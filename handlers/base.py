@@ -7,14 +7,13 @@ from functools import lru_cache
 from http.client import responses
 from random import getrandbits
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from tornado.httputil import HTTPHeaders, format_timestamp
-from tornado.iostream import IOStream
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
-from handlers.activity import Activity
+from handlers.activity import Activity, Connection
 from handlers.body import DISCARDED_BYTES, too_large
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsDecision, CorsPolicy
@@ -69,13 +68,15 @@ class BaseHandler(RequestHandler):
         """
         if not self.request_id:
             self._identify()
-        self.set_header("Content-Type", "application/json")
+        # Not by set_header, which looks at each value for what none of these can have.
+        headers = self._headers
+        headers["Content-Type"] = "application/json"
         if self.request.method != "POST":
-            self.set_header("Cache-Control", "no-store")
-            self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("X-Request-Id", self.request_id)
+            headers["Cache-Control"] = "no-store"
+            headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Request-Id"] = self.request_id
         for name, value in self.cors_policy.response_headers(self.cors):
-            self.set_header(name, value)
+            headers[name] = value
 
     def _identify(self) -> None:
         addresses: AddressResolver = self.settings["addresses"]
@@ -91,10 +92,9 @@ class BaseHandler(RequestHandler):
             self.request_id = f"{getrandbits(64):016x}"
 
     @property
-    def stream(self) -> IOStream:
-        """The connection that the request came on."""
-        stream: IOStream = getattr(self.request.connection, "stream")  # noqa: B009
-        return stream
+    def connection(self) -> Connection:
+        """Where the request came in."""
+        return cast(Connection, self.request.connection)
 
     def prepare(self) -> None:
         """Count the request; the log hears of the CORS decision if it is asked for."""

@@ -1,6 +1,6 @@
 """The answer to a batch: what became of each event, in the order sent."""
 
-from validation.ingest import Accepted, Rejected
+from validation.outcomes import Accepted, Rejected
 
 
 def batch_status(total: int, stored: int) -> int:

@@ -16,10 +16,6 @@ _MAX_GZIP_MEMBERS = 32
 # instead of a broken connection.
 DISCARDED_BYTES = 64 * 1024 * 1024
 
-# For Tornado's own limit, whose answer is a bare 400 and a closed connection.
-NO_LIMIT_BYTES = 2**62
-
-
 # Enough for dozens of the largest bodies at once, and a bound on the memory they take.
 MAX_BUFFERED_BYTES = 256 * 1024 * 1024
 

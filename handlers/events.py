@@ -3,7 +3,8 @@
 from handlers.batch_answer import batch_body, batch_log_fields, batch_status
 from handlers.errors import ApiError
 from handlers.ingest import IngestHandler
-from validation.ingest import Accepted, BodyError, Rejected
+from validation.ingest import BodyError
+from validation.outcomes import Accepted, Rejected
 
 # The one that is in use, and those that people send.
 _NDJSON = frozenset(

@@ -1,19 +1,18 @@
-"""Tornado's HTTP server, with limits that are ours to watch over."""
+"""The HTTP server: connections up to a limit, and an eye on those where nothing comes."""
 
+import asyncio
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
-from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPConnection, HTTPMessageDelegate
+from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.ioloop import PeriodicCallback
-from tornado.iostream import IOStream
-from tornado.web import Application
+from tornado.netutil import add_accept_handler
 
 from handlers.activity import Activity
-from handlers.body import NO_LIMIT_BYTES
+from handlers.connection import ClientConnection
 from handlers.listener import Listener
-from handlers.stream import RequestStream
 
 _log = logging.getLogger(__name__)
 
@@ -22,54 +21,71 @@ _BODY_TIMEOUT_S = 120
 _WATCH_INTERVAL_S = 5
 
 
-class WatchedHTTPServer(HTTPServer):
+class CollectorServer:
     """Serves at most `max_connections`, and closes those on which nothing comes for too long.
 
-    Tells `activity` which connections wait for a request: Tornado's own
-    `idle_connection_timeout` sets a timer for each request, at 5 % of its cost.
+    `activity` is told which connections wait for a request: one watch over all of them costs
+    less than a timer for each.
     """
 
-    def initialize(  # type: ignore[override]
-        self, application: Application, activity: Activity, max_connections: int
+    def __init__(
+        self, application: HTTPServerConnectionDelegate, activity: Activity, max_connections: int
     ) -> None:
-        """Take the application, and who watches over it."""
-        super().initialize(application, max_body_size=NO_LIMIT_BYTES)
-        self.conn_params.header_timeout = None
+        self._application = application
         self._activity = activity
         self._max_connections = max_connections
-        self._open = 0
+        self._listeners: list[tuple[Listener, Callable[[], None]]] = []
+        self._connections: set[ClientConnection] = set()
+        self._arriving: set[asyncio.Task[None]] = set()
         self._watch = PeriodicCallback(self._close_late, _WATCH_INTERVAL_S * 1000)
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Take requests from these sockets, which belong to the server from now on."""
-        super().add_sockets([Listener.of(sock, self._has_room) for sock in sockets])
+        for sock in sockets:
+            listener = Listener.of(sock, self._has_room)
+            self._listeners.append((listener, add_accept_handler(listener, self._accept)))
         self._watch.start()
 
     def stop(self) -> None:
         """Take no more connections."""
         self._watch.stop()
-        super().stop()
+        for listener, remove in self._listeners:
+            remove()
+            listener.close()
+        self._listeners.clear()
+
+    async def close_all_connections(self) -> None:
+        """End every connection, with whatever is under way on it."""
+        while self._connections or self._arriving:
+            for connection in list(self._connections):
+                connection.close()
+            await asyncio.sleep(0)
 
     def _has_room(self) -> bool:
-        return self._open < self._max_connections or self._activity.close_longest_idle()
+        is_open = len(self._connections) + len(self._arriving)
+        return is_open < self._max_connections or self._activity.close_longest_idle()
 
-    def handle_stream(self, stream: IOStream, address: tuple[object, ...]) -> None:
-        """A connection has begun."""
-        self._open += 1
-        super().handle_stream(RequestStream.of(stream), address)
+    def _accept(self, sock: socket.socket, _: object) -> None:
+        task = asyncio.get_running_loop().create_task(self._connect(sock))
+        self._arriving.add(task)
+        task.add_done_callback(self._arriving.discard)
 
-    def start_request(
-        self, server_conn: object, request_conn: HTTPConnection
-    ) -> HTTPMessageDelegate:
-        """A connection waits for a request, its first or another one."""
-        self._activity.wait(getattr(server_conn, "stream"))  # noqa: B009
-        return super().start_request(server_conn, request_conn)
+    async def _connect(self, sock: socket.socket) -> None:
+        make = partial(ClientConnection, self._application, self)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(make, sock)
+        except OSError:
+            sock.close()
 
-    def on_close(self, server_conn: object) -> None:
-        """A connection has ended."""
-        self._open -= 1
-        self._activity.forget(getattr(server_conn, "stream"))  # noqa: B009
-        super().on_close(server_conn)
+    def waits(self, connection: ClientConnection) -> None:
+        """See `Watcher.waits`."""
+        self._connections.add(connection)
+        self._activity.wait(connection)
+
+    def lost(self, connection: ClientConnection) -> None:
+        """See `Watcher.lost`."""
+        self._connections.discard(connection)
+        self._activity.forget(connection)
 
     def _close_late(self) -> None:
         self._activity.close_idle(_IDLE_CONNECTION_TIMEOUT_S)

@@ -11,7 +11,8 @@ from handlers.body import DISCARDED_BYTES, BodyBudget, BodyHeaders, gunzip, too_
 from handlers.cors import CorsDecision
 from handlers.errors import ApiError, Detail, as_api_error
 from storage.refusals import Refusal
-from validation.ingest import Accepted, EventReader, Receipt, Rejected
+from validation.ingest import EventReader
+from validation.outcomes import Accepted, Receipt, Rejected
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
@@ -89,13 +90,14 @@ class IngestHandler(BaseHandler):
         self._undecided = 0
 
     def prepare(self) -> None:
-        """Decide by the headers whether the body is wanted."""
+        """Decide by the headers whether the body is wanted; a short one is here already."""
         super().prepare()
         if self.request.method != "POST":
             return
         headers = self._body_headers()
         self._body_is_gzip = headers.is_gzip
-        self._problem = self._origin_problem() or headers.problem(self.ingest.max_body_bytes)
+        in_headers = self._origin_problem() or headers.problem(self.ingest.max_body_bytes)
+        self._problem = in_headers or self._problem
         length = headers.content_length or 0
         if self._problem is not None and (length > DISCARDED_BYTES or self._waits_for_continue()):
             self.must_close = True

@@ -33,8 +33,8 @@ class PixelHandler(IngestHandler):
         origin = self._origin()
         if not origin.allowed:
             raise origin_refused(origin)
-        query = _percent_encoded(self.request.query)
-        stored = await self.store_one(self.ingest.reader.query(query, self.receipt()))
+        outcome = self.ingest.reader.query(self.request.query, self.receipt())
+        stored = await self.store_one(outcome)
         self.set_header("X-Event-Id", stored.event_id)
         if stored.is_duplicate:
             self.set_header("X-Event-Duplicate", "true")
@@ -61,11 +61,6 @@ class PixelHandler(IngestHandler):
         if self.cors.origin is not None:
             self.set_header("Access-Control-Expose-Headers", _EXPOSED)
         self.send(status, GIF)
-
-
-def _percent_encoded(query: str) -> str:
-    """A query as it should have been sent: Tornado reads each byte as one character."""
-    return "".join(c if c.isascii() else f"%{ord(c):02X}" for c in query)
 
 
 def _header_text(text: str) -> str:

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 from tornado.httpclient import HTTPResponse
-from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
-from handlers.http_server import WatchedHTTPServer
+from handlers.http_server import CollectorServer
 from tests.handlers.server import Site, make_site
 
 _CONNECTIONS = 100
@@ -26,10 +25,10 @@ def app(site: Site) -> Application:
 @pytest.fixture
 def http_server(
     io_loop: Any, _unused_port: tuple[socket.socket, int], site: Site
-) -> Iterator[HTTPServer]:
+) -> Iterator[CollectorServer]:
     """In place of pytest-tornado's: the server as it is used, with its own streams."""
-    server = WatchedHTTPServer(site.app, site.activity, _CONNECTIONS)
-    server.add_socket(_unused_port[0])
+    server = CollectorServer(site.app, site.activity, _CONNECTIONS)
+    server.add_sockets([_unused_port[0]])
     yield server
     server.stop()
     io_loop.run_sync(server.close_all_connections)

@@ -16,7 +16,7 @@ class Link:
 @dataclass(eq=False)
 class Call:
     is_reading: bool = True
-    stream: Link = field(default_factory=Link)
+    connection: Link = field(default_factory=Link)
 
 
 def test_requests_are_under_way_between_begin_and_end() -> None:
@@ -50,9 +50,9 @@ def test_only_requests_whose_body_is_late_are_closed() -> None:
     activity.begin(young)
     assert (1, 1, 0, 0) == (
         activity.close_stalled(50.0),
-        late.stream.closed,
-        answered.stream.closed,
-        young.stream.closed,
+        late.connection.closed,
+        answered.connection.closed,
+        young.connection.closed,
     )
 
 
@@ -61,16 +61,16 @@ def test_only_connections_that_wait_for_long_are_closed() -> None:
     activity = Activity(lambda: now[0])
     idle, busy, ended, young, used = Call(), Call(), Call(), Call(), Call()
     for call in (idle, busy, ended, used):
-        activity.wait(call.stream)
+        activity.wait(call.connection)
     activity.begin(busy)
-    activity.forget(ended.stream)
-    activity.forget(ended.stream)
+    activity.forget(ended.connection)
+    activity.forget(ended.connection)
     now[0] = 100.0
-    activity.wait(young.stream)
-    activity.wait(used.stream)
+    activity.wait(young.connection)
+    activity.wait(used.connection)
     closed = activity.close_idle(50.0)
     calls = (idle, busy, ended, young, used)
-    assert (1, [1, 0, 0, 0, 0]) == (closed, [call.stream.closed for call in calls])
+    assert (1, [1, 0, 0, 0, 0]) == (closed, [call.connection.closed for call in calls])
 
 
 def test_waiting_for_idleness_ends_with_the_last_request(io_loop: Any) -> None:

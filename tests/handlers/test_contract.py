@@ -11,12 +11,13 @@ from tornado.httpclient import HTTPResponse
 from tornado.netutil import bind_sockets
 
 from handlers.activity import Activity
-from handlers.body import NO_LIMIT_BYTES, BodyBudget
+from handlers.body import BodyBudget
 from handlers.errors import ERRORS
-from handlers.http_server import WatchedHTTPServer
+from handlers.http_server import CollectorServer
 from storage.refusals import JournalFull
 from tests.handlers.raw_http import Answer, exchange, read_answer, request
 from tests.handlers.server import Site, make_site
+from tests.handlers.serving import serving
 
 Fetch = Callable[..., HTTPResponse]
 Exchange = Callable[..., Answer]
@@ -49,7 +50,7 @@ def error_code(answer: Answer) -> tuple[int, str]:
         ("PUT", ONE, 405),
         ("DELETE", ONE + "/batch", 405),
         ("POST", "/health", 405),
-        ("BREW", "/health", 405),
+        ("PROPFIND", "/health", 405),
         ("OPTIONS", ONE, 204),
         ("POST", ONE, 400),
     ],
@@ -118,12 +119,8 @@ def test_a_request_id_is_kept_if_a_trusted_proxy_gives_a_plain_one(
 
 def on_a_site(io_loop: Any, site: Site, *pieces: bytes) -> Answer:
     async def call() -> Answer:
-        server = site.app.listen(0, "127.0.0.1", max_body_size=NO_LIMIT_BYTES)
-        (socket,) = server._sockets.values()
-        try:
-            return await exchange(socket.getsockname()[1], *pieces)
-        finally:
-            server.stop()
+        async with serving(site) as port:
+            return await exchange(port, *pieces)
 
     answer: Answer = io_loop.run_sync(call)
     return answer
@@ -264,7 +261,7 @@ def test_what_does_not_come_costs_its_connection(io_loop: Any, sent: bytes, clos
     site = make_site(monotonic=lambda: clock[0])
 
     async def call() -> list[bool]:
-        server = WatchedHTTPServer(site.app, site.activity, 10)
+        server = CollectorServer(site.app, site.activity, 10)
         (socket,) = bind_sockets(0, "127.0.0.1")
         address = socket.getsockname()
         server.add_sockets([socket])

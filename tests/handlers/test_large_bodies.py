@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from handlers.body import DISCARDED_BYTES, NO_LIMIT_BYTES
+from handlers.body import DISCARDED_BYTES
 from tests.handlers.raw_http import Answer, exchange, read_answer, request
 from tests.handlers.server import MAX_BODY_BYTES, Site, make_site
+from tests.handlers.serving import serving
 from tests.handlers.test_contract import EVENT, ONE, SHOP, error_code, on_a_site
 
 Exchange = Callable[..., Answer]
@@ -84,7 +85,7 @@ def test_a_client_that_waits_for_100_continue_is_told_to_go_on(
         writer.close()
         return interim, answer.status
 
-    assert (b"HTTP/1.1 100 (Continue)\r\n\r\n", 200) == io_loop.run_sync(call)
+    assert (b"HTTP/1.1 100 Continue\r\n\r\n", 200) == io_loop.run_sync(call)
 
 
 def test_a_body_too_large_to_be_read_at_all_is_answered_at_once(io_loop: Any) -> None:
@@ -115,13 +116,11 @@ def test_a_content_length_of_many_digits_is_no_defect(io_loop: Any) -> None:
     headers = [("Content-Length", "9" * 5000)]
 
     async def call() -> bytes:
-        server = make_site().app.listen(0, "127.0.0.1", max_body_size=NO_LIMIT_BYTES)
-        (socket,) = server._sockets.values()
-        reader, writer = await asyncio.open_connection("127.0.0.1", socket.getsockname()[1])
-        writer.write(request("POST", ONE, headers))
-        told = await reader.read()
-        writer.close()
-        server.stop()
-        return told
+        async with serving(make_site()) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request("POST", ONE, headers))
+            told = await reader.read()
+            writer.close()
+            return told
 
     assert b" 500 " not in io_loop.run_sync(call)

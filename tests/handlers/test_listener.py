@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tornado.httpserver import HTTPServer
 
-from handlers.http_server import WatchedHTTPServer
+from handlers.http_server import CollectorServer
 from handlers.listener import Listener, connection_limit
 from tests.handlers.raw_http import Answer, read_answer, request
 from tests.handlers.server import Site
@@ -42,7 +41,7 @@ def small_server(site: Site, io_loop: Any) -> Any:
 
     def go(scenario: Callable[[Connect], Awaitable[None]]) -> None:
         async def call() -> None:
-            server: HTTPServer = WatchedHTTPServer(site.app, site.activity, 2)
+            server = CollectorServer(site.app, site.activity, 2)
             listening = socket.create_server(("127.0.0.1", 0))
             port = listening.getsockname()[1]
             server.add_sockets([listening])

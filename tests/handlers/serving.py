@@ -1,0 +1,22 @@
+"""The server as it is used, for as long as a test needs it."""
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+from handlers.http_server import CollectorServer
+from tests.handlers.server import Site
+
+
+@contextlib.asynccontextmanager
+async def serving(site: Site, max_connections: int = 10) -> AsyncIterator[int]:
+    """Serve a site on a free port; the port."""
+    server = CollectorServer(site.app, site.activity, max_connections)
+    listening = socket.create_server(("127.0.0.1", 0))
+    port: int = listening.getsockname()[1]
+    server.add_sockets([listening])
+    try:
+        yield port
+    finally:
+        server.stop()
+        await server.close_all_connections()

@@ -1,0 +1,170 @@
+"""What is a request and what is not, byte by byte and all at once."""
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from tornado.httputil import HTTPHeaders, RequestStartLine
+
+from handlers.request_reader import MAX_HEAD_BYTES, NotHttp, RequestReader
+
+GET = b"GET /a?b=c HTTP/1.1\r\nHost: h\r\n\r\n"
+POST = b"POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nabcd"
+CHUNKED = b"POST /e HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+H2C = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+LENGTH = b"Content-Length: 1\r\n"
+IN_CHUNKS = b"Transfer-Encoding: chunked\r\n"
+
+
+@dataclass
+class Requests:
+    """What was read, as text: `METHOD url body`, an asterisk behind those that end it all."""
+
+    read: list[str] = field(default_factory=list)
+    headers: list[HTTPHeaders] = field(default_factory=list)
+    _open: list[str] = field(default_factory=list)
+
+    def head_read(
+        self, start_line: RequestStartLine, headers: HTTPHeaders, *, keeps_alive: bool
+    ) -> None:
+        assert not self._open
+        self.headers.append(headers)
+        end = "" if keeps_alive else "*"
+        self._open = [f"{start_line.method}{end} {start_line.path} "]
+
+    def body_read(self, piece: bytes) -> None:
+        self._open.append(piece.decode("latin-1"))
+
+    def request_read(self) -> None:
+        self.read.append("".join(self._open))
+        self._open = []
+
+
+def read(*pieces: bytes) -> Requests:
+    found = Requests()
+    reader = RequestReader(found)
+    for piece in pieces:
+        reader.feed(piece)
+    return found
+
+
+def cut(data: bytes, chance: random.Random) -> list[bytes]:
+    places = sorted(chance.sample(range(len(data)), min(5, len(data))))
+    return [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True)]
+
+
+REQUESTS: list[tuple[bytes, list[str]]] = [
+    (GET, ["GET /a?b=c "]),
+    (POST, ["POST /e abcd"]),
+    (POST + GET + POST, ["POST /e abcd", "GET /a?b=c ", "POST /e abcd"]),
+    (b"\r\n" + GET, ["GET /a?b=c "]),
+    (CHUNKED + b"3\r\nabc\r\n1;x=y\r\nd\r\n0\r\n\r\n" + GET, ["POST /e abcd", "GET /a?b=c "]),
+    (CHUNKED + b"0\r\nHost: trailer\r\nX: y\r\n\r\n", ["POST /e "]),
+    (b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", ["GET* / "]),
+    (b"GET / HTTP/1.0\r\nHost: h\r\n\r\n", ["GET* / "]),
+    (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", ["GET / "]),
+    (b"PROPFIND / HTTP/1.1\r\nHost: h\r\n\r\n", ["PROPFIND / "]),
+    (b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", ["OPTIONS * "]),
+    ("GET /ü?ö=€ HTTP/1.1\r\nHost: h\r\n\r\n".encode(), ["GET /%C3%BC?%C3%B6=%E2%82%AC "]),
+    (H2C + b"\r\n" + GET, ["POST / ", "GET /a?b=c "]),
+    (H2C + b"Content-Length: 2\r\n\r\nab" + GET, ["POST / ab", "GET /a?b=c "]),
+    (H2C + b"transfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", ["POST / ab"]),
+]
+
+
+@pytest.mark.parametrize(("sent", "expected"), REQUESTS, ids=range(len(REQUESTS)))
+def test_requests_are_read_however_they_are_cut(sent: bytes, expected: list[str]) -> None:
+    assert expected == read(sent).read
+    assert expected == read(*(sent[at : at + 1] for at in range(len(sent)))).read
+    chance = random.Random(sent)
+    for _ in range(100):
+        assert expected == read(*cut(sent, chance)).read
+
+
+NOT_HTTP = [
+    b"hello\r\n\r\n",
+    b"BREW / HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"GET /\r\n\r\n",
+    b"GET / HTTP/2.0\r\nHost: h\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"GET / HTTP/1.1\nHost: h\n\n",
+    b"GET / HTTP/1.1\r\nHost : h\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: h\r\nX: a\x00b\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: h\r\nX: a\rb\r\n\r\n",
+    b"GET / HTTP/1.1\r\n: h\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +1\r\n\r\na",
+    b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    b"POST / HTTP/1.1\r\nHost: h\r\n" + LENGTH + IN_CHUNKS + b"\r\n0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: h\r\n" + IN_CHUNKS + LENGTH + b"\r\n0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\nab",
+    b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+    CHUNKED + b"x\r\n",
+    CHUNKED + b"-1\r\na\r\n",
+    CHUNKED + b"1\r\nab\r\n",
+    CHUNKED + b"1\na\n",
+    b"GET /" + b"a" * MAX_HEAD_BYTES + b" HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: h\r\n" + b"A: b\r\n" * (MAX_HEAD_BYTES // 2) + b"\r\n",
+    b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"y" * MAX_HEAD_BYTES + b"\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("sent", NOT_HTTP, ids=range(len(NOT_HTTP)))
+def test_what_is_no_request_is_refused_however_it_is_cut(sent: bytes) -> None:
+    with pytest.raises(NotHttp):
+        read(sent)
+    with pytest.raises(NotHttp):
+        read(*(sent[at : at + 1] for at in range(len(sent))))
+
+
+def test_requests_before_what_is_none_are_read() -> None:
+    found = Requests()
+    with pytest.raises(NotHttp):
+        RequestReader(found).feed(POST + b"?\r\n\r\n")
+    assert ["POST /e abcd"] == found.read
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"GET / HTTP/1.1\r\nX: ", b"GET /", CHUNKED + b"1\r\na\r\n0\r\nX: ", CHUNKED + b"1;x="],
+    ids=["field", "URL", "field behind the body", "extension of a chunk"],
+)
+def test_what_never_ends_is_given_up(begun: bytes) -> None:
+    reader = RequestReader(Requests())
+    reader.feed(begun)
+    with pytest.raises(NotHttp, match="65536 bytes"):
+        for _ in range(MAX_HEAD_BYTES // 1000 + 1):
+            reader.feed(b"y" * 1000)
+
+
+def test_headers_are_characters_of_one_byte_each() -> None:
+    (headers,) = read(b"GET / HTTP/1.1\r\nHost: h\r\nuser-agent:\t gr\xfcn \t\r\n\r\n").headers
+    assert [("Host", "h"), ("User-Agent", "gr\xfcn")] == list(headers.get_all())
+
+
+def test_a_header_that_is_there_twice_keeps_both() -> None:
+    (headers,) = read(b"GET / HTTP/1.1\r\nHost: h\r\nx: a\r\nX: b\r\n\r\n").headers
+    assert ["a", "b"] == headers.get_list("X")
+
+
+def test_what_comes_behind_a_body_is_no_header() -> None:
+    (headers,) = read(CHUNKED + b"0\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n").headers
+    assert "X-Forwarded-For" not in headers
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_garbage_is_read_or_refused_and_never_a_defect(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(200):
+        data = bytearray(chance.choice([GET, POST, CHUNKED + b"1\r\na\r\n0\r\n\r\n"]) * 2)
+        for _ in range(chance.randrange(1, 4)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        found: Any = None
+        try:
+            found = read(*cut(bytes(data), chance))
+        except NotHttp:
+            continue
+        assert len(found.read) <= 3
