@@ -28,8 +28,8 @@ def correction(timestamp: object, sent_at: object, now: float) -> Correction | N
     if not isinstance(timestamp, str) or not isinstance(sent_at, str):
         return None
     try:
-        skew = datetime.fromtimestamp(now, UTC) - parse_time(sent_at)
-        if abs(skew.total_seconds()) <= TOLERATED_SKEW_S:
+        skew = _skew(sent_at, now)
+        if _is_small(skew):
             return None
         added_ms = skew // _MILLISECOND
         original = parse_time(timestamp).astimezone(UTC)
@@ -37,3 +37,19 @@ def correction(timestamp: object, sent_at: object, now: float) -> Correction | N
     except (ValueError, OverflowError):
         return None
     return Correction(utc_text(original), utc_text(corrected), added_ms)
+
+
+def is_right(sent_at: str, now: float) -> bool:
+    """Whether a clock that says `sent_at` certainly leaves nothing to correct."""
+    try:
+        return _is_small(_skew(sent_at, now))
+    except (ValueError, OverflowError):
+        return False
+
+
+def _skew(sent_at: str, now: float) -> timedelta:
+    return datetime.fromtimestamp(now, UTC) - parse_time(sent_at)
+
+
+def _is_small(skew: timedelta) -> bool:
+    return abs(skew.total_seconds()) <= TOLERATED_SKEW_S

@@ -20,7 +20,7 @@ MAX_ID_CHARS = 256
 CORRECTION_FIELDS = ("original_timestamp", "clock_correction_ms")
 _ABOUT_CLOCKS = frozenset(("sent_at", *CORRECTION_FIELDS))
 
-_EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 # An integer within 64 bits, sign included, is shorter than any limit of ours.
 _IDENTIFIER_KINDS = "a string or an integer"
@@ -121,7 +121,7 @@ def _event_id(value: object) -> str | None:
     if value is None or value == "":
         return None
     text = _text(value, MAX_EVENT_ID_CHARS, "a string")
-    if _EVENT_ID.fullmatch(text) is None:
+    if EVENT_ID.fullmatch(text) is None:
         raise Invalid("must consist of A-Z a-z 0-9 . _ - and not start with a dot")
     return text
 

@@ -5,13 +5,13 @@ Knows nothing of HTTP: what a body says and when and from whom it came is all it
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import orjson
 
 from validation.events import BrokenRules, EventSchema
 from validation.json_text import BOM, MAX_DEPTH, Flaw, NotJsonError, flaws, parse
+from validation.ordinary import OrdinaryEvents
+from validation.outcomes import Accepted, Receipt, Rejected
 from validation.problems import Problem, kind_of
 from validation.query import QueryError, event_in_query
 
@@ -24,34 +24,6 @@ _OPTIONAL = ("user_id", "session_id", "properties")
 _KNOWN = frozenset(
     {"event_id", "event_type", "timestamp", "received_at", "user_agent", "ip_address", *_OPTIONAL}
 )
-
-
-class Receipt(NamedTuple):
-    """What the server knows of a request: UTC time as text, the client's address and agent."""
-
-    received_at: str
-    ip_address: str | None
-    user_agent: str | None
-
-
-class Accepted(NamedTuple):
-    """An event in its final form: a line of JSON without its line end.
-
-    `given_id` is its id if the client gave it, None if it was made here.
-    """
-
-    event_id: str
-    line: bytes
-    given_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """An event that breaks a rule: a code for programs, and everything that is wrong."""
-
-    code: str
-    message: str
-    problems: tuple[Problem, ...] = ()
 
 
 class BodyError(Exception):
@@ -81,13 +53,21 @@ class EventReader:
         self._max_batch_events = max_batch_events
         self._new_id = new_id
         self._schema = EventSchema(now)
+        self._ordinary = OrdinaryEvents(max_event_bytes, new_id, now)
 
     def single(self, body: bytes, receipt: Receipt) -> Accepted | Rejected:
         """Read a body that is one event."""
+        accepted = self._ordinary.one(body, receipt)
+        if accepted is not None:
+            return accepted
         return self._text(body, receipt, hint=": send several to /api/v1/events/batch")
 
     def batch(self, body: bytes, receipt: Receipt) -> list[Accepted | Rejected]:
         """Read a body that is a JSON array of events; BodyError if it is something else."""
+        accepted = self._ordinary.several(body, receipt)
+        if accepted is not None:
+            self._check_count(len(accepted))
+            return [*accepted]
         try:
             parsed = parse(body)
         except NotJsonError as error:

@@ -59,13 +59,16 @@ def parse(text: bytes) -> Parsed:
         again = orjson.dumps(value)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return Parsed(_parse_marking_flaws(text), is_exact=False)
-    if again == text or not _may_have_lost(text, again):
+    if again == text or not may_have_lost(text, again):
         return Parsed(value, is_exact=True)
     return Parsed(_parse_marking_flaws(text), is_exact=False)
 
 
-# A key that was dropped takes its quotes with it. Only an escape could bring others in.
-def _may_have_lost(text: bytes, again: bytes) -> bool:
+def may_have_lost(text: bytes, again: bytes) -> bool:
+    """Whether a text may say more than what was read from it and is written `again`.
+
+    A key that was dropped takes its quotes with it. Only an escape could bring others in.
+    """
     return (
         text.count(b'"') != again.count(b'"')
         or _ESCAPED_QUOTE in text

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
+from functools import lru_cache
 
 # The fields of RFC 3339, section 5.6; what is no date is for the calendar to find.
 _RFC_3339 = re.compile(
@@ -12,8 +13,11 @@ _RFC_3339 = re.compile(
 )
 _MAX_CHARS = 64
 _FINAL_CHARS = 24
+# Every third character from the first hyphen to the point.
+_FINAL_MARKS = "--T::."
 _LEAP_SECOND = "60"
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_EARLIEST_TEXT = "2000-01-01T00:00:00.000Z"
 _AHEAD_S = 24 * 60 * 60
 _SECOND = timedelta(seconds=1)
 _MIDNIGHT = time_of_day(0)
@@ -59,6 +63,26 @@ def event_time(text: str, now: float) -> str:
     return text if is_final else utc_text(moment.astimezone(UTC))
 
 
+@lru_cache(maxsize=1)
+def latest_text(second: int) -> str:
+    """At a Unix second, the last moment not too far ahead, in the form of `utc_text`."""
+    return utc_text(datetime.fromtimestamp(second + _AHEAD_S, UTC))
+
+
+def is_final_time(text: str, latest: str) -> bool:
+    """Whether `event_time` would give the text as it is; `latest` is from `latest_text`.
+
+    False within a second of the limit, too: ask `event_time`.
+    """
+    if not _is_in_final_form(text) or not _EARLIEST_TEXT <= text <= latest:
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def parse_time(text: str) -> datetime:
     """A moment, read from RFC 3339 with a zone; ValueError, for the client, if it is not that."""
     return _existing(text) if _is_in_final_form(text) else _moment(text)
@@ -68,11 +92,8 @@ def parse_time(text: str) -> datetime:
 def _is_in_final_form(text: str) -> bool:
     return (
         len(text) == _FINAL_CHARS
+        and text[4:20:3] == _FINAL_MARKS
         and text[23] == "Z"
-        and text[10] == "T"
-        and text[19] == "."
-        and text[7] == "-"
-        and text[4] == "-"
         and text[17:19] != _LEAP_SECOND
     )
 

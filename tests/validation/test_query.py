@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation.ingest import Accepted, EventReader, Receipt, Rejected
+from validation.ingest import EventReader
+from validation.outcomes import Accepted, Receipt, Rejected
 from validation.query import QueryError, event_in_query
 
 RECEIPT = Receipt("2026-11-23T17:30:00.000Z", "203.0.113.9", None)
