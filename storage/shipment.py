@@ -5,6 +5,7 @@ its offset, by day: 8 bytes an event. Objects are made one at a time, from the d
 they are about to be sent. Everything here blocks and belongs in a worker thread.
 """
 
+import contextlib
 import io
 import threading
 import time
@@ -12,15 +13,15 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from storage import damage, layout
 from storage.filesystem import FileSystem
 from storage.record import MAX_RECORD_BYTES, RECORD_OVERHEAD_BYTES, BadPiece, Run, decode, scan_runs
-from storage.recovery import STAGED
-from storage.reserve import is_disk_full
 from storage.segment import SealedSegment, SegmentName
+from storage.staging import Staging, unstaged
 from storage.store import StoredObject
 
 _Item = TypeVar("_Item")
@@ -105,6 +106,7 @@ class Packer:
         self._settle_ids = settle_ids
         self._pause = pause
         self._turn = threading.Lock()
+        self._staging = Staging(fs, directory)
 
     def open_shipment(self, segment: SealedSegment) -> Shipment:
         """Check a segment and index it; damage is kept aside and reported.
@@ -112,9 +114,33 @@ class Packer:
         SegmentVanished if somebody removed the segment; OSError if it cannot be read or a
         damaged piece cannot be kept: then it may be called again.
         """
+        with self._turn:
+            return self._stage_whole(segment) or self._index_all(segment)
+
+    def _stage_whole(self, segment: SealedSegment) -> Shipment | None:
+        """Check a segment and stage its object in one reading, half the cost of two.
+
+        None if it is not one object, or is so already, or the disk is full.
+        """
+        name = segment.name
+        if not layout.is_batched(name.rules, segment.events):
+            return None
+        with self._open(name) as stream:
+            runs = self._pausing(scan_runs(stream, name.checksum_seed), every=1)
+            lines = _LinesOfOneDay(runs, segment.events)
+            if lines.day is None or self._staging.find(name, lines.day) is not None:
+                return None
+            try:
+                is_staged = self._staging.write(name, lines.day, lines)
+            except _SeveralObjects:
+                return None
+        days = {lines.day: lines.offsets}
+        return Shipment(segment, days, segment.events, is_intact=True) if is_staged else None
+
+    def _index_all(self, segment: SealedSegment) -> Shipment:
         days: dict[str, array[int]] = {}
         pieces: list[BadPiece] = []
-        with self._turn, self._open(segment.name) as stream:
+        with self._open(segment.name) as stream:
             for piece in self._pausing(scan_runs(stream, segment.name.checksum_seed), every=1):
                 if isinstance(piece, BadPiece):
                     pieces.append(piece)
@@ -150,47 +176,14 @@ class Packer:
         )
 
     def _batch_object(self, shipment: Shipment, part: Part) -> StoredObject:
-        name = shipment.segment.name
+        name, day = shipment.segment.name, part.day
         is_whole = shipment.is_intact and len(part.offsets) == shipment.events
         lines = partial(self._all_lines if is_whole else self._lines, name, part.offsets)
-        staged = self._directory / STAGED / f"{name.id}.{part.day}.ndjson.gz"
-        key = layout.batch_key(name.rules.prefix, part.day, name.id)
-        size = self._staged_size(staged)
-        if size is None:
-            try:
-                size = self._stage(staged, lines())
-            except OSError as error:
-                if not is_disk_full(error):
-                    raise
-                return _unstaged(key, lines())
-        return StoredObject(key, "application/gzip", size, partial(self._fs.open_read, staged))
-
-    def _staged_size(self, staged: Path) -> int | None:
-        try:
-            with self._fs.open_read(staged) as stream:
-                return stream.seek(0, io.SEEK_END)
-        except FileNotFoundError:
-            return None
-
-    def _stage(self, staged: Path, lines: Iterator[bytes]) -> int:
-        temporary = staged.with_suffix(".tmp")
-        size = 0
-        self._fs.make_directory(staged.parent)
-        self._remove_if_there(temporary)
-        file = self._fs.create(temporary)
-        try:
-            for piece in layout.compress(lines):
-                file.write(piece)
-                size += len(piece)
-            file.sync()
-        except OSError:
-            self._remove_if_there(temporary)
-            raise
-        finally:
-            file.close()
-        self._fs.rename(temporary, staged)
-        self._fs.sync_directory(staged.parent)
-        return size
+        if (staged := self._staging.find(name, day)) is not None:
+            return staged
+        if self._staging.write(name, day, lines()):
+            staged = self._staging.find(name, day)
+        return staged or unstaged(name, day, lines())
 
     def _lines(self, name: SegmentName, offsets: "array[int]") -> Iterator[bytes]:
         with self._open(name) as stream:
@@ -224,11 +217,12 @@ class Packer:
         """
         name = shipment.segment.name
         self._settle_ids(name.id)
-        self._remove_if_there(self._path(name))
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.remove(self._path(name))
         if shipment.is_batched:
             self._fs.sync_directory(self._directory)
             for day in shipment.days:
-                self._remove_if_there(self._directory / STAGED / f"{name.id}.{day}.ndjson.gz")
+                self._staging.drop(name, day)
 
     def _open(self, name: SegmentName) -> BinaryIO:
         try:
@@ -236,14 +230,36 @@ class Packer:
         except FileNotFoundError:
             raise SegmentVanished(str(self._path(name))) from None
 
-    def _remove_if_there(self, path: Path) -> None:
-        try:
-            self._fs.remove(path)
-        except FileNotFoundError:
-            return
-
     def _path(self, name: SegmentName) -> Path:
         return self._directory / name.file_name
+
+
+class _SeveralObjects(Exception):
+    pass
+
+
+class _LinesOfOneDay:
+    """The lines of a segment, as long as they are good ones of the day of the first.
+
+    `offsets` has where they begin, once they are read. Raises _SeveralObjects at one that is not,
+    or if they are not as many as were `promised`.
+    """
+
+    def __init__(self, runs: Iterator[Run | BadPiece], promised: int) -> None:
+        self._first = next(runs, None)
+        self._runs = runs
+        self._promised = promised
+        self.day = layout.common_day(self._first.lines) if isinstance(self._first, Run) else None
+        self.offsets: array[int] = array("Q")
+
+    def __iter__(self) -> Iterator[bytes]:
+        for run in chain([self._first], self._runs):
+            if not isinstance(run, Run) or layout.common_day(run.lines) != self.day:
+                raise _SeveralObjects
+            self.offsets.extend(run.offsets())
+            yield from run.lines
+        if len(self.offsets) != self._promised:
+            raise _SeveralObjects
 
 
 def _index(run: Run, days: "dict[str, array[int]]") -> list[BadPiece]:
@@ -268,10 +284,3 @@ def _index_one(offset: int, line: bytes, days: "dict[str, array[int]]") -> BadPi
         return BadPiece(offset, length, str(error), at_end=False, has_whole_line=True)
     days.setdefault(day, array("Q")).append(offset)
     return None
-
-
-# Only shipping empties a full disk, so it must not need space there. Compressed, a segment
-# is small enough for memory; another attempt compresses it to the same bytes.
-def _unstaged(key: str, lines: Iterable[bytes]) -> StoredObject:
-    body = b"".join(layout.compress(lines))
-    return StoredObject(key, "application/gzip", len(body), partial(io.BytesIO, body))
