@@ -140,7 +140,9 @@ class Texts:
         if name in {"timestamp", "sent_at"}:
             return f'"{self._chance.choice(TIMES[:1] * 9 + TIMES)}"'
         if name == "properties":
-            kinds = ['"x"', "1", "1.5", "true", "null", "[1,2]", '{"b":1}']
+            levels = self._chance.randrange(60, 66)
+            deep = "[" * levels + "]" * levels
+            kinds = ['"x"', "1", "1.5", "true", "null", "[1,2]", '{"b":1}', deep]
             names = self._chance.sample("abcd", self._chance.randrange(4))
             return self._object([(each, self._chance.choice(kinds)) for each in names])
         return f'"{self._chance.choice(["a", "page_view", "u-17", "k3j9x2lq8mz1a0"])}"'
@@ -241,6 +243,15 @@ def test_ordinary_events_do_not_need_the_schema(text: bytes) -> None:
     ordinary = Readers().ordinary
     assert ordinary.one(text, RECEIPTS[0]) is not None
     assert 2 == len(ordinary.several(b"[%b,%b]" % (text, text), RECEIPTS[0]) or [])
+
+
+def test_one_deep_event_among_many_flat_ones_is_found() -> None:
+    deep = b'{"event_type":"c","properties":{"a":%b}}' % (b"[" * 63 + b"]" * 63)
+    reader = EventReader(MAX_EVENT_BYTES, 200, lambda: "made", lambda: NOW)
+    several = [b'{"event_type":"c"}'] * 100 + [deep]
+    found = reader.batch(b"[%b]" % b",".join(several), RECEIPTS[0])
+    assert [Rejected] == [type(each) for each in found[-1:]]
+    assert {Accepted} == {type(each) for each in found[:-1]}
 
 
 if __name__ == "__main__":
