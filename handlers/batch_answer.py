@@ -1,35 +1,61 @@
 """The answer to a batch: what became of each event, in the order sent."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from validation.outcomes import Accepted, Rejected
 
 
-def batch_status(total: int, stored: int) -> int:
-    """The HTTP status: 200 if all are stored, 207 if some are, 400 if none is."""
-    if stored == total:
-        return 200
-    return 207 if stored else 400
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """What became of each event, those of them that were accepted, how many of these were known."""
 
+    outcomes: Sequence[Accepted | Rejected]
+    accepted: Sequence[Accepted]
+    duplicates: int
 
-def batch_body(outcomes: list[Accepted | Rejected], duplicates: int) -> dict[str, object]:
-    """The body; `duplicates` of the accepted events were stored before."""
-    errors = [
-        _error(index, outcome)
-        for index, outcome in enumerate(outcomes)
-        if isinstance(outcome, Rejected)
-    ]
-    body: dict[str, object] = {
-        "status": "completed",
-        "total_events": len(outcomes),
-        "success_count": len(outcomes) - len(errors),
-        "error_count": len(errors),
-        "duplicate_count": duplicates,
-        "event_ids": [
-            outcome.event_id if isinstance(outcome, Accepted) else None for outcome in outcomes
-        ],
-    }
-    if errors:
-        body["errors"] = errors
-    return body
+    @property
+    def status(self) -> int:
+        """The HTTP status: 200 if all are stored, 207 if some are, 400 if none is."""
+        if len(self.accepted) == len(self.outcomes):
+            return 200
+        return 207 if self.accepted else 400
+
+    @property
+    def _rejected(self) -> list[tuple[int, Rejected]]:
+        if len(self.accepted) == len(self.outcomes):
+            return []
+        return [(at, each) for at, each in enumerate(self.outcomes) if isinstance(each, Rejected)]
+
+    def body(self) -> dict[str, object]:
+        """The answer's body."""
+        errors = [_error(index, each) for index, each in self._rejected]
+        body: dict[str, object] = {
+            "status": "completed",
+            "total_events": len(self.outcomes),
+            "success_count": len(self.accepted),
+            "error_count": len(errors),
+            "duplicate_count": self.duplicates,
+            "event_ids": self._event_ids(),
+        }
+        if errors:
+            body["errors"] = errors
+        return body
+
+    def _event_ids(self) -> list[str | None]:
+        if len(self.accepted) == len(self.outcomes):
+            return [each.event_id for each in self.accepted]
+        return [each.event_id if isinstance(each, Accepted) else None for each in self.outcomes]
+
+    def log_fields(self) -> dict[str, object]:
+        """What the log says of it."""
+        fields: dict[str, object] = {"stored": len(self.accepted) - self.duplicates}
+        if self.duplicates:
+            fields["duplicates"] = self.duplicates
+        if rejected := self._rejected:
+            fields["rejected"] = len(rejected)
+            fields["first_rejection"] = rejected[0][1].message
+        return fields
 
 
 def _error(index: int, outcome: Rejected) -> dict[str, object]:
@@ -42,15 +68,3 @@ def _error(index: int, outcome: Rejected) -> dict[str, object]:
     if details:
         error["details"] = details
     return error
-
-
-def batch_log_fields(outcomes: list[Accepted | Rejected], duplicates: int) -> dict[str, object]:
-    """What the log says of it."""
-    rejected = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
-    fields: dict[str, object] = {"stored": len(outcomes) - len(rejected) - duplicates}
-    if duplicates:
-        fields["duplicates"] = duplicates
-    if rejected:
-        fields["rejected"] = len(rejected)
-        fields["first_rejection"] = rejected[0].message
-    return fields

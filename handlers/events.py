@@ -1,6 +1,6 @@
 """Events in over HTTP: one, or a batch."""
 
-from handlers.batch_answer import batch_body, batch_log_fields, batch_status
+from handlers.batch_answer import BatchOutcome
 from handlers.errors import ApiError
 from handlers.ingest import IngestHandler
 from validation.ingest import BodyError
@@ -38,9 +38,9 @@ class BatchHandler(IngestHandler):
         accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
         duplicates = len(await self.store(accepted)) if accepted else 0
         self.reject_the_rest()
-        self.log_fields = batch_log_fields(outcomes, duplicates)
-        status = batch_status(len(outcomes), len(accepted))
-        self.answer(status, batch_body(outcomes, duplicates))
+        found = BatchOutcome(outcomes, accepted, duplicates)
+        self.log_fields = found.log_fields()
+        self.answer(found.status, found.body())
 
     def _read(self) -> list[Accepted | Rejected]:
         reader = self.ingest.reader

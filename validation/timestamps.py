@@ -74,7 +74,12 @@ def is_final_time(text: str, latest: str) -> bool:
 
     False within a second of the limit, too: ask `event_time`.
     """
-    if not _is_in_final_form(text) or not _EARLIEST_TEXT <= text <= latest:
+    if not (
+        len(text) == _FINAL_CHARS
+        and text[4:20:3] == _FINAL_MARKS
+        and text[23] == "Z"
+        and _EARLIEST_TEXT <= text <= latest
+    ):
         return False
     try:
         datetime.fromisoformat(text)
