@@ -1,4 +1,6 @@
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Coroutine
 from contextlib import asynccontextmanager
@@ -342,3 +344,30 @@ def test_a_store_that_raises_something_unforeseen_does_not_stop_shipping(
             assert [f"{DAY}/a.json"] == list(b.store.objects)
 
     run(claim())
+
+
+def niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+NO_PRIORITIES = "only on Linux a thread has a priority of its own"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason=NO_PRIORITIES)
+def test_shipping_gives_way_to_requests(tmp_path: Path) -> None:
+    seen: set[int] = set()
+
+    class Watched(MemoryStore):
+        def put(self, item: StoredObject) -> bool:
+            seen.add(niceness())
+            return super().put(item)
+
+    async def claim() -> None:
+        async with bench(tmp_path, Watched()) as b:
+            b.seal("a", "b")
+            assert await b.shipper.drain(10)
+
+    before = niceness()
+    run(claim())
+    assert {min(before + 10, 19)} == seen
+    assert before == niceness()
