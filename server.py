@@ -56,14 +56,10 @@ VERSION = "0.1.0"
 SERVICE = "analytics-platform"
 
 _log = logging.getLogger(SERVICE)
-
 _EXIT_FAILED = 1
 _EXIT_BAD_SETTINGS = 2
-
 _LISTEN_BACKLOG = 1024
-
 _WEB_DIRECTORY = Path(__file__).parent / "web"
-
 _SAME_SIGNAL_S = 1.0
 
 # How long another thread may keep the event loop from running: a tenth of Python's own 5 ms.

@@ -26,6 +26,7 @@ class _Connection(asyncio.Protocol):
         self._due: deque[float] = deque()
         self._received = b""
         self.failures = 0
+        self.last_answer_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -48,7 +49,8 @@ class _Connection(asyncio.Protocol):
             return
         self._received = b""
         self.failures += not head.startswith(b"HTTP/1.1 200")
-        self._latencies.append(time.monotonic() - self._due.popleft())
+        self.last_answer_at = time.monotonic()
+        self._latencies.append(self.last_answer_at - self._due.popleft())
         if self._due:
             self._transport.write(self._request)
 
@@ -60,7 +62,7 @@ def _length(head: bytes) -> int:
 async def paced(
     port: int, body: bytes, rate: float, seconds: float, connections: int
 ) -> dict[str, float]:
-    """Send `rate` requests a second; latencies in milliseconds, the number of failures."""
+    """Send `rate` requests a second; latencies in milliseconds, answers a second, failures."""
     request = (
         b"POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
@@ -84,10 +86,12 @@ async def paced(
     until = time.monotonic() + _DRAIN_S
     while any(each.waits for each in opened) and time.monotonic() < until:
         await asyncio.sleep(0.01)
+    took = max(each.last_answer_at for each in opened) - start
     latencies.sort()
     return {
         "rate": rate,
         "answered": len(latencies),
+        "throughput": len(latencies) / took,
         "failures": sum(each.failures for each in opened),
         **{f"p{each}": 1000 * _percentile(latencies, each) for each in (50, 90, 99)},
         "max": 1000 * latencies[-1],

@@ -130,47 +130,51 @@ _ROWS = {
 }
 
 
-def _axes(title: str, x: str, y: str) -> tuple[Any, Any]:
+def _figure(width: float, panels: int) -> tuple[Any, Any]:
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
+    size = (width, 4.5)
+    made: tuple[Any, Any] = pyplot.subplots(
+        1, panels, figsize=size, layout="constrained", squeeze=False
+    )
+    return made
+
+
+def _label(axes: Any, title: str, x: str, y: str) -> None:
     axes.set_title(title, loc="left", fontsize=11)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(visible=True, color="#d0d7de", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
 
 
 def _plot_curves(curves: dict[str, Any], path: Path) -> None:
-    figure, axes = _axes(
-        "Time to an answer against load, 32 connections", "requests a second", "milliseconds"
-    )
+    figure, ((throughput, latency),) = _figure(12, 2)
+    _label(throughput, "Answers, 32 connections", "requests due a second", "answers a second")
+    _label(latency, "Time from due to answered", "requests due a second", "milliseconds")
     for name, points in curves.items():
         rates = [each["rate"] for each in points]
-        colour = _COLOURS[name]
-        p99 = [each["p99"] for each in points]
-        p50 = [each["p50"] for each in points]
-        axes.plot(rates, p99, "o-", color=colour, label=f"{_NAMES[name]}: p99")
-        axes.plot(rates, p50, "o--", color=colour, alpha=0.5, label=f"{_NAMES[name]}: p50")
-    axes.set_yscale("log")
-    axes.set_yticks([0.5, 1, 2, 5, 10, 20, 50, 100, 200], minor=False)
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_xlim(left=0)
-    axes.legend(fontsize=8, frameon=False)
+        colour, label = _COLOURS[name], _NAMES[name]
+        answers, p50, p99 = ([each[key] for each in points] for key in ("throughput", "p50", "p99"))
+        throughput.plot(rates, answers, "o-", color=colour, label=label)
+        latency.plot(rates, p99, "o-", color=colour, label=f"{label}: p99")
+        latency.plot(rates, p50, "o--", color=colour, alpha=0.5, label=f"{label}: p50")
+    latency.set_yscale("log")
+    latency.yaxis.set_major_formatter("{x:g}")
+    throughput.set_ylim(bottom=0)
+    for axes in (throughput, latency):
+        axes.set_xlim(left=0)
+        axes.legend(fontsize=8, frameon=False)
     figure.savefig(path, dpi=100)
 
 
 def _plot_outage(outage: dict[str, Any], path: Path) -> None:
-    rate = outage["rate"]
-    figure, axes = _axes(
-        f"Events waiting on disk while the store is away, {rate:,} events a second",
-        "seconds",
-        "events",
-    )
+    figure, ((axes,),) = _figure(8, 1)
+    title = "Events waiting on disk while the store is away"
+    _label(axes, f"{title}, {outage['rate']:,} events a second", "seconds", "events")
     seconds, events = zip(*outage["backlog"], strict=True)
     away, back = outage["away_s"]
     axes.axvspan(away, back, color="#ffebe9", label="the store is away")

@@ -24,7 +24,7 @@ from benchmarks.running import (
     store_that_takes_all,
 )
 
-_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
+_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.1)
 _SYNCS = 500
 _SYNCED_BYTES = 4096
 
@@ -99,7 +99,7 @@ def sync_ms(folder: Path) -> dict[str, float]:
 
 
 def curves(folder: Path, scale: Scale, most: dict[str, float]) -> dict[str, Any]:
-    """Latencies of each server at shares of the most that it takes."""
+    """Latencies and throughput of each server at shares of the most that it takes, and beyond."""
     found: dict[str, list[dict[str, float]]] = {}
     with ExitStack() as stack:
         ports = _servers(stack, folder, ["us", "bare", "put"])

@@ -85,8 +85,6 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._is_paused = False
         self._is_full = False
 
-    # --- what the event loop says ---
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
         self._transport = cast(asyncio.Transport, transport)
@@ -125,8 +123,6 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._end()
         self._watcher.lost(self)
 
-    # --- what the reader says ---
-
     def head_read(
         self, start_line: RequestStartLine, headers: HTTPHeaders, *, keeps_alive: bool
     ) -> None:
@@ -145,8 +141,6 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         if self._requests:
             self._requests[-1].is_whole = True
             self._hand_over()
-
-    # --- requests to the application ---
 
     def _advance(self) -> None:
         """Give the application the next request, if it is free and the client takes answers."""
@@ -202,8 +196,6 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         if request.is_whole and self._requests:
             self._is_ready = False
             delegate.finish()
-
-    # --- answers ---
 
     def write_headers(
         self,
@@ -267,8 +259,6 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         )
         self._transport.write(head.encode("ascii") + body)
         self._end_with_answer()
-
-    # --- the end ---
 
     def close(self) -> None:
         """End it now, with whatever is under way on it."""
