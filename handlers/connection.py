@@ -264,7 +264,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """End it now, with whatever is under way on it."""
         self._transport.abort()
 
+    # A client that never takes its last answer is one on which nothing comes.
     def _end_with_answer(self) -> None:
+        self._watcher.waits(self)
         self._transport.close()
         self._end()
 

@@ -11,7 +11,8 @@ import pytest
 from tornado.httputil import HTTPHeaders, ResponseStartLine
 
 from handlers.body import BodyBudget
-from handlers.connection import encode_head
+from handlers.connection import ClientConnection, encode_head
+from handlers.http_server import CollectorServer
 from tests.handlers.raw_http import Answer, read_answer, request
 from tests.handlers.server import Site, make_site
 from tests.handlers.serving import serving
@@ -135,6 +136,43 @@ def test_a_client_that_takes_no_answers_is_sent_no_more_of_them(io_loop: Any) ->
 
 
 GARBAGE = b"\x16\x03\x01\x02\r\n\r\n"
+
+
+class Stuck(asyncio.Transport):
+    """A socket whose other end takes nothing: closing waits for ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[str] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.done.append("write")
+
+    def close(self) -> None:
+        self.done.append("close")
+
+    def abort(self) -> None:
+        self.done.append("abort")
+
+
+LAST = request("GET", "/health", [("Connection", "close")])
+
+
+@pytest.mark.parametrize("sent", [LAST, GARBAGE])
+def test_a_client_that_does_not_take_its_last_answer_is_not_waited_for(
+    io_loop: Any, sent: bytes
+) -> None:
+    async def call() -> tuple[int, list[str]]:
+        site, stuck = make_site(), Stuck()
+        connection = ClientConnection(site.app, CollectorServer(site.app, site.activity, 10))
+        connection.connection_made(stuck)
+        connection.data_received(sent)
+        await until(lambda: stuck.done == ["write", "close"])
+        closed = site.activity.close_idle(-1)
+        connection.connection_lost(None)
+        return closed, stuck.done
+
+    assert (1, ["write", "close", "abort"]) == io_loop.run_sync(call)
 
 
 def test_what_is_not_http_is_answered_in_the_one_form_of_an_error(io_loop: Any) -> None:
