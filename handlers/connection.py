@@ -7,8 +7,9 @@ piece.
 
 Invariants:
 
-- One request is with the application. What comes ahead of its answer waits, and while something
-  waits, or the client does not take its answers, nothing is read from the socket.
+- One request is with the application. What comes ahead of its answer waits, most of it as bytes,
+  and while something waits, or the client does not take its answers, nothing is read from the
+  socket.
 - After the connection has ended nobody hears of it again.
 """
 
@@ -20,7 +21,6 @@ from dataclasses import dataclass, field
 from random import getrandbits
 from typing import NamedTuple, Protocol, cast
 
-import orjson
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
@@ -31,12 +31,14 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from handlers.errors import ApiError, error_body
+from handlers.answer_bytes import bad_request, encode_head
 from handlers.request_reader import NotHttp, RequestReader
 
 _log = logging.getLogger(__name__)
 
 _NO_ADDRESS = "0.0.0.0"  # noqa: S104  what Tornado calls the peer of a Unix socket
+# So much is read at once; a client may put hundreds of requests into it.
+_PIECE_BYTES = 16 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -78,6 +80,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._requests: deque[_Request] = deque()
         self._delegate: HTTPMessageDelegate | None = None
         self._is_ready = False
+        self._unread = b""
         self._failure: NotHttp | None = None
         self._on_close: Callable[[], None] | None = None
         self._has_ended = False
@@ -96,17 +99,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
-        if self._has_ended or self._failure is not None:
-            return
-        try:
-            self._reader.feed(data)
-        except NotHttp as failure:
-            self._fail(failure)
-        except Exception:
-            _log.exception("connection failed")
-            self.close()
-        else:
-            self._advance()
+        self._unread += data
+        self._advance()
 
     def pause_writing(self) -> None:
         """The client does not take its answers."""
@@ -144,6 +138,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _advance(self) -> None:
         """Give the application the next request, if it is free and the client takes answers."""
+        self._read()
         if self._delegate is None and not self._is_full and not self._has_ended:
             if self._requests:
                 self._begin(self._requests[0])
@@ -151,8 +146,24 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
                 self._answer_failure(self._failure)
         self._read_or_pause()
 
+    def _read(self) -> None:
+        while self._unread and len(self._requests) <= 1 and not self._is_at_end:
+            piece, self._unread = self._unread[:_PIECE_BYTES], self._unread[_PIECE_BYTES:]
+            try:
+                self._reader.feed(piece)
+            except NotHttp as failure:
+                self._fail(failure)
+            except Exception:
+                _log.exception("connection failed")
+                self._end()
+                self.close()
+
+    @property
+    def _is_at_end(self) -> bool:
+        return self._has_ended or self._failure is not None
+
     def _read_or_pause(self) -> None:
-        pauses = self._is_full or len(self._requests) > 1
+        pauses = self._is_full or len(self._requests) > 1 or self._unread != b""
         if pauses != self._is_paused and not self._has_ended:
             self._is_paused = pauses
             if pauses:
@@ -193,7 +204,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         pieces, request.body = request.body, []
         for piece in pieces:
             delegate.data_received(piece)
-        if request.is_whole and self._requests:
+        if request.is_whole and self._requests and self._requests[0] is request:
             self._is_ready = False
             delegate.finish()
 
@@ -240,24 +251,18 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._on_close = callback
 
     def _fail(self, failure: NotHttp) -> None:
-        self._failure = failure
+        self._failure, self._unread = failure, b""
         if self._requests and not self._requests[-1].is_whole:
             self._requests.pop()
             if not self._requests:
                 self._abandon()
-        self._advance()
 
     def _answer_failure(self, failure: NotHttp) -> None:
         """Say in the one form of an error that this was no request, and end."""
         request_id = f"{getrandbits(64):016x}"
         fields = {"cause": str(failure), "client": self.context.remote_ip, "request_id": request_id}
         _log.info("not understood", extra={"fields": fields})
-        body = orjson.dumps(error_body(ApiError("bad_request", str(failure)), request_id)) + b"\n"
-        head = (
-            "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
-            f"X-Request-Id: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        self._transport.write(head.encode("ascii") + body)
+        self._transport.write(bad_request(str(failure), request_id))
         self._end_with_answer()
 
     def close(self) -> None:
@@ -272,6 +277,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _end(self) -> None:
         self._has_ended = True
+        self._unread = b""
         self._requests.clear()
         self._abandon()
 
@@ -281,13 +287,3 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         callback, self._on_close = self._on_close, None
         if callback is not None:
             callback()
-
-
-def encode_head(status: ResponseStartLine, headers: HTTPHeaders) -> bytes:
-    """An answer's head (RFC 9112, sections 4 and 5); ValueError if a field is not one line."""
-    lines = [f"HTTP/1.1 {status.code} {status.reason}"]
-    lines += [f"{name}: {value}" for name, value in headers.get_all()]
-    head = "\r\n".join(lines)
-    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
-        raise ValueError("a header must be one line")
-    return head.encode("latin-1") + b"\r\n\r\n"

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from tornado.httputil import HTTPHeaders, ResponseStartLine
 
+from handlers.answer_bytes import encode_head
 from handlers.body import BodyBudget
-from handlers.connection import ClientConnection, encode_head
+from handlers.connection import ClientConnection
 from handlers.http_server import CollectorServer
 from tests.handlers.raw_http import Answer, read_answer, request
 from tests.handlers.server import Site, make_site
@@ -84,6 +85,24 @@ def test_what_a_client_sends_ahead_is_bounded(io_loop: Any) -> None:
     assert io_loop.run_sync(call) < 12_000_000
 
 
+def test_many_small_requests_ahead_are_kept_as_they_came(io_loop: Any) -> None:
+    ahead = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 8000
+
+    async def call() -> tuple[int, int, list[str]]:
+        site, stuck = make_site(), Stuck()
+        connection = ClientConnection(site.app, CollectorServer(site.app, site.activity, 10))
+        connection.connection_made(stuck)
+        connection.data_received(ahead)
+        waiting, done = len(connection._requests), list(stuck.done)
+        await until(lambda: stuck.done.count("write") == 8000)
+        connection.connection_lost(None)
+        return waiting, stuck.done.count("resume"), done
+
+    waiting, resumed, done = io_loop.run_sync(call)
+    assert (["pause"], 1) == (done, resumed)
+    assert waiting < 1000
+
+
 def test_a_client_that_leaves_before_its_answer_is_noticed(io_loop: Any) -> None:
     async def call() -> None:
         async with held_site() as held:
@@ -153,6 +172,12 @@ class Stuck(asyncio.Transport):
 
     def abort(self) -> None:
         self.done.append("abort")
+
+    def pause_reading(self) -> None:
+        self.done.append("pause")
+
+    def resume_reading(self) -> None:
+        self.done.append("resume")
 
 
 LAST = request("GET", "/health", [("Connection", "close")])
