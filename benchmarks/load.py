@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+import time
+import urllib.request
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,6 +51,19 @@ def singles(port: int, seconds: float) -> float:
 def batched(port: int, seconds: float) -> float:
     """Events per second in batches of 100."""
     return BATCH_EVENTS * requests_per_second(port, seconds, "batch.lua", BATCH_CONNECTIONS)
+
+
+def pending(port: int) -> int:
+    """Events that wait to be shipped."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as answer:
+        events: int = json.load(answer)["backlog"]["events"]
+    return events
+
+
+def wait_until_shipped(port: int) -> None:
+    """Wait until what was sent is shipped, lest the next measurement pays for it."""
+    while pending(port):
+        time.sleep(0.1)
 
 
 def at_rate(port: int, rate: float, seconds: float) -> Latencies:

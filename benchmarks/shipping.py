@@ -5,7 +5,6 @@ import json
 import os
 import statistics
 import time
-import urllib.request
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import islice
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks.load import Latencies, at_rate, in_background
+from benchmarks.load import Latencies, at_rate, in_background, pending
 from benchmarks.running import (
     Scale,
     collector,
@@ -84,9 +83,9 @@ def backlog(folder: Path, scale: Scale) -> dict[str, Any]:
     own = str(journal)
     with store_that_takes_all(folder) as url, collector(folder, url, JOURNAL_DIR=own) as port:
         begun = time.monotonic()
-        while len(during) < scale.rounds and _pending(port) > events // 20:
+        while len(during) < scale.rounds and pending(port) > events // 20:
             during.append(at_rate(port, _QUIET_RATE, scale.seconds))
-        while _pending(port) > _LINES_AT_ONCE:
+        while pending(port) > _LINES_AT_ONCE:
             time.sleep(0.1)
         took = time.monotonic() - begun
         idle = [at_rate(port, _QUIET_RATE, scale.seconds) for _ in range(scale.rounds)]
@@ -140,12 +139,6 @@ def _line(event_id: str) -> bytes:
     ).encode()
 
 
-def _pending(port: int) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as answer:
-        events: int = json.load(answer)["backlog"]["events"]
-    return events
-
-
 def outage(folder: Path, scale: Scale) -> dict[str, Any]:
     """The backlog in events, second by second, while the store is away and comes back."""
     away_at, back_at = _OUTAGE_S
@@ -158,7 +151,7 @@ def outage(folder: Path, scale: Scale) -> dict[str, Any]:
         for until, is_up in phases:
             with _maybe(folder, port, is_up):
                 while (now := time.monotonic() - begun) < until:
-                    points.append((round(now, 1), _pending(server)))
+                    points.append((round(now, 1), pending(server)))
                     time.sleep(0.5)
         latencies = load.result()
     return {"rate": _OUTAGE_RATE, "away_s": _OUTAGE_S, "backlog": points, "latencies": latencies}

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load import at_rate, batched, singles
+from benchmarks.load import at_rate, batched, singles, wait_until_shipped
 from benchmarks.running import (
     Scale,
     bare,
@@ -49,6 +49,7 @@ def throughput(folder: Path, scale: Scale) -> dict[str, Any]:
             for name, port in ports.items():
                 rates.setdefault(name, []).append(singles(port, scale.seconds))
             rates.setdefault("batches", []).append(batched(ports["us"], scale.seconds))
+            wait_until_shipped(ports["us"])
     ratios = {
         f"{name} / {yardstick}": _ratio(rates[name], rates[yardstick])
         for name in ("us", "quiet", "batches")
