@@ -47,6 +47,7 @@ class BaseHandler(RequestHandler):
         self.log_fields: dict[str, object] = {}
         self.received_bytes = 0
         self.must_close = False
+        self.has_left = False
         self.is_reading = False
 
     def clear(self) -> None:
@@ -98,7 +99,9 @@ class BaseHandler(RequestHandler):
 
     def prepare(self) -> None:
         """Count the request; the log hears of the CORS decision if it is asked for."""
-        self.activity.begin(self)
+        # Its client may have left before its turn came: then it has ended already.
+        if not self.has_left:
+            self.activity.begin(self)
         self.is_reading = True
         if self.activity.draining:
             self.set_header("Connection", "close")
@@ -138,6 +141,7 @@ class BaseHandler(RequestHandler):
     def on_connection_close(self) -> None:
         """Stop counting the request: nobody waits for its answer."""
         super().on_connection_close()
+        self.has_left = True
         self.on_finish()
 
     def compute_etag(self) -> None:

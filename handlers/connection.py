@@ -69,6 +69,12 @@ class _Request:
     body: list[bytes] = field(default_factory=list)
     is_whole: bool = False
 
+    @property
+    def waits_for_continue(self) -> bool:
+        """Whether the client sends its body once it is told to (RFC 9110, section 10.1.1)."""
+        asked = self.headers.get("Expect", "").lower() == "100-continue"
+        return asked and self.start_line.version == "HTTP/1.1"
+
 
 class ClientConnection(asyncio.Protocol, HTTPConnection):
     """A connection on which requests for `application` come."""
@@ -193,7 +199,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         if not self._requests or self._requests[0] is not request:
             return
         self._is_ready = True
-        if not request.is_whole and request.headers.get("Expect", "").lower() == "100-continue":
+        if request.waits_for_continue and not request.is_whole:
             self._transport.write(_CONTINUE)
         self._hand_over()
 

@@ -61,9 +61,8 @@ class RequestReader:
         self._has_ended_one = False
         self._unused_bytes += len(data)
         try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade as stopped:
-            self._read_on(data[stopped.args[0] :])
+            while data:
+                data = self._parse(data)
         except HttpParserCallbackError as error:
             raise error.__context__ or error from None
         except HttpParserError as error:
@@ -71,22 +70,28 @@ class RequestReader:
         if self._unused_bytes > MAX_HEAD_BYTES:
             raise _too_long()
 
+    # A server may go on as if there were no Upgrade (RFC 9110, section 7.8). llhttp hands the
+    # connection over at the end of the head instead, so another parser reads the body.
+    def _parse(self, data: bytes) -> bytes:
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as stopped:
+            fields = (b"%b: %b\r\n" % each for each in self._fields if each[0].lower() in _FRAMING)
+            self._parser = HttpRequestParser(self)
+            self._parser.feed_data(b"".join([b"POST / HTTP/1.1\r\n", *fields, _LINE_END]))
+            return data[stopped.args[0] :]
+        return b""
+
     # llhttp takes ASCII alone (RFC 3986); some programs send raw UTF-8.
     def _with_plain_url(self, data: bytes) -> bytes:
-        line, end, rest = data.partition(_LINE_END)
+        if self._unused_bytes == 0:
+            data = data.lstrip(_LINE_END)
+        line, end, rest = data.partition(b"\n")
         self._is_in_first_line = not end
         if line.isascii():
             return data
         escaped = "".join(chr(c) if c < 0x80 else f"%{c:02X}" for c in line)
         return escaped.encode("ascii") + end + rest
-
-    # A server may go on as if there were no Upgrade (RFC 9110, section 7.8). llhttp hands the
-    # connection over at the end of the head instead, so another parser reads the body.
-    def _read_on(self, rest: bytes) -> None:
-        framing = [b"%b: %b\r\n" % field for field in self._fields if field[0].lower() in _FRAMING]
-        self._parser = HttpRequestParser(self)
-        self._parser.feed_data(b"".join([b"POST / HTTP/1.1\r\n", *framing, _LINE_END]))
-        self.feed(rest)
 
     def on_message_begin(self) -> None:
         """Hear from the parser that a request begins."""

@@ -10,6 +10,7 @@ For the event loop's thread; reading, compressing and sending run in worker thre
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -222,8 +223,11 @@ class Courier:
 # threads make one answer in a hundred twice as late while a backlog is shipped. On Linux a
 # thread has a priority of its own (setpriority(2), "C library/kernel differences").
 def _step_back() -> None:
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
+    if sys.platform != "linux":
+        return
+    thread = threading.get_native_id()
+    # A sandbox may forbid it, and then shipping goes on as it is.
+    with contextlib.suppress(OSError):
         niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICER_BY
         os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _NICEST))
 

@@ -53,7 +53,7 @@ class EventReader:
         self._max_batch_events = max_batch_events
         self._new_id = new_id
         self._schema = EventSchema(now)
-        self._ordinary = OrdinaryEvents(max_event_bytes, new_id, now)
+        self._ordinary = OrdinaryEvents(max_event_bytes, max_batch_events, new_id, now)
 
     def single(self, body: bytes, receipt: Receipt) -> Accepted | Rejected:
         """Read a body that is one event."""

@@ -51,13 +51,18 @@ class OrdinaryEvents:
     """Reads texts all of whose events are ordinary; None from it means: ask the schema.
 
     `new_id` makes an event id, `now` gives Unix seconds. An event has at most `max_event_bytes`
-    as it is stored.
+    as it is stored, an array at most `max_batch_events`.
     """
 
     def __init__(
-        self, max_event_bytes: int, new_id: Callable[[], str], now: Callable[[], float]
+        self,
+        max_event_bytes: int,
+        max_batch_events: int,
+        new_id: Callable[[], str],
+        now: Callable[[], float],
     ) -> None:
         self._max_event_bytes = max_event_bytes
+        self._max_batch_events = max_batch_events
         self._new_id = new_id
         self._now = now
         self._one = msgspec.json.Decoder(_Sent)
@@ -75,7 +80,10 @@ class OrdinaryEvents:
     def several(self, text: bytes, receipt: Receipt) -> list[Accepted] | None:
         """Read a text that is an array of events."""
         try:
-            return self._accept(text, self._exactly(self._several, text), receipt)
+            sent = self._exactly(self._several, text)
+            if len(sent) > self._max_batch_events:
+                return None
+            return self._accept(text, sent, receipt)
         except _REFUSALS:
             return None
 

@@ -247,6 +247,41 @@ def test_garbage_in_a_body_ends_its_request(io_loop: Any) -> None:
     assert (400, 0, BodyBudget().left) == io_loop.run_sync(call)
 
 
+def test_a_client_that_fails_before_its_requests_turn_is_not_counted_for_ever(
+    io_loop: Any,
+) -> None:
+    begun = request("POST", ONE, [("Transfer-Encoding", "chunked")])
+
+    async def call() -> int:
+        site, stuck = make_site(), Stuck()
+        connection = ClientConnection(site.app, CollectorServer(site.app, site.activity, 10))
+        connection.connection_made(stuck)
+        connection.data_received(begun)
+        connection.data_received(GARBAGE)
+        await until(lambda: stuck.done == ["write", "close"])
+        connection.connection_lost(None)
+        await asyncio.sleep(0.01)
+        return site.activity.under_way
+
+    assert 0 == io_loop.run_sync(call)
+
+
+def test_a_client_of_http_1_0_is_not_told_to_go_on(io_loop: Any) -> None:
+    head = request("POST", ONE, [("Expect", "100-continue"), ("Content-Length", str(len(EVENT)))])
+
+    async def call() -> int:
+        async with serving(make_site()) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head.replace(b"HTTP/1.1", b"HTTP/1.0"))
+            await asyncio.sleep(0.05)
+            writer.write(EVENT)
+            status = (await read_answer(reader)).status
+            writer.close()
+            return status
+
+    assert 200 == io_loop.run_sync(call)
+
+
 def test_a_request_that_closes_is_the_last_one(io_loop: Any) -> None:
     last = request("POST", ONE, [("Connection", "close")], EVENT)
 

@@ -67,6 +67,9 @@ REQUESTS: list[tuple[bytes, list[str]]] = [
     (b"PROPFIND / HTTP/1.1\r\nHost: h\r\n\r\n", ["PROPFIND / "]),
     (b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", ["OPTIONS * "]),
     ("GET /ü?ö=€ HTTP/1.1\r\nHost: h\r\n\r\n".encode(), ["GET /%C3%BC?%C3%B6=%E2%82%AC "]),
+    (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n\xe9", ["POST / \xe9"]),
+    ("\r\n\r\nGET /ü HTTP/1.1\r\nHost: h\r\n\r\n".encode(), ["GET /%C3%BC "]),
+    (b"CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n" * 2 + GET, ["CONNECT a "] * 2 + ["GET /a?b=c "]),
     (H2C + b"\r\n" + GET, ["POST / ", "GET /a?b=c "]),
     (H2C + b"Content-Length: 2\r\n\r\nab" + GET, ["POST / ab", "GET /a?b=c "]),
     (H2C + b"transfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", ["POST / ab"]),
@@ -102,6 +105,7 @@ NOT_HTTP = [
     b"POST / HTTP/1.1\r\nHost: h\r\n" + IN_CHUNKS + LENGTH + b"\r\n0\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\nab",
     b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+    H2C + b"Transfer-Encoding: gzip\r\n\r\nab",
     CHUNKED + b"x\r\n",
     CHUNKED + b"-1\r\na\r\n",
     CHUNKED + b"1\r\nab\r\n",
@@ -148,6 +152,10 @@ def test_headers_are_characters_of_one_byte_each() -> None:
 def test_a_header_that_is_there_twice_keeps_both() -> None:
     (headers,) = read(b"GET / HTTP/1.1\r\nHost: h\r\nx: a\r\nX: b\r\n\r\n").headers
     assert ["a", "b"] == headers.get_list("X")
+
+
+def test_many_wishes_for_other_protocols_at_once_are_read() -> None:
+    assert 3000 == len(read(b"CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n" * 3000).read)
 
 
 def test_what_comes_behind_a_body_is_no_header() -> None:

@@ -371,3 +371,19 @@ def test_shipping_gives_way_to_requests(tmp_path: Path) -> None:
     run(claim())
     assert {min(before + 10, 19)} == seen
     assert before == niceness()
+
+
+def test_where_priorities_are_forbidden_shipping_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", forbidden)
+
+    async def claim() -> None:
+        async with bench(tmp_path, MemoryStore()) as b:
+            b.seal("a")
+            assert await b.shipper.drain(10)
+
+    run(claim())

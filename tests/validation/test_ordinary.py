@@ -254,5 +254,18 @@ def test_one_deep_event_among_many_flat_ones_is_found() -> None:
     assert {Accepted} == {type(each) for each in found[:-1]}
 
 
+def test_of_a_batch_too_large_no_event_is_made() -> None:
+    made: list[str] = []
+
+    def make() -> str:
+        made.append("made")
+        return "made"
+
+    reader = EventReader(MAX_EVENT_BYTES, 4, make, lambda: NOW)
+    with pytest.raises(BodyError, match="at most 4 events"):
+        reader.batch(b"[%b]" % b",".join([b'{"event_type":"c"}'] * 5), RECEIPTS[0])
+    assert [] == made
+
+
 if __name__ == "__main__":
     sys.stdout.write(f"{compare_many(random.randrange(2**32), int(sys.argv[1]))}\n")
