@@ -220,7 +220,7 @@ class Courier:
 
 
 # Where cores are scarce, requests come first: with the same priority as the event loop, these
-# threads make one answer in a hundred twice as late while a backlog is shipped. On Linux a
+# threads make one answer in a hundred almost twice as late while a backlog is shipped. On Linux a
 # thread has a priority of its own (setpriority(2), "C library/kernel differences").
 def _step_back() -> None:
     if sys.platform != "linux":

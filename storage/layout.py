@@ -70,7 +70,7 @@ def days(lines: Sequence[bytes]) -> list[str] | None:
 
 
 def common_day(lines: Sequence[bytes]) -> str | None:
-    """The day that all events are of, at a fifth of the cost of `days`; None if none is certain.
+    """The day that all events are of, for less than `days` costs; None if none is certain.
 
     A line whose only timestamp is of the day is of the day, wherever in it that stands.
     """

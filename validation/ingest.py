@@ -9,7 +9,7 @@ from collections.abc import Callable
 import orjson
 
 from validation.events import BrokenRules, EventSchema
-from validation.json_text import BOM, MAX_DEPTH, Flaw, NotJsonError, flaws, parse
+from validation.json_text import BOM, MAX_DEPTH, Flaw, NotJsonError, brackets, flaws, parse
 from validation.ordinary import OrdinaryEvents
 from validation.outcomes import Accepted, Receipt, Rejected
 from validation.problems import Problem, kind_of
@@ -132,8 +132,8 @@ class EventReader:
         if size > self._max_event_bytes:
             message = f"an event may have at most {self._max_event_bytes} bytes, this has {size}"
             return Rejected("event_too_large", message)
-        # Each level has a bracket: few brackets rule out what would cost more to count.
-        if line.count(b"{") + line.count(b"[") > MAX_DEPTH and (too_deep := flaws(stored)):
+        # Few brackets rule out what would cost more to count.
+        if brackets(line) > MAX_DEPTH and (too_deep := flaws(stored)):
             return _rejected(too_deep)
         return Accepted(event_id, line, event_id if checked.get("event_id") else None)
 

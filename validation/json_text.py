@@ -144,6 +144,11 @@ def _position(text: str, at: int) -> str:
     return f"line {text.count(chr(10), 0, at) + 1}, column {at - text.rfind(chr(10), 0, at)}"
 
 
+def brackets(text: bytes) -> int:
+    """How many levels a JSON text has at most: each has a bracket, and strings may have more."""
+    return text.count(b"{") + text.count(b"[")
+
+
 def flaws(value: object) -> list[Problem]:
     """Everything in a value that would not be stored as it was sent; the first 20 of it."""
     found: list[Problem] = []

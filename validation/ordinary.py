@@ -1,4 +1,4 @@
-"""Events of ordinary shape, read by compiled code at a third of what the schema costs.
+"""Events of ordinary shape, read by compiled code at less than half of what the schema costs.
 
 The schema (`events.py`) is the one truth. What is accepted here it accepts too, with the same
 result to the byte; whatever is not certain here is left to it: fields of the client's own, a time
@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from validation.clock_skew import is_right
 from validation.events import EVENT_ID, MAX_EVENT_ID_CHARS, MAX_EVENT_TYPE_CHARS, MAX_ID_CHARS
-from validation.json_text import MAX_DEPTH, may_have_lost
+from validation.json_text import MAX_DEPTH, brackets, may_have_lost
 from validation.outcomes import Accepted, Receipt
 from validation.timestamps import is_final_time, latest_text
 
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 _Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]
 
 
-# The order is that of our own script: a text in the same order is compared fastest.
+# A text with its fields in this order is compared fastest; any other order is as good.
 class _Sent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False, kw_only=True):
     event_id: Annotated[str, Meta(min_length=1, max_length=MAX_EVENT_ID_CHARS)] | UnsetType = UNSET
     event_type: Annotated[str, Meta(min_length=1, max_length=MAX_EVENT_TYPE_CHARS)]
@@ -102,9 +102,9 @@ class OrdinaryEvents:
                 raise _NotOrdinary
         accepted = [self._final(each, receipt, latest) for each in events]
         with_properties = [each for each in events if each.properties is not UNSET]
-        if _brackets(text) > 1 + len(events) + len(with_properties):
+        if brackets(text) > 1 + len(events) + len(with_properties):
             for each in accepted:
-                if _brackets(each.line) > MAX_DEPTH:
+                if brackets(each.line) > MAX_DEPTH:
                     raise _NotOrdinary
         return accepted
 
@@ -151,7 +151,3 @@ def _checked_time(timestamp: str | UnsetType, latest: str) -> str | None:
     if not is_final_time(timestamp, latest):
         raise _NotOrdinary
     return timestamp
-
-
-def _brackets(text: bytes) -> int:
-    return text.count(b"{") + text.count(b"[")

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logs import formats
 from logs.formats import JsonFormatter, TextFormatter
 
 
@@ -150,18 +149,3 @@ def test_numbers_that_json_does_not_know_are_still_written() -> None:
         sys.maxsize
         == json.loads(JsonFormatter().format(record("request", {"size": sys.maxsize})))["size"]
     )
-
-
-VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.from_regex(r"[ -~]{0,8}")
-)
-
-
-@given(st.dictionaries(st.sampled_from(["path", "ms", "client", "status"]), VALUES))
-def test_plain_fields_are_written_as_all_others(fields: dict[str, object]) -> None:
-    assert formats._plain_pairs(fields) in {"", formats._pairs(fields)}
-
-
-def test_the_fields_of_a_request_are_plain() -> None:
-    fields: dict[str, object] = {"path": "/api/v1/events", "status": 200, "ms": 1.25}
-    assert " path=/api/v1/events status=200 ms=1.25" == formats._plain_pairs(fields)
