@@ -18,6 +18,7 @@ RUN pip install --no-cache-dir -r requirements.txt
 
 COPY server.py ./
 COPY handlers handlers
+COPY http1 http1
 COPY logs logs
 COPY storage storage
 COPY validation validation

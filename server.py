@@ -20,14 +20,14 @@ import uvloop
 from dotenv import load_dotenv
 from tornado.netutil import bind_sockets
 
-from handlers.activity import Activity
 from handlers.app import CollectorApplication, make_app
 from handlers.assets import WebFiles
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
-from handlers.http_server import CollectorServer
 from handlers.ingest import EventSink, Ingest
-from handlers.listener import connection_limit
+from http1.activity import Activity
+from http1.listener import connection_limit
+from http1.server import CollectorServer
 from logs.setup import configure
 from storage.accounts import Accounts
 from storage.backlog import Backlog

@@ -9,7 +9,6 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application
 
 from handlers.access_log import log_request
-from handlers.activity import Activity
 from handlers.assets import FOR_EVER, FOR_MINUTES, AssetHandler, WebFiles
 from handlers.base import BaseHandler, NotFoundHandler
 from handlers.client_address import AddressResolver
@@ -19,6 +18,7 @@ from handlers.health import HealthHandler, ReadyHandler
 from handlers.ingest import Ingest
 from handlers.pixel import PixelHandler
 from handlers.selftest import PARAMETER, SELF_TESTS, ReportHandler, SelfTestLog, dry
+from http1.activity import Activity
 
 Route = tuple[type[BaseHandler], dict[str, object]]
 

@@ -12,8 +12,8 @@ from string import ascii_letters, digits
 
 from rjsmin import jsmin
 
-from handlers.activity import Activity
 from handlers.base import BaseHandler
+from http1.activity import Activity
 
 # How much of a file's digest its name has: enough that no two versions share it.
 _HASH_CHARS = 16

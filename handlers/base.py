@@ -13,11 +13,11 @@ import orjson
 from tornado.httputil import HTTPHeaders, format_timestamp
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
-from handlers.activity import Activity, Connection
 from handlers.body import DISCARDED_BYTES, too_large
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsDecision, CorsPolicy
 from handlers.errors import ApiError, as_api_error, error_body
+from http1.activity import Activity, Connection
 
 _log = logging.getLogger(__name__)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from handlers.activity import Activity
 from handlers.base import BaseHandler
 from handlers.errors import ApiError
+from http1.activity import Activity
 from storage.refusals import Refusal
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from handlers.activity import Activity
 from handlers.base import BaseHandler
 from handlers.body import DISCARDED_BYTES, BodyBudget, BodyHeaders, gunzip, too_busy, too_large
 from handlers.cors import CorsDecision
 from handlers.errors import ApiError, Detail, as_api_error
+from http1.activity import Activity
 from storage.refusals import Refusal
 from validation.ingest import EventReader
 from validation.outcomes import Accepted, Receipt, Rejected

@@ -14,12 +14,12 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs
 
-from handlers.activity import Activity
 from handlers.assets import PublicHandler
 from handlers.errors import ApiError
 from handlers.events import BatchHandler, EventHandler
 from handlers.ingest import EventSink, Ingest, IngestHandler
 from handlers.pixel import PixelHandler
+from http1.activity import Activity
 from storage.refusals import Refusal
 
 PARAMETER = "selftest"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers import http_server
+from http1 import server as http_server
 from tests.support.parts import require
 from validation.variables import VARIABLES
 

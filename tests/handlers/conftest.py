@@ -6,7 +6,7 @@ import pytest
 from tornado.httpclient import HTTPResponse
 from tornado.web import Application
 
-from handlers.http_server import CollectorServer
+from http1.server import CollectorServer
 from tests.handlers.server import Site, make_site
 
 _CONNECTIONS = 100

@@ -8,13 +8,13 @@ from ipaddress import ip_network
 
 import orjson
 
-from handlers.activity import Activity
 from handlers.app import CollectorApplication, make_app
 from handlers.assets import WebFiles
 from handlers.body import BodyBudget
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
 from handlers.ingest import Ingest
+from http1.activity import Activity
 from storage.accounts import Accounts
 from storage.dedup import Durable
 from storage.refusals import Refusal

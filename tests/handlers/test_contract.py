@@ -10,14 +10,14 @@ import pytest
 from tornado.httpclient import HTTPResponse
 from tornado.netutil import bind_sockets
 
-from handlers.activity import Activity
 from handlers.body import BodyBudget
 from handlers.errors import ERRORS
-from handlers.http_server import CollectorServer
+from http1.activity import Activity
+from http1.server import CollectorServer
 from storage.refusals import JournalFull
-from tests.handlers.raw_http import Answer, exchange, read_answer, request
 from tests.handlers.server import Site, make_site
-from tests.handlers.serving import serving
+from tests.http1.raw_http import Answer, exchange, read_answer, request
+from tests.http1.serving import serving
 
 Fetch = Callable[..., HTTPResponse]
 Exchange = Callable[..., Answer]

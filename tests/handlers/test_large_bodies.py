@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from handlers.body import DISCARDED_BYTES
-from tests.handlers.raw_http import Answer, exchange, read_answer, request
 from tests.handlers.server import MAX_BODY_BYTES, Site, make_site
-from tests.handlers.serving import serving
 from tests.handlers.test_contract import EVENT, ONE, SHOP, error_code, on_a_site
+from tests.http1.raw_http import Answer, exchange, read_answer, request
+from tests.http1.serving import serving
 
 Exchange = Callable[..., Answer]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from handlers.http_server import CollectorServer
-from handlers.listener import Listener, connection_limit
-from tests.handlers.raw_http import Answer, read_answer, request
+from http1.listener import Listener, connection_limit
+from http1.server import CollectorServer
 from tests.handlers.server import Site
+from tests.http1.raw_http import Answer, read_answer, request
 
 HEALTH = request("GET", "/health")
 

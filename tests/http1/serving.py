@@ -4,7 +4,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 
-from handlers.http_server import CollectorServer
+from http1.server import CollectorServer
 from tests.handlers.server import Site
 
 

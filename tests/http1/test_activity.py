@@ -2,7 +2,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from handlers.activity import Activity
+from http1.activity import Activity
 
 
 @dataclass(eq=False)

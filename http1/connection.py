@@ -31,8 +31,8 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from handlers.answer_bytes import bad_request, encode_head
-from handlers.request_reader import NotHttp, RequestReader
+from http1.parser import NotHttp, RequestReader
+from http1.response import bad_request, encode_head
 
 _log = logging.getLogger(__name__)
 

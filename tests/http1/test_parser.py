@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tornado.httputil import HTTPHeaders, RequestStartLine
 
-from handlers.request_reader import MAX_HEAD_BYTES, NotHttp, RequestReader
+from http1.parser import MAX_HEAD_BYTES, NotHttp, RequestReader
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: h\r\n\r\n"
 POST = b"POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nabcd"

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from tornado.httputil import HTTPHeaders, ResponseStartLine
 
-from handlers.answer_bytes import encode_head
 from handlers.body import BodyBudget
-from handlers.connection import ClientConnection
-from handlers.http_server import CollectorServer
-from tests.handlers.raw_http import Answer, read_answer, request
+from http1.connection import ClientConnection
+from http1.response import encode_head
+from http1.server import CollectorServer
 from tests.handlers.server import Site, make_site
-from tests.handlers.serving import serving
 from tests.handlers.test_contract import EVENT, ONE
+from tests.http1.raw_http import Answer, read_answer, request
+from tests.http1.serving import serving
 
 _HURRY_S = 10.0
 

@@ -10,9 +10,9 @@ from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.ioloop import PeriodicCallback
 from tornado.netutil import add_accept_handler
 
-from handlers.activity import Activity
-from handlers.connection import ClientConnection
-from handlers.listener import Listener
+from http1.activity import Activity
+from http1.connection import ClientConnection
+from http1.listener import Listener
 
 _log = logging.getLogger(__name__)
 
