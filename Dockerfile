@@ -20,6 +20,7 @@ COPY server.py ./
 COPY handlers handlers
 COPY http1 http1
 COPY logs logs
+COPY settings settings
 COPY storage storage
 COPY validation validation
 COPY web web

@@ -29,6 +29,7 @@ from http1.activity import Activity
 from http1.listener import connection_limit
 from http1.server import CollectorServer
 from logs.setup import configure
+from settings.settings import Settings, SettingsError, describe, load_settings
 from storage.accounts import Accounts
 from storage.backlog import Backlog
 from storage.check import Finding, check_journal, check_store
@@ -49,7 +50,6 @@ from storage.stored_ack import StoredAck
 from storage.stores import open_store
 from validation.event_ids import random_ids
 from validation.ingest import EventReader
-from validation.settings import Settings, SettingsError, describe, load_settings
 from validation.timestamps import UtcClock
 
 VERSION = "0.1.0"

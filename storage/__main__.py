@@ -19,6 +19,8 @@ from dotenv import load_dotenv
 from tqdm import tqdm
 
 from logs.setup import configure
+from settings.settings import SettingsError, load_settings
+from settings.variables import VARIABLES
 from storage.filesystem import DirectoryInUse, LocalFileSystem
 from storage.id_log import IdLimits
 from storage.store import StoreError
@@ -28,8 +30,6 @@ from storage.tools.exporting import export_segment
 from storage.tools.listing import as_json, as_text, counted, others, rows
 from storage.tools.reading import SegmentFile, is_journal, segment_files
 from storage.tools.shipping import ship
-from validation.settings import SettingsError, load_settings
-from validation.variables import VARIABLES
 
 _EXIT_FAILED = 1
 _EXIT_USAGE = 2

@@ -10,9 +10,9 @@ from dotenv import dotenv_values
 
 from benchmarks import cost
 from handlers.errors import ERRORS
+from settings.settings import load_settings
+from settings.variables import VARIABLES
 from tests.test_rules import PACKAGES
-from validation.settings import load_settings
-from validation.variables import VARIABLES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from typing import IO
 
 import pytest
 
-from validation.variables import VARIABLES
+from settings.variables import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "Dockerfile"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from validation.variables import VARIABLES
+from settings.variables import VARIABLES
 
 POLICY = Path(__file__).parents[2] / "deploy" / "iam-policy.json"
 

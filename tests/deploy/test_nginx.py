@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from http1 import server as http_server
+from settings.variables import VARIABLES
 from tests.support.parts import require
-from validation.variables import VARIABLES
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 COLLECTOR = "127.0.0.1:8080"

@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import server
+from settings.variables import VARIABLES
 from tests.support.parts import require
-from validation.variables import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "analytics-platform.service"

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from validation.settings import (
+from settings.settings import (
     Settings,
     SettingsError,
     describe,
     load_settings,
 )
-from validation.variables import VARIABLES
+from settings.variables import VARIABLES
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 LOCAL = {"STORAGE_DIR": "data/store"}

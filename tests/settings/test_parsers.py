@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.cors import CorsPolicy
+from settings import parsers as q
 from storage.segment import KeyRules, new_segment_name, parse_segment_name
-from validation import quantities as q
 
 HUGE = "9" * 5_000
 ORIGINS = (

@@ -8,8 +8,8 @@ from typing import Any
 
 from voluptuous import MultipleInvalid, Optional, Schema
 
-from validation import quantities as q
-from validation.variables import VARIABLES, Variable, quoted, quoting
+from settings import parsers as q
+from settings.variables import VARIABLES, Variable, quoted, quoting
 
 # One segment is written while others are shipped, and a full journal must still take turns.
 MIN_SEGMENTS_IN_JOURNAL = 4

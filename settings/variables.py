@@ -10,7 +10,7 @@ from typing import Any
 
 from voluptuous import Invalid, Schema
 
-from validation import quantities as q
+from settings import parsers as q
 
 _MAX_QUOTED_CHARS = 100
 # Everything up to the last @ may be a password, which may itself hold any character.
