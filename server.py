@@ -30,24 +30,24 @@ from http1.listener import connection_limit
 from http1.server import CollectorServer
 from logs.setup import configure
 from settings.settings import Settings, SettingsError, describe, load_settings
-from storage.accounts import Accounts
-from storage.backlog import Backlog
 from storage.check import Finding, check_journal, check_store
-from storage.dedup import Deduplicator, load_ids
+from storage.counters import Accounts
+from storage.dedup.deduplicator import Deduplicator, load_ids
+from storage.dedup.id_log import IdLimits, IdLog
+from storage.dedup.id_window import IdWindow
+from storage.delivery.delivered_ack import StoredAck
+from storage.delivery.shipment import Packer
+from storage.delivery.shipper import Shipper
 from storage.filesystem import DirectoryInUse, DirectoryLock, LocalFileSystem
-from storage.id_log import IdLimits, IdLog
-from storage.id_window import IdWindow
-from storage.journal import Journal, JournalLimits
-from storage.recovery import recover
-from storage.reserve import Reserve, sealing_bytes
-from storage.segment import KeyRules, new_segment_name
-from storage.segment_writer import SegmentWriter
-from storage.shipment import Packer
-from storage.shipper import Shipper
+from storage.journal.backlog import Backlog
+from storage.journal.journal import Journal, JournalLimits
+from storage.journal.recovery import recover
+from storage.journal.reserve import Reserve, sealing_bytes
+from storage.journal.segment import KeyRules, new_segment_name
+from storage.journal.writer import SegmentWriter
 from storage.status import delivery_status
-from storage.store import StoreError
-from storage.stored_ack import StoredAck
-from storage.stores import open_store
+from storage.stores.choose import open_store
+from storage.stores.store import StoreError
 from validation.event_ids import random_ids
 from validation.ingest import EventReader
 from validation.timestamps import UtcClock

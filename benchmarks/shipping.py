@@ -22,11 +22,11 @@ from benchmarks.running import (
 )
 from benchmarks.speed import medians
 from storage.filesystem import LocalFileSystem
-from storage.reserve import Reserve
-from storage.s3 import S3Store
-from storage.segment import KeyRules, new_segment_name
-from storage.segment_writer import SegmentWriter
-from storage.store import StoredObject
+from storage.journal.reserve import Reserve
+from storage.journal.segment import KeyRules, new_segment_name
+from storage.journal.writer import SegmentWriter
+from storage.stores.s3 import S3Store
+from storage.stores.store import StoredObject
 from validation.event_ids import random_ids
 
 _MIB = 1024 * 1024

@@ -21,10 +21,10 @@ from tqdm import tqdm
 from logs.setup import configure
 from settings.settings import SettingsError, load_settings
 from settings.variables import VARIABLES
+from storage.dedup.id_log import IdLimits
 from storage.filesystem import DirectoryInUse, LocalFileSystem
-from storage.id_log import IdLimits
-from storage.store import StoreError
-from storage.stores import open_store
+from storage.stores.choose import open_store
+from storage.stores.store import StoreError
 from storage.tools.checking import Checked, Problem, check_ids, check_segment
 from storage.tools.exporting import export_segment
 from storage.tools.listing import as_json, as_text, counted, others, rows

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from storage.filesystem import DirectoryInUse, DirectoryLock, FileSystem
-from storage.recovery import DAMAGED, STAGED
-from storage.store import Store, StoredObject, StoreError
+from storage.journal.recovery import DAMAGED, STAGED
+from storage.stores.store import Store, StoredObject, StoreError
 
 _PROBE = b'{"probe":"written by --check, safe to delete"}'
 

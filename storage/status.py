@@ -2,10 +2,10 @@
 
 import time
 
-from storage.accounts import Accounts
-from storage.backlog import Backlog
-from storage.journal import Journal
-from storage.shipper import Shipper
+from storage.counters import Accounts
+from storage.delivery.shipper import Shipper
+from storage.journal.backlog import Backlog
+from storage.journal.journal import Journal
 
 
 def delivery_status(

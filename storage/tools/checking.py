@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.dedup.id_log import IDS, rest_of_ids
 from storage.filesystem import FileSystem
-from storage.id_log import IDS, rest_of_ids
-from storage.record import BadPiece, Record
-from storage.segment import SegmentName
+from storage.journal.record import BadPiece, Record
+from storage.journal.segment import SegmentName
 from storage.tools.reading import SegmentFile, open_segment, pieces
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from storage.filesystem import FileSystem
-from storage.record import BadPiece, Record
+from storage.journal.record import BadPiece, Record
 from storage.tools.reading import SegmentFile, open_segment, pieces
 
 

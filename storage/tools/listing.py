@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from storage.dedup.id_log import IDS
 from storage.filesystem import FileSystem
-from storage.id_log import IDS
-from storage.record import Record
-from storage.recovery import DAMAGED, STAGED
+from storage.journal.record import Record
+from storage.journal.recovery import DAMAGED, STAGED
 from storage.tools.reading import SegmentFile, open_segment, pieces, segment_files
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from storage import layout
+from storage.delivery import layout
 from storage.filesystem import FileSystem
-from storage.record import BadPiece, Record, scan
-from storage.segment import SegmentName, parse_segment_name
+from storage.journal.record import BadPiece, Record, scan
+from storage.journal.segment import SegmentName, parse_segment_name
 
 _BUFFER_BYTES = 256 * 1024
 

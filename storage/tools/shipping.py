@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.accounts import Accounts
-from storage.backlog import Backlog
-from storage.dedup import load_ids
+from storage.counters import Accounts
+from storage.dedup.deduplicator import load_ids
+from storage.dedup.id_log import IdLimits, IdLog
+from storage.dedup.id_window import IdWindow
+from storage.delivery.shipment import Packer
+from storage.delivery.shipper import Shipper
 from storage.filesystem import DirectoryLock, FileSystem
-from storage.id_log import IdLimits, IdLog
-from storage.id_window import IdWindow
-from storage.recovery import recover
-from storage.reserve import Reserve
-from storage.shipment import Packer
-from storage.shipper import Shipper
-from storage.store import Store
+from storage.journal.backlog import Backlog
+from storage.journal.recovery import recover
+from storage.journal.reserve import Reserve
+from storage.stores.store import Store
 
 _LOOK_INTERVAL_S = 0.2
 

@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from storage.backlog import sealed_segments
-from storage.dedup import load_ids
-from storage.id_log import IdLimits, IdLog, id_digest
-from storage.id_window import IdWindow
-from storage.recovery import recover
-from storage.reserve import Reserve
-from storage.segment import KeyRules, SealedSegment, SegmentName
-from storage.segment_writer import SegmentWriter
-from storage.shipment import Packer, Part, Shipment
+from storage.dedup.deduplicator import load_ids
+from storage.dedup.id_log import IdLimits, IdLog, id_digest
+from storage.dedup.id_window import IdWindow
+from storage.delivery.shipment import Packer, Part, Shipment
+from storage.journal.backlog import sealed_segments
+from storage.journal.recovery import recover
+from storage.journal.reserve import Reserve
+from storage.journal.segment import KeyRules, SealedSegment, SegmentName
+from storage.journal.writer import SegmentWriter
 from tests.faults.lossy import Crash, LossyFileSystem, Unknowable
 from tests.support.objects import events_in
 

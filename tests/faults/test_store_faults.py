@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from storage import s3 as s3_module
-from storage.accounts import Accounts
-from storage.backlog import Backlog
-from storage.courier import Clock
+from storage.counters import Accounts
+from storage.delivery.shipment import Packer
+from storage.delivery.shipper import Shipper
+from storage.delivery.uploader import Clock
 from storage.filesystem import LocalFileSystem
-from storage.recovery import recover
-from storage.s3 import S3Store
-from storage.segment import KeyRules, SealedSegment, SegmentName
-from storage.shipment import Packer
-from storage.shipper import Shipper
+from storage.journal.backlog import Backlog
+from storage.journal.recovery import recover
+from storage.journal.segment import KeyRules, SealedSegment, SegmentName
+from storage.stores import s3 as s3_module
+from storage.stores.s3 import S3Store
 from tests.faults.faulty_s3 import ANSWERS, FaultyS3
 from tests.storage.segments import events, numbered_name, write_sealed
 from tests.support.objects import events_in

@@ -15,8 +15,8 @@ from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
 from handlers.ingest import Ingest
 from http1.activity import Activity
-from storage.accounts import Accounts
-from storage.dedup import Durable
+from storage.counters import Accounts
+from storage.dedup.deduplicator import Durable
 from storage.refusals import Refusal
 from tests.support.server_process import ROOT
 from validation.ingest import EventReader

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from handlers.cors import CorsPolicy
 from settings import parsers as q
-from storage.segment import KeyRules, new_segment_name, parse_segment_name
+from storage.journal.segment import KeyRules, new_segment_name, parse_segment_name
 
 HUGE = "9" * 5_000
 ORIGINS = (

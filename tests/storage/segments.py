@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from storage.delivery.shipment import Packer
 from storage.filesystem import FileSystem, LocalFileSystem
-from storage.record import BadPiece, Record, encode, scan
-from storage.recovery import recover
-from storage.reserve import Reserve
-from storage.segment import KeyRules, SealedSegment, SegmentName, parse_segment_name
-from storage.shipment import Packer
+from storage.journal.record import BadPiece, Record, encode, scan
+from storage.journal.recovery import recover
+from storage.journal.reserve import Reserve
+from storage.journal.segment import KeyRules, SealedSegment, SegmentName, parse_segment_name
 
 SEGMENT_ID = "20261123T173000123Z-9f86d081884c7d65"
 # An hour after every segment here was begun, in Unix seconds.

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from storage.filesystem import DirectoryLock, LocalFileSystem
-from storage.record import BadPiece, Record, encode
-from storage.recovery import recover
+from storage.journal.record import BadPiece, Record, encode
+from storage.journal.recovery import recover
 from storage.tools.reading import as_it_is_now, pieces
 from tests.faults.faulty_s3 import FaultyS3
 from tests.storage.segments import (

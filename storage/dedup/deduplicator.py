@@ -1,0 +1,166 @@
+"""Deduplication: an event whose id is durable already is not stored again.
+
+Invariants:
+
+- An id is in the window exactly when its event is durable, as far back as the window goes.
+- Of requests that bring the same new id at once, one stores the event; the others wait until
+  it is durable, or store it themselves if that fails.
+
+For the event loop's thread, save `load_ids`.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import orjson
+
+from storage.counters import Accounts
+from storage.dedup.id_log import IdBlock, IdLog, id_digest
+from storage.dedup.id_window import IdWindow
+from storage.filesystem import FileSystem
+from storage.journal.backlog import sealed_segments
+from storage.journal.journal import Journal
+from storage.journal.record import Record, scan
+from storage.journal.segment import SealedSegment
+from storage.refusals import Refusal
+
+_log = logging.getLogger(__name__)
+
+_NONE: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """What became of a request's events: the indexes of duplicates, and all their segments."""
+
+    duplicates: frozenset[int]
+    segments: set[str]
+
+
+class Deduplicator:
+    """Takes events on behalf of a journal."""
+
+    def __init__(self, journal: Journal, window: IdWindow, accounts: Accounts) -> None:
+        self._journal = journal
+        self._window = window
+        self._accounts = accounts
+        self._in_flight: dict[bytes, asyncio.Future[str]] = {}
+
+    def refusal(self) -> Refusal | None:
+        """Why an event would be refused now, or None if it would be taken."""
+        return self._journal.refusal()
+
+    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> Durable:
+        """Make events durable: on return all of them are.
+
+        `ids` has each event's id, or None if its client gave none. Duplicates are those that
+        were durable before, or came twice here. Raises a Refusal: then none of them has been
+        stored by this call.
+        """
+        if not any(ids):
+            return Durable(_NONE, {await self._store(list(lines), {})})
+        digests = [None if each is None else id_digest(each) for each in ids]
+        while under_way := self._under_way(digests):
+            await asyncio.wait(under_way)
+        self._window.forget()
+        fresh: list[bytes] = []
+        new_ids: dict[bytes, None] = {}
+        duplicates: list[int] = []
+        segments: set[str] = set()
+        for index, digest in enumerate(digests):
+            if digest is not None:
+                known = self._window.find(digest)
+                if known is not None:
+                    segments.add(known)
+                if known is not None or digest in new_ids:
+                    duplicates.append(index)
+                    continue
+                new_ids[digest] = None
+            fresh.append(lines[index])
+        if fresh:
+            segments.add(await self._store(fresh, new_ids))
+        self._accounts.duplicate += len(duplicates)
+        return Durable(frozenset(duplicates) if duplicates else _NONE, segments)
+
+    def _under_way(self, digests: Sequence[bytes | None]) -> set[asyncio.Future[str]]:
+        if not self._in_flight:
+            return set()
+        found = (self._in_flight.get(digest) for digest in digests if digest is not None)
+        return {future for future in found if future is not None}
+
+    def _store(self, lines: list[bytes], new_ids: dict[bytes, None]) -> asyncio.Future[str]:
+        done = self._journal.append(lines, b"".join(new_ids))
+        if new_ids:
+            self._in_flight.update(dict.fromkeys(new_ids, done))
+            done.add_done_callback(partial(self._settle, new_ids))
+        return done
+
+    def _settle(self, new_ids: dict[bytes, None], done: asyncio.Future[str]) -> None:
+        for digest in new_ids:
+            del self._in_flight[digest]
+        if not done.cancelled() and done.exception() is None:
+            self._window.add(new_ids, done.result())
+
+
+def load_ids(fs: FileSystem, directory: Path, log: IdLog, window: IdWindow) -> None:
+    """Fill the window with what is on disk; no segment may be open. Blocks; once, at start.
+
+    OSError if the disk cannot be read. If it cannot be written, a segment whose ids are not
+    kept elsewhere stays until they are.
+    """
+    known: Counter[str] = Counter()
+    for block in log.load():
+        window.load(block)
+        known[block.segment_id] = block.ids
+    sealed = list(sealed_segments(fs, directory))
+    for segment in _to_scan(sealed, known, log.limits.max_ids):
+        digests = b"".join(_digests(fs, directory, segment))
+        window.load(IdBlock(segment.name.id, digests, log.begun_at(segment.name.id)))
+        _record(log, segment, digests)
+    for segment in sealed:
+        if segment.name.id in log.unsure:
+            _record(log, segment, log.unsure[segment.name.id])
+    window.forget()
+
+
+def _to_scan(sealed: list[SealedSegment], known: Counter[str], max_ids: int) -> list[SealedSegment]:
+    """The segments, oldest first, whose ids are not known and are among the last `max_ids`."""
+    unknown = {each.name.id: each for each in sealed if each.name.id not in known}
+    events = known + Counter({segment_id: each.events for segment_id, each in unknown.items()})
+    found = []
+    for segment_id in sorted(events, reverse=True):
+        if segment_id in unknown:
+            found.append(unknown[segment_id])
+        max_ids -= events[segment_id]
+        if max_ids <= 0:
+            break
+    return found[::-1]
+
+
+def _record(log: IdLog, segment: SealedSegment, digests: bytes) -> None:
+    try:
+        log.record(segment.name.id, digests)
+    except OSError as error:
+        fields = {"segment": segment.name.id, "cause": str(error)}
+        _log.error("event ids cannot be written", extra={"fields": fields})
+        log.record_later(segment.name.id, digests)
+
+
+# Ids that were made here are among them: they cost memory, and nothing else.
+def _digests(fs: FileSystem, directory: Path, segment: SealedSegment) -> Iterator[bytes]:
+    with fs.open_read(directory / segment.name.file_name) as stream:
+        for piece in scan(stream, segment.name.checksum_seed):
+            if isinstance(piece, Record):
+                yield id_digest(_event_id(piece.line))
+
+
+def _event_id(line: bytes) -> str:
+    try:
+        return str(orjson.loads(line)["event_id"])
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,270 @@
+"""Which ids are in which segment, on disk (`FORMAT.md`, "Event ids").
+
+Invariant, between calls: a file whose write or sync failed is never appended to again.
+
+Blocking. `load` comes first; `record` and `settle` may be called from several threads.
+"""
+
+import contextlib
+import logging
+import math
+import re
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+
+from storage.filesystem import AppendFile, FileSystem
+from storage.journal.reserve import Reserve
+from storage.journal.segment import created_at
+
+_log = logging.getLogger(__name__)
+
+DIGEST_BYTES = 16
+IDS = "ids"
+
+_SUFFIX = ".ids"
+_FILE_NAME = re.compile(r"[0-9]{8,}\.ids")
+_MAX_FILE_BYTES = 2 * 1024 * 1024
+_HEAD = re.compile(rb"((\d{8}T\d{9}Z-[0-9a-f]{16}) (\d{1,9})) ([0-9a-f]{8})\n")
+
+
+def id_digest(event_id: str) -> bytes:
+    """What is remembered of an id. Of 10^12 ids no two share one, save once in 10^14 tries."""
+    return blake2b(event_id.encode(), digest_size=DIGEST_BYTES).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class IdBlock:
+    """The ids of one segment: their digests, one after the other.
+
+    `at` is when the segment was begun, in seconds on the clock that does not jump.
+    """
+
+    segment_id: str
+    digests: bytes
+    at: float
+
+    @property
+    def ids(self) -> int:
+        """How many they are."""
+        return len(self.digests) // DIGEST_BYTES
+
+
+@dataclass(slots=True)
+class _File:
+    path: Path
+    begun_at: float
+    ended_at: float
+    ids: int = 0
+    size: int = 0
+
+    def count(self, block: IdBlock, size: int) -> None:
+        self.ended_at = max(self.ended_at, block.at)
+        self.ids += block.ids
+        self.size += size
+
+
+@dataclass(frozen=True, slots=True)
+class IdLimits:
+    """How long an id matters, in seconds, and how many of the last ones do."""
+
+    window_s: float
+    max_ids: int
+
+
+class IdLog:
+    """The `ids` directory of a journal; on a full disk it takes the space from `reserve`.
+
+    `now` gives Unix seconds, `monotonic` seconds.
+    """
+
+    def __init__(
+        self,
+        fs: FileSystem,
+        journal: Path,
+        limits: IdLimits,
+        reserve: Reserve,
+        *,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fs = fs
+        self._directory = journal / IDS
+        self.limits = limits
+        self._reserve = reserve
+        self._now = now
+        self._monotonic = monotonic
+        self._files: list[_File] = []
+        self._unsure: dict[str, bytes] = {}
+        self._unrecorded: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+        self._open: AppendFile | None = None
+        self._number = 0
+
+    def load(self) -> Iterator[IdBlock]:
+        """Every block on disk, oldest file first. Once, before anything is recorded."""
+        self._fs.make_directory(self._directory)
+        names = sorted(name for name, _ in self._fs.entries(self._directory))
+        for name in names:
+            if _FILE_NAME.fullmatch(name):
+                self._number = int(name.removesuffix(_SUFFIX))
+                yield from self._read(self._directory / name)
+
+    def _read(self, path: Path) -> Iterator[IdBlock]:
+        file = _File(path, self._monotonic(), -math.inf)
+        with self._fs.open_read(path) as stream:
+            raw = stream.read()
+        block = None
+        while (read := _read_block(raw, file.size)) is not None:
+            segment_id, digests, size = read
+            block = IdBlock(segment_id, digests, self.begun_at(segment_id))
+            file.count(block, size)
+            file.begun_at = min(file.begun_at, block.at)
+            yield block
+        rest = rest_of_ids(raw, file.size)
+        if rest is not None:
+            _report_rest(path, rest, len(raw) - rest.offset)
+        if block is not None:
+            self._unsure = {block.segment_id: block.digests}
+            self._files.append(file)
+        else:
+            self._fs.remove(path)
+
+    @property
+    def unsure(self) -> Mapping[str, bytes]:
+        """The segment whose ids were loaded and are perhaps not durable: the last one's.
+
+        The process that wrote them may have died before they were synced, or after that had
+        failed: they may be there only for as long as the machine runs.
+        """
+        return self._unsure
+
+    def begun_at(self, segment_id: str) -> float:
+        """When a segment was begun, as far as this machine's clock is right."""
+        return self._monotonic() - max(0.0, self._now() - created_at(segment_id))
+
+    def record(self, segment_id: str, digests: bytes) -> None:
+        """Remember the ids of a segment; on return they are durable. OSError if they are not."""
+        block = IdBlock(segment_id, digests, self._monotonic())
+        with self._lock:
+            self._reserve.spend(partial(self._append, block))
+
+    def record_later(self, segment_id: str, digests: bytes) -> None:
+        """Remember the ids of a segment when `settle` is called for it."""
+        self._unrecorded[segment_id] = digests
+
+    def settle(self, segment_id: str) -> None:
+        """Before a segment is deleted: record its ids if they are not. OSError if they are not."""
+        digests = self._unrecorded.get(segment_id)
+        if digests is not None:
+            self.record(segment_id, digests)
+            del self._unrecorded[segment_id]
+
+    def _append(self, block: IdBlock) -> None:
+        encoded = _encode(block)
+        if self._open is None or self._is_full(block.at):
+            self._begin()
+        assert self._open is not None
+        try:
+            self._open.write(encoded)
+            self._open.sync()
+            if self._files[-1].size == 0:
+                self._fs.sync_directory(self._directory)
+        except OSError:
+            self._give_up()
+            raise
+        self._files[-1].count(block, len(encoded))
+
+    def _is_full(self, now: float) -> bool:
+        file = self._files[-1]
+        return file.size >= _MAX_FILE_BYTES or now - file.begun_at > self.limits.window_s / 8
+
+    def _begin(self) -> None:
+        self.close()
+        now = self._monotonic()
+        self._remove_expired(now)
+        self._number += 1
+        path = self._directory / f"{self._number:08d}{_SUFFIX}"
+        self._open = self._fs.create(path)
+        self._files.append(_File(path, now, now))
+
+    # What the file holds beyond its last good block is unknown, and the block may be tried again.
+    def _give_up(self) -> None:
+        file, open_file, self._open = self._files[-1], self._open, None
+        assert open_file is not None
+        with contextlib.suppress(OSError):
+            open_file.truncate(file.size)
+        with contextlib.suppress(OSError):
+            open_file.close()
+        if file.size == 0:
+            self._files.pop()
+            with contextlib.suppress(OSError):
+                self._fs.remove(file.path)
+
+    def _remove_expired(self, now: float) -> None:
+        kept, ids = [], 0
+        for file in reversed(self._files):
+            if file.ended_at < now - self.limits.window_s or ids >= self.limits.max_ids:
+                self._fs.remove(file.path)
+            else:
+                kept.append(file)
+            ids += file.ids
+        self._files = kept[::-1]
+
+    def close(self) -> None:
+        """Release the file that is open."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+
+def _encode(block: IdBlock) -> bytes:
+    head = f"{block.segment_id} {block.ids}".encode()
+    return b"%b %08x\n%b" % (head, _checksum(head, block.digests), block.digests)
+
+
+def _checksum(head: bytes, digests: bytes) -> int:
+    return zlib.crc32(digests, zlib.crc32(head))
+
+
+def _read_block(raw: bytes, offset: int) -> tuple[str, bytes, int] | None:
+    """Segment id, digests and length of the block at an offset; None if it does not check out."""
+    match = _HEAD.match(raw, offset)
+    if match is None:
+        return None
+    head, segment_id, ids, checksum = match.groups()
+    begin = match.end()
+    end = begin + int(ids) * DIGEST_BYTES
+    digests = raw[begin:end]
+    if end > len(raw) or _checksum(head, digests) != int(checksum, 16):
+        return None
+    return segment_id.decode(), digests, end - offset
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What comes after the last good block; `is_damage` if it is not the torn end of a file."""
+
+    offset: int
+    is_damage: bool
+
+
+def rest_of_ids(raw: bytes, offset: int = 0) -> Rest | None:
+    """What of a file of ids, from an offset on, does not check out; None if all of it does."""
+    while (read := _read_block(raw, offset)) is not None:
+        offset += read[2]
+    if offset == len(raw):
+        return None
+    return Rest(offset, is_damage=_HEAD.search(raw, offset + 1) is not None)
+
+
+def _report_rest(path: Path, rest: Rest, length: int) -> None:
+    fields = {"file": str(path), "offset": rest.offset, "bytes": length}
+    level = logging.ERROR if rest.is_damage else logging.WARNING
+    text = "event ids are damaged" if rest.is_damage else "torn block of event ids left out"
+    _log.log(level, text, extra={"fields": fields})

@@ -1,0 +1,90 @@
+"""The ids of the last hours, in memory.
+
+Invariant: at most `max_ids` ids are held; an id is held for at least `window_s`, unless more
+than seven eighths of `max_ids` came after it.
+
+Exact: ids are held as digests of 128 bits, and nothing is taken for a duplicate that is none.
+They are kept in generations, so that forgetting costs nothing.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from storage.dedup.id_log import DIGEST_BYTES, IdBlock, IdLimits
+
+_GENERATIONS = 8
+
+
+@dataclass(slots=True)
+class _Generation:
+    begun_at: float
+    ended_at: float
+    segments: dict[bytes, str] = field(default_factory=dict)
+
+
+class IdWindow:
+    """Digests of ids, and the segment that each is in. `monotonic` gives seconds."""
+
+    def __init__(self, limits: IdLimits, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._window_s = limits.window_s
+        self._step_s = limits.window_s / _GENERATIONS
+        self._max_ids = limits.max_ids
+        self._step_ids = limits.max_ids // _GENERATIONS
+        self._monotonic = monotonic
+        self._generations: deque[_Generation] = deque()
+        self._held = 0
+
+    def find(self, digest: bytes) -> str | None:
+        """The segment that an id was seen in; None if it was not, as far as is remembered."""
+        for generation in self._generations:
+            segment_id = generation.segments.get(digest)
+            if segment_id is not None:
+                return segment_id
+        return None
+
+    def __len__(self) -> int:
+        """The number of ids that are held."""
+        return self._held
+
+    def add(self, digests: Iterable[bytes], segment_id: str) -> None:
+        """Remember ids from now on."""
+        self._add(list(digests), segment_id, self._monotonic())
+
+    def load(self, block: IdBlock) -> None:
+        """Remember the ids of a segment from when it was begun; the oldest segment first."""
+        raw = block.digests
+        starts = range(0, len(raw), DIGEST_BYTES)
+        digests = [raw[start : start + DIGEST_BYTES] for start in starts]
+        self._add(digests, block.segment_id, block.at)
+
+    def forget(self) -> None:
+        """Forget the ids that have been held for long enough."""
+        expired = self._monotonic() - self._window_s
+        while self._generations and self._generations[0].ended_at < expired:
+            self._drop_oldest()
+
+    def _add(self, digests: list[bytes], segment_id: str, at: float) -> None:
+        for start in range(0, len(digests), self._step_ids):
+            piece = digests[start : start + self._step_ids]
+            newest = self._generation(len(piece), at)
+            self._held -= len(newest.segments)
+            newest.segments.update(dict.fromkeys(piece, segment_id))
+            self._held += len(newest.segments)
+            newest.ended_at = max(newest.ended_at, at)
+            while self._held > self._max_ids:
+                self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        self._held -= len(self._generations.popleft().segments)
+
+    def _generation(self, room: int, at: float) -> _Generation:
+        if self._generations:
+            newest = self._generations[-1]
+            is_young = at - newest.begun_at < self._step_s
+            if is_young and len(newest.segments) + room <= self._step_ids:
+                return newest
+        newest = _Generation(at, at)
+        self._generations.append(newest)
+        return newest

@@ -1,0 +1,175 @@
+"""What is sealed and not yet delivered.
+
+Invariants:
+
+- `segments`, `events` and `disk_bytes` count every sealed segment that is not delivered;
+  what leaves them is counted in `accounts`, as delivered or as lost.
+- A segment that somebody else removed leaves these counts when the directory is read again.
+- At most `_LISTED` names are held in memory beyond those being shipped; the others are
+  found again by reading the directory. A backlog of millions costs no memory.
+
+`take` turns between the newest and the oldest segment: after an outage new events are
+queryable within seconds, and the old ones still move at half of the rate.
+
+For the event loop's thread only, save `read_directory`.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from storage.counters import Accounts
+from storage.filesystem import FileSystem
+from storage.journal.segment import SealedSegment, parse_segment_name
+
+_LISTED = 4096
+
+
+def sealed_segments(fs: FileSystem, directory: Path) -> Iterator[SealedSegment]:
+    """Every sealed segment in a journal directory, in no order."""
+    for file_name, size in fs.entries(directory):
+        name = parse_segment_name(file_name)
+        if name is not None and name.events is not None:
+            yield SealedSegment(name, size)
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogCounts:
+    """How much is sealed and not delivered; `oldest_at` is in Unix seconds."""
+
+    segments: int
+    events: int
+    disk_bytes: int
+    oldest_at: float | None
+
+
+class Backlog:
+    """The sealed segments of one journal directory."""
+
+    def __init__(self, fs: FileSystem, directory: Path, accounts: Accounts) -> None:
+        self._fs = fs
+        self._directory = directory
+        self._accounts = accounts
+        self._old: deque[SealedSegment] = deque()
+        self._fresh: deque[SealedSegment] = deque()
+        self._shipping: dict[str, SealedSegment] = {}
+        self._delivered_meanwhile: set[str] | None = None
+        self._segments = 0
+        self._events = 0
+        self._disk_bytes = 0
+        self._newest_first = True
+        self._left_unlisted = False
+
+    @property
+    def disk_bytes(self) -> int:
+        """The disk space of all segments that are not delivered, in bytes."""
+        return self._disk_bytes
+
+    @property
+    def fresh_segments(self) -> int:
+        """How many were sealed by this process and are not taken yet, of those that are listed."""
+        return len(self._fresh)
+
+    def counts(self) -> BacklogCounts:
+        """The numbers that a person wants to see."""
+        heads = [*self._shipping.values(), *list(self._old)[:1], *list(self._fresh)[:1]]
+        oldest = min((segment.name.id for segment in heads), default=None)
+        at = next((s.name.created_at for s in heads if s.name.id == oldest), None)
+        return BacklogCounts(self._segments, self._events, self._disk_bytes, at)
+
+    def load(self) -> None:
+        """Count what is on disk, and list the oldest. Blocks; once, at start."""
+        for segment in sealed_segments(self._fs, self._directory):
+            self._count(segment, 1)
+        self._accounts.recovered += self._events
+        self.relist(self.read_directory())
+
+    def add(self, segment: SealedSegment) -> None:
+        """A segment was sealed."""
+        self._count(segment, 1)
+        if segment.name.id in self._shipping or segment in self._old:
+            return  # a reading of the directory saw it first
+        self._fresh.append(segment)
+        if len(self._fresh) > _LISTED:
+            self._fresh.popleft()
+            self._left_unlisted = True
+
+    def take(self) -> SealedSegment | None:
+        """The next segment to ship, or None if none is listed."""
+        if not self._old and not self._fresh:
+            return None
+        newest, self._newest_first = self._newest_first, not self._newest_first
+        segment = self._newest() if newest else self._oldest()
+        self._shipping[segment.name.id] = segment
+        return segment
+
+    def _newest(self) -> SealedSegment:
+        return self._fresh.pop() if self._fresh else self._old.pop()
+
+    def _oldest(self) -> SealedSegment:
+        return self._old.popleft() if self._old else self._fresh.popleft()
+
+    def done(self, segment: SealedSegment, delivered: int) -> None:
+        """A segment that was taken is gone, and so many events of it are delivered."""
+        del self._shipping[segment.name.id]
+        if self._delivered_meanwhile is not None:
+            self._delivered_meanwhile.add(segment.name.id)
+        self._count(segment, -1)
+        self._accounts.delivered += delivered
+        self._accounts.lost += segment.events - delivered
+
+    def may_hold(self, segment_id: str) -> bool:
+        """Whether a segment is not delivered, or perhaps not: not every name is listed."""
+        listed = (segment.name.id for segment in (*self._old, *self._fresh))
+        return self._has_more or segment_id in self._shipping or segment_id in listed
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything that was sealed is delivered."""
+        return self._segments == 0
+
+    @property
+    def has_unlisted(self) -> bool:
+        """Whether nothing is listed to take while the directory holds more."""
+        return not self._old and not self._fresh and self._has_more
+
+    @property
+    def _has_more(self) -> bool:
+        listed = len(self._old) + len(self._fresh) + len(self._shipping)
+        return self._segments > listed
+
+    def read_directory(self) -> list[SealedSegment]:
+        """The oldest segments on disk. Blocks; give the result to `relist`."""
+        self._delivered_meanwhile = set()
+        self._left_unlisted = False
+        found = sealed_segments(self._fs, self._directory)
+        return heapq.nsmallest(_LISTED, found, key=lambda segment: segment.name.id)
+
+    def relist(self, found: list[SealedSegment]) -> None:
+        """List what `read_directory` found, save what was taken up or delivered since.
+
+        Never more than was counted: the newest that are beyond it are on their way to `add`.
+        """
+        fresh = {segment.name.id for segment in self._fresh}
+        known = fresh | self._shipping.keys() | (self._delivered_meanwhile or set())
+        self._delivered_meanwhile = None
+        unlisted = self._segments - len(self._shipping) - len(self._fresh)
+        new = (segment for segment in found if segment.name.id not in known)
+        self._old = deque(islice(new, max(0, unlisted)))
+        if len(found) < _LISTED and not self._left_unlisted and self._has_more:
+            self._recount()
+
+    def _recount(self) -> None:
+        counted = self._events
+        self._segments = self._events = self._disk_bytes = 0
+        for segment in (*self._shipping.values(), *self._old, *self._fresh):
+            self._count(segment, 1)
+        self._accounts.lost += counted - self._events
+
+    def _count(self, segment: SealedSegment, sign: int) -> None:
+        self._segments += sign
+        self._events += sign * segment.events
+        self._disk_bytes += sign * segment.disk_bytes

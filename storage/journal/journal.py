@@ -1,0 +1,299 @@
+"""The journal: events in, durable when the call returns.
+
+Invariants:
+
+- One commit is on its way to the disk at a time, in a thread of its own. What arrives
+  meanwhile is gathered and goes with the next one (group commit).
+- What waits for the disk is at most `_MAX_WAITING_BYTES`, beyond one request.
+- Segments on disk take at most `max_bytes`; beyond that events are refused, never dropped.
+- After a failed commit nothing is tried but a probe every `_PROBE_INTERVAL_S` seconds, and
+  every request is refused at once, until the probe succeeds.
+- `accounts.stored` grows, and `held_events` with it, in the step that answers the senders.
+
+For the event loop's thread; only `SegmentWriter` runs in the other one.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from storage.counters import Accounts
+from storage.journal.record import RECORD_OVERHEAD_BYTES
+from storage.journal.reserve import is_disk_full
+from storage.journal.segment import SealedSegment, disk_bytes
+from storage.journal.writer import SegmentWriter
+from storage.refusals import (
+    JournalBusy,
+    JournalClosed,
+    JournalFull,
+    JournalUnavailable,
+    Refusal,
+)
+
+_log = logging.getLogger(__name__)
+
+_MAX_WAITING_BYTES = 32 * 1024 * 1024
+_PROBE_INTERVAL_S = 1.0
+
+_RETRY_AFTER_BUSY_S = 1
+_RETRY_AFTER_UNAVAILABLE_S = 5
+_RETRY_AFTER_CLOSED_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLimits:
+    """When a segment is sealed, in seconds and bytes, and how much disk all may take.
+
+    With `seal_when_idle` it is sealed as soon as it could be shipped, too.
+    """
+
+    flush_interval_s: float
+    segment_max_bytes: int
+    max_bytes: int
+    seal_when_idle: bool
+
+
+@dataclass(slots=True)
+class _Waiting:
+    lines: Sequence[bytes]
+    ids: bytes
+    size: int
+    done: asyncio.Future[str]
+
+
+@dataclass(slots=True)
+class _Held:
+    """What a segment holds that was not handed over yet."""
+
+    events: int = 0
+    size: int = 0
+
+
+class Shipping(Protocol):
+    """Where sealed segments go."""
+
+    def take(self, segment: SealedSegment) -> None:
+        """Ship a segment that nobody will change again."""
+
+    @property
+    def disk_bytes(self) -> int:
+        """The disk space of what is sealed and not delivered."""
+
+    @property
+    def room_in_s(self) -> int:
+        """When there will be room on a full disk, as far as can be told: whole seconds."""
+
+    def call_when_idle(self, call: Callable[[], None]) -> None:
+        """Call as soon as a segment that is sealed would be shipped at once; now, if it would."""
+
+
+class Journal:
+    """Makes events durable in the order of arrival, and hands sealed segments to `shipping`."""
+
+    def __init__(
+        self,
+        writer: SegmentWriter,
+        limits: JournalLimits,
+        shipping: Shipping,
+        accounts: Accounts,
+    ) -> None:
+        self._writer = writer
+        self._limits = limits
+        self._shipping = shipping
+        self._accounts = accounts
+        self._held: dict[str, _Held] = {}
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._work = asyncio.Event()
+        self._seal_wanted = False
+        self._seal_timer: asyncio.TimerHandle | None = None
+        self._failure: Exception | None = None
+        self._closing = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run())
+
+    def append(self, lines: Sequence[bytes], ids: bytes = b"") -> asyncio.Future[str]:
+        """Make events durable: they are when the future is done, and so are `ids`.
+
+        The future gives the id of the segment that holds them. Raises a Refusal at once, or the
+        future does: then none of them is durable. Each line is an event's JSON without a
+        newline; `ids` are digests to be remembered with them.
+        """
+        size = sum(map(len, lines)) + RECORD_OVERHEAD_BYTES * len(lines)
+        refusal = self._refusal(size)
+        if refusal is not None:
+            raise refusal
+        done: asyncio.Future[str] = self._loop.create_future()
+        self._waiting.append(_Waiting(lines, ids, size, done))
+        self._waiting_bytes += size
+        self._work.set()
+        return done
+
+    def refusal(self) -> Refusal | None:
+        """Why an event would be refused now, or None if it would be taken."""
+        return self._refusal(0)
+
+    def _refusal(self, size: int) -> Refusal | None:
+        if self._closing:
+            return JournalClosed("the server is shutting down", _RETRY_AFTER_CLOSED_S)
+        if self._failure is not None:
+            return self._unavailable(self._failure)
+        if self._used_bytes() + size > self._limits.max_bytes:
+            message = "the journal is full: the store has not taken what waits there"
+            return JournalFull(message, self._shipping.room_in_s)
+        if self._waiting_bytes > _MAX_WAITING_BYTES:
+            return JournalBusy("the disk does not keep up with the events", _RETRY_AFTER_BUSY_S)
+        return None
+
+    def _used_bytes(self) -> int:
+        return self._shipping.disk_bytes + disk_bytes(self.held_bytes) + self._waiting_bytes
+
+    @property
+    def held_events(self) -> int:
+        """Durable events that are not handed over in a sealed segment yet."""
+        return sum(held.events for held in self._held.values())
+
+    @property
+    def held_bytes(self) -> int:
+        """Durable bytes that are not handed over in a sealed segment yet."""
+        return sum(held.size for held in self._held.values())
+
+    def holds(self, segment_id: str) -> bool:
+        """Whether a segment has durable events and was not handed over yet."""
+        return segment_id in self._held
+
+    @property
+    def open_since(self) -> float | None:
+        """When the open segment was begun, in Unix seconds; None if no event is in it."""
+        return self._writer.open_since
+
+    async def close(self) -> None:
+        """Refuse new events, make waiting ones durable, seal. The last call.
+
+        If the disk refuses, the open segment is sealed by recovery at the next start.
+        """
+        self._closing = True
+        self._seal_wanted = True
+        self._work.set()
+        await self._task
+        self._thread.shutdown(wait=False)
+
+    async def _run(self) -> None:
+        while not self._closing or self._waiting:
+            await self._work.wait()
+            self._work.clear()
+            if self._failure is not None:
+                await self._probe()
+            elif self._waiting:
+                await self._commit(self._take_group())
+            if self._seal_wanted or self._writer.size >= self._limits.segment_max_bytes:
+                await self._seal()
+            if self._waiting:
+                self._work.set()
+        if self._seal_timer is not None:
+            self._seal_timer.cancel()
+
+    def _take_group(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        size = self._writer.size
+        while self._waiting and size < self._limits.segment_max_bytes:
+            waiting = self._waiting.popleft()
+            group.append(waiting)
+            size += waiting.size
+        return group
+
+    async def _commit(self, group: list[_Waiting]) -> None:
+        lines = [line for waiting in group for line in waiting.lines]
+        ids = b"".join([waiting.ids for waiting in group])
+        begins = self._writer.events == 0
+        try:
+            append = partial(self._writer.append, lines, ids)
+            segment_id = await self._loop.run_in_executor(self._thread, append)
+        except Exception as error:
+            self._fail(error)
+            self._refuse(group, error)
+        else:
+            self._confirm(group, segment_id)
+            if self._limits.seal_when_idle:
+                self._shipping.call_when_idle(self._want_seal)
+            if begins:
+                delay = self._limits.flush_interval_s
+                self._seal_timer = self._loop.call_later(delay, self._want_seal)
+        self._waiting_bytes -= sum(waiting.size for waiting in group)
+        self._hand_over()
+
+    def _confirm(self, group: list[_Waiting], segment_id: str) -> None:
+        held = self._held.setdefault(segment_id, _Held())
+        for waiting in group:
+            held.events += len(waiting.lines)
+            held.size += waiting.size
+            self._accounts.stored += len(waiting.lines)
+            if not waiting.done.done():
+                waiting.done.set_result(segment_id)
+
+    def _want_seal(self) -> None:
+        self._seal_wanted = True
+        self._work.set()
+
+    async def _seal(self) -> None:
+        self._seal_wanted = False
+        if self._seal_timer is not None:
+            self._seal_timer.cancel()
+        try:
+            await self._loop.run_in_executor(self._thread, self._writer.seal)
+        except Exception as error:
+            self._fail(error)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        for segment in self._writer.take_sealed():
+            self._held.pop(segment.name.id)
+            self._shipping.take(segment)
+        for segment_id in self._writer.take_removed():
+            held = self._held.pop(segment_id, _Held())
+            self._accounts.lost += held.events
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+        unexpected = None if isinstance(error, OSError) else error
+        fields = {"fields": {"cause": str(error)}}
+        _log.error("journal cannot be written", extra=fields, exc_info=unexpected)
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        self._waiting_bytes -= sum(each.size for each in waiting)
+        self._refuse(waiting, error)
+        self._loop.call_later(_PROBE_INTERVAL_S, self._work.set)
+
+    async def _probe(self) -> None:
+        try:
+            await self._loop.run_in_executor(self._thread, self._writer.repair)
+        except Exception as error:
+            self._failure = error
+            self._loop.call_later(_PROBE_INTERVAL_S, self._work.set)
+        else:
+            self._failure = None
+            _log.info("journal can be written again")
+        self._hand_over()
+
+    def _refuse(self, group: list[_Waiting], error: Exception) -> None:
+        for waiting in group:
+            if not waiting.done.done():
+                waiting.done.set_exception(self._unavailable(error))
+
+    def _unavailable(self, error: Exception) -> JournalUnavailable:
+        message = f"the journal cannot be written: {_told(error)}"
+        if is_disk_full(error):
+            return JournalUnavailable(message, self._shipping.room_in_s)
+        return JournalUnavailable(message, _RETRY_AFTER_UNAVAILABLE_S)
+
+
+# Clients need not know the paths of this machine.
+def _told(error: Exception) -> str:
+    cause = error.strerror if isinstance(error, OSError) else None
+    return cause or "an unexpected error"

@@ -1,0 +1,209 @@
+"""The open segment: append, make durable, seal.
+
+Invariants, between calls:
+
+- At most one segment is open. It exists as a file only if it was asked to hold events, and
+  no segment is begun before the reserve is held.
+- `size` and `events` count what is durable: written, fdatasynced, and reachable by a
+  synced directory entry.
+- A segment whose write or sync failed is never appended to again. It leaves as a sealed
+  segment of its durable events, or, if the disk refuses that too, waits in `_distrusted`
+  for `repair`.
+
+Blocking, for one thread; the event loop calls it through `Journal`.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from storage.filesystem import AppendFile, FileSystem
+from storage.journal.record import encode
+from storage.journal.reserve import Reserve
+from storage.journal.segment import SealedSegment, SegmentName
+
+_log = logging.getLogger(__name__)
+
+_PROBE_BYTES = 4096
+
+
+@dataclass(slots=True)
+class _Segment:
+    name: SegmentName
+    path: Path
+    file: AppendFile
+    size: int = 0
+    events: int = 0
+    ids: list[bytes] = field(default_factory=list)
+    ids_recorded: bool = False
+
+
+class SegmentWriter:
+    """Appends records to the open segment and seals it.
+
+    `new_name` gives the name for each new segment. `record_ids` remembers the ids of a segment,
+    by its id, before it is sealed; it may raise OSError. `take_sealed` hands over segments that
+    nobody will change again.
+    """
+
+    def __init__(
+        self,
+        fs: FileSystem,
+        directory: Path,
+        new_name: Callable[[], SegmentName],
+        record_ids: Callable[[str, bytes], None],
+        reserve: Reserve,
+    ) -> None:
+        self._fs = fs
+        self._directory = directory
+        self._new_name = new_name
+        self._record_ids = record_ids
+        self._reserve = reserve
+        self._open: _Segment | None = None
+        self._sealed: list[SealedSegment] = []
+        self._distrusted: list[_Segment] = []
+        self._removed: list[str] = []
+
+    @property
+    def size(self) -> int:
+        """Durable bytes in the open segment."""
+        return self._open.size if self._open else 0
+
+    @property
+    def events(self) -> int:
+        """Durable events in the open segment."""
+        return self._open.events if self._open else 0
+
+    @property
+    def open_since(self) -> float | None:
+        """When the open segment was begun, in Unix seconds; None if nothing durable is in it."""
+        return self._open.name.created_at if self._open and self._open.events else None
+
+    def append(self, lines: Sequence[bytes], ids: bytes = b"") -> str:
+        """Make events durable; on return they are, and `ids` will be remembered with them.
+
+        Returns the id of the segment that holds them. If it raises, OSError above all, none of
+        them is durable, and the open segment has been given up.
+        """
+        segment = self._open
+        try:
+            if segment is None:
+                segment = self._open = self._begin()
+            self._append_to(segment, lines)
+            segment.ids.append(ids)
+        except Exception:
+            if segment is not None:
+                self._give_up(segment)
+            raise
+        return segment.name.id
+
+    def _begin(self) -> _Segment:
+        self._reserve.hold()
+        name = self._new_name()
+        path = self._directory / name.file_name
+        return _Segment(name, path, self._fs.create(path))
+
+    def _append_to(self, segment: _Segment, lines: Sequence[bytes]) -> None:
+        records = encode(lines, segment.name.checksum_seed)
+        segment.file.write(records)
+        segment.file.sync()
+        if segment.size == 0:
+            self._fs.sync_directory(self._directory)
+        segment.size += len(records)
+        segment.events += len(lines)
+
+    def seal(self) -> None:
+        """Close the open segment, if there is one; `take_sealed` then hands it over.
+
+        Its events stay durable even on OSError: then the segment waits for `repair`, or, if
+        only the directory could not be synced, is handed over all the same, since a crash
+        would at worst bring its old name back.
+        """
+        if self._open is None:
+            return
+        segment, self._open = self._open, None
+        try:
+            segment.file.close()
+            self._rename(segment)
+        except OSError:
+            self._distrusted.append(segment)
+            raise
+        self._fs.sync_directory(self._directory)
+
+    def take_sealed(self) -> list[SealedSegment]:
+        """The segments sealed since the last call."""
+        sealed, self._sealed = self._sealed, []
+        return sealed
+
+    def take_removed(self) -> list[str]:
+        """The segments that somebody removed before they were sealed, since the last call."""
+        removed, self._removed = self._removed, []
+        return removed
+
+    def repair(self) -> None:
+        """Seal what could not be sealed, hold the reserve, write a probe; OSError if one fails."""
+        while self._distrusted:
+            segment = self._distrusted[-1]
+            try:
+                segment.file = self._fs.reopen(segment.path)
+            except FileNotFoundError:
+                _report_removed(segment)
+                self._removed.append(segment.name.id)
+            else:
+                self._cut_and_seal(segment)
+            self._distrusted.pop()
+        self._fs.sync_directory(self._directory)
+        self._reserve.hold()
+        self._probe()
+
+    def _probe(self) -> None:
+        path = self._directory / "probe"
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.remove(path)
+        file = self._fs.create(path)
+        try:
+            file.write(bytes(_PROBE_BYTES))
+            file.sync()
+        finally:
+            file.close()
+            self._fs.remove(path)
+
+    def _give_up(self, segment: _Segment) -> None:
+        self._open = None
+        try:
+            self._cut_and_seal(segment)
+        except OSError as error:
+            self._distrusted.append(segment)
+            _log.warning(
+                "segment cannot be cut at its last durable byte yet",
+                extra={"fields": {"segment": segment.name.id, "cause": str(error)}},
+            )
+
+    def _cut_and_seal(self, segment: _Segment) -> None:
+        try:
+            segment.file.truncate(segment.size)
+            segment.file.sync()
+        finally:
+            segment.file.close()
+        self._rename(segment)
+
+    # The directory is synced by the caller, as a step of its own: without it a crash brings
+    # back the old name, from which recovery seals the same records again.
+    def _rename(self, segment: _Segment) -> None:
+        if segment.events == 0:
+            self._fs.remove(segment.path)
+            return
+        if not segment.ids_recorded:
+            self._record_ids(segment.name.id, b"".join(segment.ids))
+            segment.ids_recorded = True
+        sealed = SealedSegment(segment.name.sealed(segment.events), segment.size)
+        target = self._directory / sealed.name.file_name
+        self._reserve.spend(lambda: self._fs.rename(segment.path, target))
+        self._sealed.append(sealed)
+
+
+def _report_removed(segment: _Segment) -> None:
+    fields = {"file": str(segment.path), "events": segment.events}
+    _log.error("segment was removed before it was sealed", extra={"fields": fields})

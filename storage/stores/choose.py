@@ -1,0 +1,39 @@
+"""Which store the settings ask for."""
+
+from pathlib import Path
+from typing import Protocol
+
+from storage.filesystem import FileSystem
+from storage.stores.directory import DirectoryStore
+from storage.stores.s3 import S3Store
+from storage.stores.store import Store
+
+
+class StoreSettings(Protocol):
+    """What of the settings decides it; see `README.md`, "Settings"."""
+
+    @property
+    def storage_dir(self) -> Path | None: ...  # noqa: D102
+    @property
+    def s3_bucket_name(self) -> str | None: ...  # noqa: D102
+    @property
+    def aws_region(self) -> str | None: ...  # noqa: D102
+    @property
+    def s3_endpoint_url(self) -> str | None: ...  # noqa: D102
+    @property
+    def s3_conditional_writes(self) -> str: ...  # noqa: D102
+    @property
+    def upload_concurrency(self) -> int: ...  # noqa: D102
+
+
+def open_store(settings: StoreSettings, fs: FileSystem) -> Store:
+    """The directory or the bucket; StoreError if it cannot be used at all."""
+    if settings.storage_dir is not None:
+        return DirectoryStore(fs, settings.storage_dir)
+    return S3Store(
+        settings.s3_bucket_name or "",
+        region=settings.aws_region or "",
+        endpoint_url=settings.s3_endpoint_url,
+        connections=settings.upload_concurrency,
+        conditional_writes=settings.s3_conditional_writes,
+    )

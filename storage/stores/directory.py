@@ -1,0 +1,96 @@
+"""A local directory as the store: for one machine without S3, and for trying things out."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from storage.filesystem import FileSystem
+from storage.stores.store import StoredObject, StoreError
+
+_CHUNK_BYTES = 256 * 1024
+
+# Readers of the directory skip names that begin with a dot.
+_TEMPORARY = ".incomplete"
+
+
+class DirectoryStore:
+    """Objects as files below `root`, complete and synced before their name appears."""
+
+    def __init__(self, fs: FileSystem, root: Path) -> None:
+        self._fs = fs
+        self._root = root
+
+    def put(self, item: StoredObject) -> bool:
+        """See `Store.put`."""
+        with _as_store_error():
+            return self._put(item)
+
+    def _put(self, item: StoredObject) -> bool:
+        target = self._root / item.key
+        temporary = self._root / _TEMPORARY / _temporary_name(item)
+        self._fs.make_directory(target.parent)
+        self._fs.make_directory(temporary.parent)
+        self._write(temporary, item)
+        is_new = True
+        if item.create_only:
+            is_new = self._create(temporary, target)
+        else:
+            self._fs.rename(temporary, target)
+        self._fs.sync_directory(target.parent)
+        return is_new
+
+    def _create(self, temporary: Path, target: Path) -> bool:
+        try:
+            self._fs.rename_new(temporary, target)
+        except FileExistsError:
+            self._fs.remove(temporary)
+            return False
+        return True
+
+    def _write(self, path: Path, item: StoredObject) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.remove(path)
+        file = self._fs.create(path)
+        try:
+            with item.open() as body:
+                while chunk := body.read(_CHUNK_BYTES):
+                    file.write(chunk)
+            file.sync()
+        finally:
+            file.close()
+
+    def get(self, key: str) -> bytes:
+        """See `Store.get`."""
+        with _as_store_error(), self._fs.open_read(self._root / key) as body:
+            return body.read()
+
+    def delete(self, key: str) -> None:
+        """See `Store.delete`."""
+        with _as_store_error():
+            self._fs.remove(self._root / key)
+
+    def describe(self) -> str:
+        """See `Store.describe`."""
+        return str(self._root)
+
+
+def _temporary_name(item: StoredObject) -> str:
+    """The same for every attempt, so that an attempt cut short leaves nothing for good.
+
+    The body is part of it: two different bodies for one key never share a file.
+    """
+    digest = hashlib.sha256(item.key.encode())
+    with item.open() as body:
+        while chunk := body.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()[:40]
+
+
+@contextlib.contextmanager
+def _as_store_error() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        permanent = isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError)
+        raise StoreError(type(error).__name__, str(error), permanent=permanent) from error

@@ -1,0 +1,213 @@
+"""Amazon S3, or a service that speaks its protocol, as the store.
+
+Only this module and `small_put` know boto3. Its own retries are off: the shipper's are the only
+ones.
+"""
+
+import base64
+import contextlib
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
+
+from storage.stores.small_put import SmallPut
+from storage.stores.store import StoredObject, StoreError
+
+_log = logging.getLogger(__name__)
+
+_CONNECT_TIMEOUT_S = 5
+_READ_TIMEOUT_S = 30
+_CHUNK_BYTES = 256 * 1024
+
+# What is put from memory, in one request without `Expect: 100-continue`.
+_SMALL_BYTES = 256 * 1024
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_TRANSIENT_CODES = frozenset(
+    {
+        "BadDigest",
+        "ConditionalRequestConflict",
+        "InternalError",
+        "OperationAborted",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequests",
+    }
+)
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+_ALREADY_THERE_CODES = frozenset({"PreconditionFailed", "412"})
+_NOT_CONDITIONAL_CODES = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"})
+
+_TRANSIENT_STATUSES = frozenset({408, 409, 429})
+
+# After these an operator may have changed the files that boto3 reads credentials from, once.
+_CREDENTIAL_CODES = frozenset(
+    {
+        "AccessDenied",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+    }
+)
+_RENEWAL_INTERVAL_S = 5.0
+
+
+class S3Store:
+    """Objects in one bucket.
+
+    `connections` is how many threads may put at once. `conditional_writes` says how an object
+    that is `create_only` is put: with `If-None-Match: *` (`on`), without it (`off`), or with it
+    until the service says that it does not know it (`auto`). Credentials come from boto3's own
+    chain: environment, shared files, container or instance role. They are read again after the
+    service has refused them.
+
+    The ETag of an answer is not looked at: it is the body's MD5 only without encryption by KMS,
+    and Content-MD5 has the service check the body that it received.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        region: str,
+        endpoint_url: str | None,
+        connections: int,
+        conditional_writes: str = "auto",
+    ) -> None:
+        self._bucket = bucket
+        self._is_conditional = conditional_writes != "off"
+        self._may_fall_back = conditional_writes == "auto"
+        self._endpoint_url = endpoint_url
+        self._config = Config(
+            region_name=region,
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            read_timeout=_READ_TIMEOUT_S,
+            max_pool_connections=connections,
+            retries={"total_max_attempts": 1},
+            # Services other than Amazon's often know no bucket host names and no checksum
+            # trailers; Content-MD5 below protects the body everywhere.
+            s3={"addressing_style": "path" if endpoint_url else "auto"},
+            request_checksum_calculation="when_required",
+        )
+        self._renewing = threading.Lock()
+        self._connect()
+
+    def _connect(self) -> None:
+        session = boto3.session.Session()
+        self._client = session.client("s3", endpoint_url=self._endpoint_url, config=self._config)
+        self._small = SmallPut(self._client, session.get_credentials(), self._bucket)
+        self._connected_at = time.monotonic()
+
+    def _renew_credentials(self) -> None:
+        with self._renewing:
+            if time.monotonic() - self._connected_at >= _RENEWAL_INTERVAL_S:
+                self._connect()
+
+    def put(self, item: StoredObject) -> bool:
+        """See `Store.put`."""
+        if not (item.create_only and self._is_conditional):
+            return self._put(item)
+        try:
+            return self._put(item, IfNoneMatch="*")
+        except StoreError as error:
+            if error.code in _NOT_CONDITIONAL_CODES and self._may_fall_back:
+                stored = self._put(item)
+                self._fall_back(error)
+                return stored
+            if error.code in _ALREADY_THERE_CODES:
+                return False
+            raise
+
+    def _fall_back(self, error: StoreError) -> None:
+        self._is_conditional = False
+        fields = {"cause": str(error)}
+        _log.warning("the store knows no conditional writes", extra={"fields": fields})
+
+    def _put(self, item: StoredObject, **condition: str) -> bool:
+        try:
+            with _as_store_error(), item.open() as body:
+                if not (item.size <= _SMALL_BYTES and self._put_small(item, body, condition)):
+                    self._put_stream(item, body, condition)
+        except StoreError as error:
+            if error.code in _CREDENTIAL_CODES:
+                self._renew_credentials()
+            raise
+        return True
+
+    def _put_small(self, item: StoredObject, body: BinaryIO, condition: dict[str, str]) -> bool:
+        if not self._small.can_send:
+            return False
+        headers = {"Content-Type": item.content_type}
+        if condition:
+            headers["If-None-Match"] = condition["IfNoneMatch"]
+        is_done = self._small.send(item.key, body.read(), headers)
+        body.seek(0)
+        return is_done
+
+    def _put_stream(self, item: StoredObject, body: BinaryIO, condition: dict[str, str]) -> None:
+        self._client.put_object(
+            **condition,
+            Bucket=self._bucket,
+            Key=item.key,
+            Body=body,
+            ContentLength=item.size,
+            ContentType=item.content_type,
+            ContentMD5=_content_md5(item),
+        )
+
+    def get(self, key: str) -> bytes:
+        """See `Store.get`."""
+        with _as_store_error():
+            body: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            return body
+
+    def delete(self, key: str) -> None:
+        """See `Store.delete`."""
+        with _as_store_error():
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def describe(self) -> str:
+        """See `Store.describe`."""
+        return f"s3://{self._bucket}"
+
+
+def _content_md5(item: StoredObject) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    with item.open() as body:
+        while chunk := body.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return base64.b64encode(digest.digest()).decode("ascii")
+
+
+@contextlib.contextmanager
+def _as_store_error() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise _from_response(error.response, str(error)) from error
+    except (BotoConnectionError, HTTPClientError, OSError) as error:
+        raise StoreError(type(error).__name__, str(error), permanent=False) from error
+    except BotoCoreError as error:
+        raise StoreError(type(error).__name__, str(error), permanent=True) from error
+
+
+def _from_response(response: dict[str, Any], message: str) -> StoreError:
+    code = str(response.get("Error", {}).get("Code", "Unknown"))
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    transient = status >= 500 or status in _TRANSIENT_STATUSES or code in _TRANSIENT_CODES
+    return StoreError(code, message, permanent=not transient)

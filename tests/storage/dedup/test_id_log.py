@@ -1,0 +1,272 @@
+import errno
+import zlib
+from pathlib import Path
+
+import pytest
+
+from storage.dedup.id_log import DIGEST_BYTES, IdBlock, IdLimits, IdLog, id_digest
+from tests.storage.faulty import FaultyFileSystem
+from tests.storage.segments import flip, no_reserve, tear
+
+BEGUN = 1_795_455_000.0
+DAY_S = 86400.0
+
+
+def segment_id(number: int) -> str:
+    return f"20261123T173000000Z-{number:016x}"
+
+
+def digests(*names: str) -> bytes:
+    return b"".join(map(id_digest, names))
+
+
+class Bench:
+    """An id log, clocks that a test turns, and a disk that it may break."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.fs = FaultyFileSystem()
+        self.now = BEGUN
+        self.monotonic = 5000.0
+        self.max_ids = 1_000_000
+
+    def log(self) -> IdLog:
+        return IdLog(
+            self.fs,
+            self.directory,
+            IdLimits(DAY_S, self.max_ids),
+            no_reserve(self.directory),
+            now=lambda: self.now,
+            monotonic=lambda: self.monotonic,
+        )
+
+    def ready(self) -> IdLog:
+        log = self.log()
+        assert list(log.load()) == []
+        return log
+
+    def loaded(self) -> list[tuple[str, bytes]]:
+        return [(block.segment_id, block.digests) for block in self.log().load()]
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in (self.directory / "ids").iterdir())
+
+    def only_file(self) -> Path:
+        (path,) = (self.directory / "ids").iterdir()
+        return path
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_digest_is_the_same_in_every_process_and_version() -> None:
+    assert id_digest("first").hex() == "1c6616224336f5d2ea1e55c74768eac0"
+    assert len(id_digest("")) == DIGEST_BYTES
+
+
+def test_what_was_recorded_is_loaded_by_the_next_process(bench: Bench) -> None:
+    log = bench.ready()
+    log.record(segment_id(1), digests("a", "b"))
+    log.record(segment_id(2), b"")
+    again = bench.log()
+    assert [block.segment_id for block in again.load()] == [segment_id(1), segment_id(2)]
+    again.record(segment_id(3), digests("c"))
+    assert bench.loaded() == [
+        (segment_id(1), digests("a", "b")),
+        (segment_id(2), b""),
+        (segment_id(3), digests("c")),
+    ]
+
+
+def test_the_file_has_the_form_of_its_page(bench: Bench) -> None:
+    bench.ready().record(segment_id(1), digests("first"))
+    head = f"{segment_id(1)} 1".encode()
+    checksum = zlib.crc32(head + digests("first"))
+    expected = head + f" {checksum:08x}\n".encode() + digests("first")
+    assert expected == bench.only_file().read_bytes()
+    assert bench.files() == ["00000001.ids"]
+
+
+def test_every_torn_end_leaves_the_blocks_before_it(bench: Bench, tmp_path: Path) -> None:
+    log = bench.ready()
+    log.record(segment_id(1), digests("a", "b"))
+    first_ends = bench.only_file().stat().st_size
+    log.record(segment_id(2), digests("c"))
+    whole = bench.only_file().read_bytes()
+    for length in range(first_ends, len(whole)):
+        bench.only_file().write_bytes(whole)
+        tear(bench.only_file(), length)
+        assert bench.loaded() == [(segment_id(1), digests("a", "b"))]
+
+
+def test_no_flipped_byte_makes_an_id_that_was_not_there(
+    bench: Bench, expected_errors: list[str]
+) -> None:
+    expected_errors.append("event ids are damaged")
+    log = bench.ready()
+    log.record(segment_id(1), digests("a"))
+    log.record(segment_id(2), digests("b"))
+    path = bench.only_file()
+    whole = path.read_bytes()
+    for byte in range(len(whole)):
+        path.write_bytes(whole)
+        flip(path, byte, 0x01)
+        found = b"".join(block for _, block in bench.loaded())
+        assert digests("a", "b").startswith(found)
+        path.write_bytes(whole)
+
+
+def test_a_file_without_a_good_block_is_removed(bench: Bench) -> None:
+    bench.ready().record(segment_id(1), digests("a"))
+    tear(bench.only_file(), 40)
+    assert (bench.loaded(), bench.files()) == ([], [])
+
+
+@pytest.mark.parametrize("kind", ["create", "write", "sync", "sync_directory"])
+def test_what_could_not_be_recorded_can_be_tried_again(bench: Bench, kind: str) -> None:
+    log = bench.ready()
+    bench.fs.fail(kind, code=errno.EIO, partial=50)
+    with pytest.raises(OSError, match="Input/output"):
+        log.record(segment_id(1), digests("a"))
+    log.record(segment_id(1), digests("a"))
+    log.record(segment_id(2), digests("b"))
+    assert bench.loaded() == [(segment_id(1), digests("a")), (segment_id(2), digests("b"))]
+
+
+@pytest.mark.parametrize("kind", ["write", "sync"])
+def test_a_file_that_failed_is_not_appended_to(bench: Bench, kind: str) -> None:
+    log = bench.ready()
+    log.record(segment_id(1), digests("a"))
+    bench.fs.fail(kind, partial=50)
+    bench.fs.fail("truncate")
+    with pytest.raises(OSError, match="Input/output"):
+        log.record(segment_id(2), digests("b"))
+    log.record(segment_id(2), digests("b"))
+    log.record(segment_id(3), digests("c"))
+    assert len(bench.files()) == 2
+    ids = [block for _, block in bench.loaded()]
+    assert sorted(set(ids)) == sorted([digests("a"), digests("b"), digests("c")])
+
+
+def test_files_are_removed_when_nothing_in_them_matters(bench: Bench) -> None:
+    log = bench.ready()
+    seen = []
+    for number in range(12):
+        log.record(segment_id(number), digests("a"))
+        seen.append(len(bench.files()))
+        bench.monotonic += DAY_S / 8 + 1
+    assert [1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8] == seen
+
+
+def test_files_before_the_last_ids_that_matter_are_removed(bench: Bench) -> None:
+    bench.max_ids = 2
+    log = bench.ready()
+    for number in range(4):
+        log.record(segment_id(number), digests("a"))
+        bench.monotonic += DAY_S / 8 + 1
+    assert [segment_id(number) for number in (1, 2, 3)] == [name for name, _ in bench.loaded()]
+
+
+def test_a_clock_that_jumps_removes_nothing(bench: Bench) -> None:
+    log = bench.ready()
+    for jump in (0.0, 1e8, -1e8):
+        bench.now = BEGUN + jump
+        bench.monotonic += DAY_S / 4
+        log.record(segment_id(int(abs(jump)) + int(jump > 0)), digests("a"))
+    assert len(bench.files()) == 3
+
+
+def test_a_block_is_as_old_as_its_segment(bench: Bench) -> None:
+    bench.ready().record(segment_id(1), digests("a"))
+    ages = []
+    for later in (0.0, 600.0, -600.0):
+        bench.now = BEGUN + later
+        ages += [bench.monotonic - block.at for block in bench.log().load()]
+    assert [0.0, 600.0, 0.0] == ages
+
+
+def test_a_block_counts_its_ids() -> None:
+    assert IdBlock("s", digests("a", "b"), 0.0).ids == 2
+
+
+def test_a_file_that_was_loaded_is_removed_when_it_is_old(bench: Bench) -> None:
+    bench.ready().record(segment_id(1), digests("a"))
+    bench.now += DAY_S * 2
+    again = bench.log()
+    assert [segment_id(1)] == [block.segment_id for block in again.load()]
+    again.record(segment_id(2), digests("b"))
+    assert ["00000002.ids"] == bench.files()
+
+
+def test_a_file_is_full_at_2_mib(bench: Bench) -> None:
+    log = bench.ready()
+    for number in range(1, 8):
+        log.record(segment_id(number), bytes(DIGEST_BYTES) * 40_000)
+    sizes = [path.stat().st_size // 640_000 for path in sorted((bench.directory / "ids").iterdir())]
+    assert [4, 3] == sizes
+
+
+def test_the_directory_is_synced_for_the_first_block_of_a_file_alone(bench: Bench) -> None:
+    log = bench.ready()
+    bench.fs.calls.clear()
+    for number in (1, 2, 3):
+        log.record(segment_id(number), digests("a"))
+    assert ["create", *("write", "sync"), "sync_directory", *("write", "sync") * 2] == (
+        bench.fs.calls
+    )
+
+
+def test_what_does_not_check_out_is_reported_with_its_place(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.ready().record(segment_id(1), digests("a"))
+    size = bench.only_file().stat().st_size
+    with bench.only_file().open("ab") as file:
+        file.write(b"torn")
+    bench.loaded()
+    (record,) = caplog.records
+    assert "torn block of event ids left out" == record.getMessage()
+    fields = getattr(record, "fields", {})
+    assert {"offset": size, "bytes": 4} == {key: fields[key] for key in ("offset", "bytes")}
+
+
+def test_many_blocks_of_one_file_are_read(bench: Bench) -> None:
+    log = bench.ready()
+    expected = [(segment_id(n), digests(*map(str, range(n)))) for n in range(5)]
+    for name, ids in expected:
+        log.record(name, ids)
+    assert expected == bench.loaded()
+
+
+def test_damage_behind_a_good_block_and_before_another_is_damage(
+    bench: Bench, expected_errors: list[str]
+) -> None:
+    expected_errors.append("event ids are damaged")
+    log = bench.ready()
+    log.record(segment_id(1), digests(*map(str, range(20))))
+    size = bench.only_file().stat().st_size
+    for number in (2, 3):
+        log.record(segment_id(number), digests("a"))
+    flip(bench.only_file(), size)
+    assert [segment_id(1)] == [name for name, _ in bench.loaded()]
+
+
+@pytest.mark.parametrize("kind", ["write", "sync", "sync_directory"])
+def test_what_fails_in_a_second_file_leaves_the_first_alone(bench: Bench, kind: str) -> None:
+    log = bench.ready()
+    full = bytes(DIGEST_BYTES) * 150_000
+    log.record(segment_id(1), full)
+    bench.fs.fail(kind, partial=30)
+    with pytest.raises(OSError, match="Input/output"):
+        log.record(segment_id(2), digests("b"))
+    assert ["00000001.ids"] == bench.files()
+    before = bench.fs.calls.count("sync_directory")
+    for number in (2, 3, 4):
+        log.record(segment_id(number), digests("b"))
+    assert ["00000001.ids", "00000003.ids"] == bench.files()
+    assert 1 == bench.fs.calls.count("sync_directory") - before
+    assert [(segment_id(1), full)] + [(segment_id(n), digests("b")) for n in (2, 3, 4)] == (
+        bench.loaded()
+    )

@@ -1,0 +1,155 @@
+"""A segment of one day is checked and staged in one reading; nothing else changes by it."""
+
+import errno
+import gzip
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage.delivery import layout
+from storage.delivery.shipment import Packer, Shipment
+from storage.delivery.staging import Staging
+from storage.filesystem import LocalFileSystem
+from storage.journal.segment import SealedSegment
+from tests.storage.faulty import Fault, FaultyFileSystem
+from tests.storage.segments import contents, flip, numbered_name, shipped, write_sealed
+
+BATCH = numbered_name(1, "batch")
+LOCAL = LocalFileSystem()
+ONE, OTHER = "2026-11-23", "2026-11-22"
+
+
+def line(number: int, day: str = ONE, more: str = "") -> bytes:
+    stamp = f"{day}T17:30:00.000Z"
+    return f'{{"event_id":"e{number}","event_type":"c","timestamp":"{stamp}"{more}}}'.encode()
+
+
+def lines(count: int) -> list[bytes]:
+    return [line(number) for number in range(count)]
+
+
+def nested(day: str) -> str:
+    return f',"properties":{{"timestamp":"{day}T00:00:00.000Z"}}'
+
+
+def without_timestamp(number: int) -> bytes:
+    return b'{"event_id":"e%d","event_type":"c"}' % number
+
+
+def test_a_segment_of_one_day_is_read_once(tmp_path: Path) -> None:
+    segment = write_sealed(tmp_path, lines(600), BATCH)
+    fs = FaultyFileSystem()
+    packer = Packer(fs, tmp_path)
+    shipment = packer.open_shipment(segment)
+    (part,) = shipment.parts()
+    item = packer.pack(shipment, part)
+    with item.open() as body:
+        assert lines(600) == gzip.decompress(body.read()).splitlines()
+    assert (600, 0, ONE) == (shipment.events, shipment.damaged, part.day)
+    # The segment; whether it is staged, before and after; the body.
+    assert 4 == fs.calls.count("open_read")
+
+
+@pytest.mark.parametrize(
+    ("written", "is_one_day"),
+    [
+        ([line(0), line(1)], True),
+        ([line(0), line(1, OTHER)], False),
+        ([line(0), line(1, ONE, nested(ONE))], False),
+        ([line(0), line(1, ONE, nested(OTHER))], False),
+        ([line(0, ONE, nested(ONE)), without_timestamp(1)], False),
+        ([line(0), line(1, OTHER, nested(ONE))], False),
+        ([line(0), b"no event"], False),
+        ([b"no event", line(0)], False),
+        ([line(0, ONE, r',"own":"\"timestamp\":\"2026"')], True),
+    ],
+)
+def test_a_common_day_is_certain(written: list[bytes], is_one_day: bool) -> None:
+    assert (ONE if is_one_day else None) == layout.common_day(written)
+
+
+EVENTS = st.lists(
+    st.builds(
+        line,
+        st.integers(0, 99),
+        st.sampled_from([ONE, ONE, ONE, OTHER]),
+        st.sampled_from(["", "", nested(ONE), nested(OTHER), ',"own":1']),
+    ),
+    min_size=1,
+    max_size=200,
+)
+
+
+@settings(max_examples=50)
+@given(EVENTS)
+def test_the_objects_are_those_of_two_readings(written: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+        for directory in (one, two):
+            write_sealed(Path(directory), written, BATCH)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(layout, "common_day", lambda _: None)
+            expected = shipped(Path(two))
+        assert expected == shipped(Path(one))
+
+
+def opened(directory: Path, segment: SealedSegment) -> Shipment:
+    return Packer(LOCAL, directory).open_shipment(segment)
+
+
+def staged_files(directory: Path) -> set[str]:
+    return {name for name in contents(directory) if name.startswith("staged/")}
+
+
+@pytest.mark.parametrize("at", [0, 599])
+def test_damage_is_reported_and_the_rest_delivered(
+    tmp_path: Path, expected_errors: list[str], at: int
+) -> None:
+    expected_errors.append("segment is damaged")
+    segment = write_sealed(tmp_path, lines(600), BATCH)
+    records = (tmp_path / segment.name.file_name).read_bytes().splitlines(keepends=True)
+    flip(tmp_path / segment.name.file_name, sum(map(len, records[:at])))
+    shipment = opened(tmp_path, segment)
+    assert (599, 1) == (shipment.events, shipment.damaged)
+    assert set() == staged_files(tmp_path)
+
+
+def test_records_that_are_missing_are_damage(tmp_path: Path, expected_errors: list[str]) -> None:
+    expected_errors.append("segment is damaged")
+    segment = write_sealed(tmp_path, lines(599), BATCH, promised=600)
+    assert 1 == opened(tmp_path, segment).damaged
+    assert set() == staged_files(tmp_path)
+
+
+def test_on_a_full_disk_the_object_is_made_in_memory(tmp_path: Path) -> None:
+    segment = write_sealed(tmp_path, lines(600), BATCH)
+    fs = FaultyFileSystem([Fault("write", n, errno=errno.ENOSPC) for n in (1, 2)])
+    packer = Packer(fs, tmp_path)
+    shipment = packer.open_shipment(segment)
+    (part,) = shipment.parts()
+    with packer.pack(shipment, part).open() as body:
+        assert lines(600) == gzip.decompress(body.read()).splitlines()
+    assert set() == staged_files(tmp_path)
+
+
+def test_what_is_staged_already_stays(tmp_path: Path) -> None:
+    segment = write_sealed(tmp_path, lines(3), BATCH)
+    staged = tmp_path / "staged" / f"{BATCH.id}.{ONE}.ndjson.gz"
+    staged.write_bytes(b"by another version of zlib")
+    shipment = opened(tmp_path, segment)
+    assert (3, b"by another version of zlib") == (shipment.events, staged.read_bytes())
+
+
+def test_lines_that_fail_leave_nothing(tmp_path: Path) -> None:
+    write_sealed(tmp_path, lines(1), BATCH)
+
+    def failing() -> Iterator[bytes]:
+        yield line(0)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Staging(LOCAL, tmp_path).write(BATCH, ONE, failing())
+    assert set() == staged_files(tmp_path)

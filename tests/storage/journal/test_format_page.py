@@ -1,0 +1,87 @@
+"""The format page is a contract: what it shows is what the code does."""
+
+import re
+import zlib
+from pathlib import Path
+
+import pytest
+
+import storage
+from storage.filesystem import LocalFileSystem
+from storage.journal.record import MAX_RECORD_BYTES, decode, encode
+from storage.journal.segment import SegmentName, parse_segment_name
+from storage.journal.writer import SegmentWriter
+from tests.storage.segments import no_ids, no_reserve, scanned
+
+PAGE = (Path(storage.__file__).parent / "FORMAT.md").read_text()
+NAMES = re.findall(r"^ +(\S+\.(?:open|sealed))$", PAGE, re.MULTILINE)
+EXAMPLE = re.findall(r"^ +([0-9a-f]{8} \{.*\})$", PAGE, re.MULTILINE)
+EXAMPLE_ID = re.findall(r"With the segment id `([^`]+)`", PAGE)
+
+GOLDEN = Path(__file__).parent / "golden"
+GOLDEN_EVENTS = (GOLDEN / "events.ndjson").read_bytes().splitlines()
+GOLDEN_SEGMENTS = {
+    "20261123T173000123Z-9f86d081884c7d65.auto-100.events.open": GOLDEN_EVENTS[:2],
+    "20261123T173001000Z-0000000000000001.batch.v1+web.3.sealed": GOLDEN_EVENTS,
+}
+
+
+def golden_name(file_name: str) -> SegmentName:
+    name = parse_segment_name(file_name)
+    assert name is not None
+    return name
+
+
+def test_the_page_shows_an_open_and_a_sealed_name() -> None:
+    states = [parsed.events for parsed in map(parse_segment_name, NAMES) if parsed is not None]
+    assert [None, 137] == states
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_on_the_page_are_names_of_segments(name: str) -> None:
+    parsed = parse_segment_name(name)
+    assert parsed is not None
+    assert name == parsed.file_name
+
+
+def test_the_worked_example_is_what_is_written() -> None:
+    seed = zlib.crc32(EXAMPLE_ID[0].encode())
+    assert EXAMPLE == [encode([b'{"event_id":"a"}'], seed).decode().rstrip("\n")]
+
+
+def test_the_worked_example_reads_back() -> None:
+    name = parse_segment_name(NAMES[0])
+    assert name is not None
+    assert [name.id] == EXAMPLE_ID
+    assert decode(EXAMPLE[0].encode() + b"\n", name.checksum_seed) == b'{"event_id":"a"}'
+
+
+def test_the_event_begins_where_the_page_cuts() -> None:
+    (column,) = re.findall(r"cut -c(\d+)-", PAGE)
+    assert EXAMPLE[0][int(column) - 1 :] == '{"event_id":"a"}'
+
+
+def test_the_longest_record_is_the_one_on_the_page() -> None:
+    (mebibytes,) = re.findall(r"is at most (\d+) MiB", PAGE)
+    assert int(mebibytes) * 1024 * 1024 == MAX_RECORD_BYTES
+
+
+@pytest.mark.parametrize(("file_name", "lines"), GOLDEN_SEGMENTS.items())
+def test_segments_of_old_read_as_they_were_written(file_name: str, lines: list[bytes]) -> None:
+    name = golden_name(file_name)
+    assert lines == scanned(GOLDEN / file_name, name.checksum_seed)
+    assert name.events in (None, len(lines))
+
+
+@pytest.mark.parametrize(("file_name", "lines"), GOLDEN_SEGMENTS.items())
+def test_segments_are_written_as_they_were_of_old(
+    tmp_path: Path, file_name: str, lines: list[bytes]
+) -> None:
+    name = golden_name(file_name)
+    begun = SegmentName(name.id, name.rules)
+    writer = SegmentWriter(LocalFileSystem(), tmp_path, lambda: begun, no_ids, no_reserve(tmp_path))
+    writer.append(lines[:1])
+    writer.append(lines[1:])
+    if name.events is not None:
+        writer.seal()
+    assert (GOLDEN / file_name).read_bytes() == (tmp_path / file_name).read_bytes()

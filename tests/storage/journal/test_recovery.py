@@ -1,0 +1,363 @@
+import errno
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from storage.filesystem import LocalFileSystem
+from storage.journal.recovery import recover
+from storage.journal.segment import KeyRules, SegmentName
+from tests.storage.faulty import Fault, FaultyFileSystem
+from tests.storage.segments import (
+    DAY,
+    NAME,
+    SEGMENT_ID,
+    contents,
+    delivered_lines,
+    event,
+    events,
+    flip,
+    kept_aside,
+    numbered_name,
+    offsets,
+    scanned,
+    sealed_in,
+    tear,
+    write_sealed,
+    write_segment,
+)
+
+LINES = events(5)
+STARTS = offsets(LINES)
+MIDDLE = range(STARTS[2], STARTS[3])
+LOCAL = LocalFileSystem()
+
+
+def logged(caplog: pytest.LogCaptureFixture, message: str) -> list[dict[str, object]]:
+    return [vars(record)["fields"] for record in caplog.records if record.message == message]
+
+
+def counts(directory: Path) -> list[int]:
+    return [segment.events for segment in sealed_in(directory)]
+
+
+@pytest.mark.parametrize("kept", range(len(LINES)))
+def test_every_cut_keeps_exactly_the_whole_records_before_it(tmp_path: Path, kept: int) -> None:
+    for cut in range(STARTS[kept], STARTS[kept + 1]):
+        directory = tmp_path / str(cut)
+        directory.mkdir()
+        tear(write_segment(directory, LINES), at=cut)
+        recover(LOCAL, directory)
+        assert (cut, [kept] if kept else []) == (cut, counts(directory))
+        assert LINES[:kept] == delivered_lines(directory)
+        assert [STARTS[kept]] * bool(kept) == [segment.size for segment in sealed_in(directory)]
+        assert kept_aside(directory) == {}
+
+
+def test_a_whole_segment_is_sealed_as_it_is(tmp_path: Path) -> None:
+    raw = write_segment(tmp_path, LINES).read_bytes()
+    recover(LOCAL, tmp_path)
+    assert {NAME.sealed(5).file_name: raw} == contents(tmp_path)
+    assert delivered_lines(tmp_path) == LINES
+
+
+MASKS: dict[str, Callable[[int], int]] = {
+    "lowest bit": lambda _: 0x01,
+    "case bit": lambda _: 0x20,
+    "highest bit": lambda _: 0x80,
+    "all bits": lambda _: 0xFF,
+    "to zero": lambda byte: byte,
+    "to a newline": lambda byte: byte ^ 0x0A,
+}
+
+
+@pytest.mark.parametrize("pattern", MASKS)
+@pytest.mark.parametrize("left_open", [True, False])
+def test_every_harmed_byte_costs_its_record_and_no_other(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    expected_errors: list[str],
+    pattern: str,
+    left_open: bool,
+) -> None:
+    expected_errors.append("segment is damaged")
+    for byte in MIDDLE:
+        directory = tmp_path / str(byte)
+        directory.mkdir()
+        path = write_segment(directory, LINES, NAME if left_open else NAME.sealed(5))
+        mask = MASKS[pattern](path.read_bytes()[byte])
+        if mask == 0:
+            continue
+        flip(path, byte, mask)
+        harmed = path.read_bytes()[MIDDLE.start : MIDDLE.stop]
+        caplog.clear()
+        recover(LOCAL, directory)
+        assert LINES[:2] + LINES[3:] == delivered_lines(directory)
+        assert {f"{SEGMENT_ID}.{MIDDLE.start}.bad": harmed} == kept_aside(directory)
+        (fields,) = logged(caplog, "segment is damaged")
+        sealed = directory / NAME.sealed(4 if left_open else 5).file_name
+        assert (str(sealed), MIDDLE.start, len(MIDDLE)) == (
+            fields["file"],
+            fields["offset"],
+            fields["bytes"],
+        )
+
+
+def test_damage_says_its_cause_and_where_the_bytes_are_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str]
+) -> None:
+    expected_errors.append("segment is damaged")
+    path = write_segment(tmp_path, LINES)
+    flip(path, MIDDLE.stop - 3)
+    harmed = path.read_bytes()[MIDDLE.start : MIDDLE.stop]
+    recover(LOCAL, tmp_path)
+    delivered_lines(tmp_path)
+    (fields,) = logged(caplog, "segment is damaged")
+    assert fields["cause"] == "the checksum does not match"
+    assert Path(str(fields["kept"])).read_bytes() == harmed
+
+
+def test_a_zeroed_block_costs_only_the_records_it_touches(
+    tmp_path: Path, expected_errors: list[str]
+) -> None:
+    expected_errors.append("segment is damaged")
+    path = write_segment(tmp_path, LINES)
+    raw = path.read_bytes()
+    path.write_bytes(raw[: STARTS[1]] + bytes(STARTS[3] - STARTS[1]) + raw[STARTS[3] :])
+    recover(LOCAL, tmp_path)
+    assert delivered_lines(tmp_path) == [LINES[0], *LINES[3:]]
+
+
+def test_a_stale_block_of_another_segment_is_not_delivered(tmp_path: Path) -> None:
+    other = numbered_name(1)
+    stale = write_segment(tmp_path, events(9), other)
+    path = write_segment(tmp_path, LINES[:2])
+    path.write_bytes(path.read_bytes() + stale.read_bytes())
+    stale.unlink()
+    recover(LOCAL, tmp_path)
+    assert delivered_lines(tmp_path) == LINES[:2]
+    assert counts(tmp_path) == [2]
+
+
+def test_a_segment_of_stale_blocks_alone_is_removed(tmp_path: Path) -> None:
+    stale = write_segment(tmp_path, LINES, numbered_name(1))
+    raw = stale.read_bytes()
+    stale.rename(tmp_path / NAME.file_name)
+    recover(LOCAL, tmp_path)
+    assert {f"damaged/{SEGMENT_ID}.0.bad": raw} == contents(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("tail", "kept"),
+    [
+        (b"73ffe4", []),
+        (bytes(4096), []),
+        (b"73ffe409 {}\n", [b"73ffe409 {}\n"]),
+        (b"73ffe409 {}\nhalf", [b"73ffe409 {}\nhalf"]),
+    ],
+)
+def test_a_torn_tail_is_cut_off_and_kept_only_if_a_line_ends_in_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, tail: bytes, kept: list[bytes]
+) -> None:
+    path = write_segment(tmp_path, LINES)
+    path.write_bytes(path.read_bytes() + tail)
+    recover(LOCAL, tmp_path)
+    assert counts(tmp_path) == [5]
+    assert delivered_lines(tmp_path) == LINES
+    assert kept == list(kept_aside(tmp_path).values())
+    expected: dict[str, object] = {"segment": SEGMENT_ID, "offset": STARTS[5], "bytes": len(tail)}
+    if kept:
+        expected["kept"] = str(tmp_path / "damaged" / f"{SEGMENT_ID}.{STARTS[5]}.bad")
+    assert [expected] == logged(caplog, "torn tail cut off")
+
+
+def test_a_bad_piece_at_the_end_of_a_sealed_segment_is_damage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str]
+) -> None:
+    expected_errors.append("segment is damaged")
+    segment = write_sealed(tmp_path, LINES)
+    path = tmp_path / segment.name.file_name
+    flip(path, STARTS[5] - 2)
+    recover(LOCAL, tmp_path)
+    assert delivered_lines(tmp_path) == LINES[:4]
+    assert [STARTS[4]] == [fields["offset"] for fields in logged(caplog, "segment is damaged")]
+    assert {f"{SEGMENT_ID}.{STARTS[4]}.bad"} == kept_aside(tmp_path).keys()
+    assert STARTS[5] == path.stat().st_size
+
+
+@pytest.mark.parametrize("promised", [4, 6])
+def test_a_sealed_segment_with_another_number_of_records_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str], promised: int
+) -> None:
+    expected_errors.append("segment is damaged")
+    write_sealed(tmp_path, LINES, promised=promised)
+    assert delivered_lines(tmp_path) == LINES
+    (fields,) = logged(caplog, "segment is damaged")
+    assert fields["cause"] == f"it was sealed with {promised} records and holds 5"
+    assert (fields["offset"], fields["bytes"]) == (STARTS[5], 0)
+
+
+def harmed_journal(directory: Path) -> None:
+    """An open segment with damage and a torn tail, an empty one, a sealed one, an orphan."""
+    recover(LOCAL, directory)
+    path = write_segment(directory, LINES)
+    flip(path, MIDDLE.start)
+    path.write_bytes(path.read_bytes() + b"73ffe409 {}\nhalf")
+    write_segment(directory, [], numbered_name(1))
+    write_segment(directory, events(2), numbered_name(2, count=2))
+    (directory / "staged" / f"{numbered_name(3).id}.{DAY}.ndjson.gz").write_bytes(b"orphan")
+
+
+def test_recovery_twice_is_the_same_as_once(tmp_path: Path) -> None:
+    harmed_journal(tmp_path)
+    recover(LOCAL, tmp_path)
+    once = contents(tmp_path)
+    assert {
+        NAME.sealed(4).file_name,
+        numbered_name(2, count=2).file_name,
+        f"damaged/{SEGMENT_ID}.{STARTS[5]}.bad",
+    } == once.keys()
+    recover(LOCAL, tmp_path)
+    assert once == contents(tmp_path)
+
+
+# The first of some calls are those for bytes kept aside, whose failure stops nobody.
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [
+        ("make_directory", 1),
+        ("entries", 1),
+        ("entries", 2),
+        ("entries", 3),
+        ("create", 2),
+        ("write", 2),
+        ("sync", 2),
+        ("rename", 1),
+        ("sync_directory", 2),
+        ("sync_directory", 3),
+        ("remove", 2),
+        ("remove", 3),
+    ],
+)
+def test_recovery_that_was_interrupted_finishes_the_next_time(
+    tmp_path: Path, kind: str, call: int
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for directory in (whole, broken):
+        directory.mkdir()
+        harmed_journal(directory)
+    recover(LOCAL, whole)
+    with pytest.raises(OSError, match="Input/output"):
+        recover(FaultyFileSystem([Fault(kind, call)]), broken)
+    recover(LOCAL, broken)
+    assert contents(whole) == contents(broken)
+
+
+def test_a_full_disk_does_not_keep_recovery_from_sealing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_segment(tmp_path, LINES)
+    path.write_bytes(path.read_bytes() + b"73ffe409 {}\n")
+    faulty = FaultyFileSystem()
+    faulty.fail("create", code=errno.ENOSPC)
+    recover(faulty, tmp_path)
+    assert delivered_lines(tmp_path) == LINES
+    (fields,) = logged(caplog, "torn tail cut off")
+    assert "No space left" in str(fields["copy_failed"])
+
+
+@pytest.mark.parametrize("kind", ["create", "write", "sync"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_without_room_for_a_copy_a_segment_is_sealed_where_it_is(
+    tmp_path: Path, kind: str, code: int
+) -> None:
+    path = write_segment(tmp_path, LINES)
+    tear(path, at=STARTS[4] + 17)
+    fs = FaultyFileSystem([Fault(kind, 1, errno=code, partial=20)])
+    recover(fs, tmp_path)
+    assert [NAME.sealed(4).file_name] == [path.name for path in tmp_path.glob("2026*")]
+    assert delivered_lines(tmp_path) == LINES[:4]
+    assert ["truncate", "sync", "rename"] == [
+        call for call in fs.calls if call in ("truncate", "sync", "rename")
+    ][-3:]
+
+
+def test_a_segment_whose_copy_is_sealed_is_not_sealed_again(tmp_path: Path) -> None:
+    write_sealed(tmp_path, LINES)
+    write_segment(tmp_path, LINES[:2])
+    (tmp_path / f"{NAME.file_name}.copy").write_bytes(b"begun")
+    (tmp_path / "mine.copy").write_bytes(b"a person's")
+    recover(LOCAL, tmp_path)
+    assert {NAME.sealed(5).file_name, "mine.copy"} == contents(tmp_path).keys()
+    assert delivered_lines(tmp_path) == LINES
+
+
+def test_an_open_segment_without_a_record_is_removed(tmp_path: Path) -> None:
+    write_segment(tmp_path, [])
+    recover(LOCAL, tmp_path)
+    assert contents(tmp_path) == {}
+
+
+def test_staged_objects_stay_with_their_segment_alone(tmp_path: Path) -> None:
+    write_sealed(tmp_path, LINES)
+    staged = tmp_path / "staged"
+    mine = staged / f"{SEGMENT_ID}.{DAY}.ndjson.gz"
+    for name in (mine.name, f"{numbered_name(1).id}.{DAY}.ndjson.gz", "x.tmp", ".hidden"):
+        (staged / name).write_bytes(b"staged")
+    recover(LOCAL, tmp_path)
+    assert [mine] == list(staged.iterdir())
+
+
+def test_files_that_are_no_segments_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_bytes(b"held")
+    (tmp_path / "README.open").write_bytes(b"a person's")
+    recover(LOCAL, tmp_path)
+    assert contents(tmp_path) == {"lock": b"held", "README.open": b"a person's"}
+
+
+def test_a_sealed_segment_is_not_touched(tmp_path: Path) -> None:
+    segment = write_sealed(tmp_path, LINES)
+    path = tmp_path / segment.name.file_name
+    path.write_bytes(b"garbage")
+    recover(LOCAL, tmp_path)
+    assert contents(tmp_path) == {path.name: b"garbage"}
+
+
+def test_the_directories_are_made(tmp_path: Path) -> None:
+    recover(LOCAL, tmp_path / "a" / "b")
+    assert {"staged", "damaged"} == {path.name for path in (tmp_path / "a" / "b").iterdir()}
+
+
+def test_a_recovered_segment_is_written_again_before_its_name_says_sealed(tmp_path: Path) -> None:
+    recover(LOCAL, tmp_path)
+    write_segment(tmp_path, LINES)
+    fs = FaultyFileSystem()
+    recover(fs, tmp_path)
+    expected = ["create", "write", "sync", "close", "rename", "sync_directory", "remove"]
+    assert [*expected, "sync_directory"] == [call for call in fs.calls if call in expected]
+
+
+def test_what_recovery_did_is_durable_before_anything_is_delivered(tmp_path: Path) -> None:
+    fs = FaultyFileSystem()
+    recover(fs, tmp_path)
+    assert ["sync_directory", "entries"] == fs.calls[-2:]
+
+
+def test_every_open_segment_is_sealed_under_its_own_rules(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    other = SegmentName(numbered_name(7).id, KeyRules("batch", "a/b"))
+    write_segment(tmp_path, LINES)
+    write_segment(tmp_path, [event(9)], other)
+    recover(LOCAL, tmp_path)
+    expected = {NAME.sealed(5), other.sealed(1)}
+    assert expected == {segment.name for segment in sealed_in(tmp_path)}
+    assert {5, 1} == {fields["events"] for fields in logged(caplog, "segment recovered")}
+
+
+def test_what_is_sealed_by_recovery_holds_good_records_alone(tmp_path: Path) -> None:
+    tear(write_segment(tmp_path, LINES), at=STARTS[4] + 17)
+    recover(LOCAL, tmp_path)
+    assert scanned(tmp_path / NAME.sealed(4).file_name) == LINES[:4]

@@ -1,0 +1,314 @@
+import base64
+import dataclasses
+import hashlib
+import io
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from storage.stores.s3 import S3Store
+from storage.stores.store import StoredObject, StoreError
+
+BUCKET = "collected"
+KEY = "events/year=2026/month=11/day=23/a.json"
+BODY = b'{"event_id":"a"}' * 5000
+
+
+def item(body: bytes = BODY, content_type: str = "application/json") -> StoredObject:
+    return StoredObject(KEY, content_type, len(body), partial(io.BytesIO, body))
+
+
+def once(body: bytes = BODY) -> StoredObject:
+    return dataclasses.replace(item(body), create_only=True)
+
+
+def store_at(url: str, bucket: str = BUCKET, conditional: str = "auto") -> S3Store:
+    return S3Store(
+        bucket,
+        region="eu-central-1",
+        endpoint_url=url,
+        connections=2,
+        conditional_writes=conditional,
+    )
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_MAX_ATTEMPTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(service: str, credentials: None) -> Iterator[Any]:
+    """A plain client, with an empty bucket to look into."""
+    client = boto3.session.Session().client("s3", endpoint_url=service, region_name="eu-central-1")
+    client.create_bucket(
+        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    yield client
+    for found in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        client.delete_object(Bucket=BUCKET, Key=found["Key"])
+    client.delete_bucket(Bucket=BUCKET)
+    client.close()
+
+
+def keys(s3: Any) -> list[str]:
+    return [found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/gzip"])
+def test_an_object_is_stored_under_its_key_with_its_type(
+    service: str, s3: Any, content_type: str
+) -> None:
+    store_at(service).put(item(content_type=content_type))
+    found = s3.get_object(Bucket=BUCKET, Key=KEY)
+    assert found["Body"].read() == BODY
+    assert found["ContentType"] == content_type
+    assert keys(s3) == [KEY]
+
+
+def test_a_gzip_object_carries_no_content_encoding(service: str, s3: Any) -> None:
+    store_at(service).put(item(content_type="application/gzip"))
+    assert "ContentEncoding" not in s3.head_object(Bucket=BUCKET, Key=KEY)
+
+
+def test_an_object_is_read_back_replaced_and_deleted(service: str, s3: Any) -> None:
+    store = store_at(service)
+    store.put(item())
+    store.put(item(b"other"))
+    assert store.get(KEY) == b"other"
+    store.delete(KEY)
+    assert keys(s3) == []
+
+
+def test_a_missing_bucket_is_permanent(service: str, s3: Any) -> None:
+    with pytest.raises(StoreError) as caught:
+        store_at(service, "missing").put(item())
+    assert (caught.value.code, caught.value.permanent) == ("NoSuchBucket", True)
+
+
+def test_a_missing_object_is_an_error(service: str, s3: Any) -> None:
+    with pytest.raises(StoreError) as caught:
+        store_at(service).get(KEY)
+    assert caught.value.code == "NoSuchKey"
+
+
+def test_it_says_where_objects_go(service: str) -> None:
+    assert store_at(service).describe() == "s3://collected"
+
+
+@dataclass
+class Answer:
+    status: int
+    code: str = ""
+
+    @property
+    def body(self) -> bytes:
+        if not self.code:
+            return b""
+        return f"<Error><Code>{self.code}</Code><Message>no</Message></Error>".encode()
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Fixed:
+    """A service that remembers what it was asked."""
+
+    url: str
+    requests: list[Request] = field(default_factory=list)
+
+
+@contextmanager
+def answering(answer: Answer, *later: Answer) -> Iterator[Fixed]:
+    """A service that gives these answers, the last one again and again."""
+    seen: list[Request] = []
+    answers = [answer, *later]
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_PUT(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = self.rfile.read(int(headers.get("content-length", 0)))
+            answer = answers[min(len(seen), len(answers) - 1)]
+            seen.append(Request(self.command, self.path, headers, body))
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(answer.body)
+            self.close_connection = True
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield Fixed(f"http://127.0.0.1:{server.server_address[1]}", seen)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_the_body_goes_out_plain_with_its_md5() -> None:
+    with answering(Answer(200)) as service:
+        store_at(service.url).put(item())
+    (request,) = service.requests
+    expected = base64.b64encode(hashlib.md5(BODY, usedforsecurity=False).digest()).decode()
+    assert (request.method, request.path) == ("PUT", f"/{BUCKET}/{KEY.replace('=', '%3D')}")
+    assert request.headers["content-md5"] == expected
+    assert request.headers["content-length"] == str(len(BODY))
+    assert request.headers["content-type"] == "application/json"
+    assert not [name for name in request.headers if name.startswith("x-amz-checksum")]
+    assert "content-encoding" not in request.headers
+    assert request.body == BODY
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "permanent"),
+    [
+        (Answer(503, "SlowDown"), "SlowDown", False),
+        (Answer(503), "503", False),
+        (Answer(500, "InternalError"), "InternalError", False),
+        (Answer(502), "502", False),
+        (Answer(400, "RequestTimeout"), "RequestTimeout", False),
+        (Answer(400, "BadDigest"), "BadDigest", False),
+        (Answer(408), "408", False),
+        (Answer(409, "OperationAborted"), "OperationAborted", False),
+        (Answer(409, "AnotherConflict"), "AnotherConflict", False),
+        (Answer(429, "TooManyRequests"), "TooManyRequests", False),
+        (Answer(403, "AccessDenied"), "AccessDenied", True),
+        (Answer(403, "InvalidAccessKeyId"), "InvalidAccessKeyId", True),
+        (Answer(403, "SignatureDoesNotMatch"), "SignatureDoesNotMatch", True),
+        (Answer(404, "NoSuchBucket"), "NoSuchBucket", True),
+        (Answer(400, "ExpiredToken"), "ExpiredToken", True),
+    ],
+)
+def test_an_error_is_one_attempt_and_tells_whether_waiting_helps(
+    answer: Answer, code: str, permanent: bool
+) -> None:
+    with answering(answer) as service, pytest.raises(StoreError) as caught:
+        store_at(service.url).put(item())
+    assert (code, permanent) == (caught.value.code, caught.value.permanent)
+    assert len(service.requests) == 1
+
+
+def test_the_environment_cannot_turn_retries_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "5")
+    monkeypatch.setenv("AWS_RETRY_MODE", "standard")
+    with answering(Answer(503, "SlowDown")) as service, pytest.raises(StoreError):
+        store_at(service.url).put(item())
+    assert len(service.requests) == 1
+
+
+def test_a_refused_connection_is_transient() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(StoreError) as caught:
+        store_at(f"http://127.0.0.1:{port}").put(item())
+    assert (caught.value.code, caught.value.permanent) == ("EndpointConnectionError", False)
+
+
+def test_missing_credentials_are_permanent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with answering(Answer(200)) as service, pytest.raises(StoreError) as caught:
+        store_at(service.url).put(item())
+    assert (caught.value.code, caught.value.permanent) == ("NoCredentialsError", True)
+    assert service.requests == []
+
+
+def test_a_body_that_cannot_be_read_is_transient() -> None:
+    def gone() -> io.BytesIO:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    with answering(Answer(200)) as service, pytest.raises(StoreError) as caught:
+        store_at(service.url).put(StoredObject(KEY, "application/json", 1, gone))
+    assert (caught.value.code, caught.value.permanent) == ("FileNotFoundError", False)
+    assert service.requests == []
+
+
+def conditions(service: Fixed) -> list[str | None]:
+    return [request.headers.get("if-none-match") for request in service.requests]
+
+
+@pytest.mark.parametrize(
+    ("conditional", "asked"), [("auto", ["*", None]), ("on", ["*", None]), ("off", [None, None])]
+)
+def test_only_what_must_not_be_replaced_is_put_on_a_condition(
+    conditional: str, asked: list[str | None]
+) -> None:
+    with answering(Answer(200)) as service:
+        store = store_at(service.url, conditional=conditional)
+        assert [True, True] == [store.put(once()), store.put(item())]
+    assert asked == conditions(service)
+
+
+@pytest.mark.parametrize("code", ["PreconditionFailed", ""])
+def test_an_object_that_is_there_already_is_not_an_error(code: str) -> None:
+    with answering(Answer(412, code)) as service:
+        assert store_at(service.url).put(once()) is False
+
+
+def test_a_race_for_one_key_is_transient() -> None:
+    conflict = Answer(409, "ConditionalRequestConflict")
+    with answering(conflict) as service, pytest.raises(StoreError) as caught:
+        store_at(service.url).put(once())
+    assert (caught.value.code, caught.value.permanent) == ("ConditionalRequestConflict", False)
+
+
+@pytest.mark.parametrize("refusal", [Answer(501, "NotImplemented"), Answer(400, "InvalidArgument")])
+def test_a_service_without_conditions_is_asked_once(refusal: Answer) -> None:
+    with answering(refusal, Answer(200)) as service:
+        store = store_at(service.url)
+        assert [True, True] == [store.put(once()), store.put(once())]
+    assert ["*", None, None] == conditions(service)
+
+
+def test_a_refusal_of_the_object_itself_turns_no_conditions_off() -> None:
+    with answering(Answer(400, "InvalidArgument")) as service:
+        store = store_at(service.url)
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                store.put(once())
+    assert ["*", None, "*", None] == conditions(service)
+
+
+def test_with_on_a_service_without_conditions_is_an_error() -> None:
+    with answering(Answer(501, "NotImplemented")) as service, pytest.raises(StoreError):
+        store_at(service.url, conditional="on").put(once())
+    assert ["*"] == conditions(service)

@@ -1,0 +1,195 @@
+"""The request for a small object is the one that `put_object` would send, and is read alike."""
+
+import io
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from storage.stores.s3 import S3Store
+from storage.stores.small_put import SmallPut
+from storage.stores.store import StoredObject, StoreError
+from tests.support.seaweed import Bucket
+
+BODY = b'{"event_id":"a"}'
+HEADERS = {"Content-Type": "application/json", "If-None-Match": "*"}
+KEY = "events/year=2026/month=11/day=23/%5Fa-b_c.d.json"
+
+# What says the same in other words, or nothing that S3 looks at.
+_INCIDENTAL = {"user-agent", "expect", "amz-sdk-invocation-id", "amz-sdk-request"}
+
+PLACES = [
+    ("my-bucket", "us-east-1", None),
+    ("my-bucket", "eu-central-1", None),
+    ("my-bucket", "cn-north-1", None),
+    ("my.bucket", "ap-southeast-2", None),
+    ("bucket", "us-east-1", "http://127.0.0.1:9"),
+    ("bucket", "eu-west-1", "https://storage.example.com/base"),
+]
+
+
+class _Raw(io.BytesIO):
+    def stream(self, **_: Any) -> Any:
+        yield self.read()
+
+
+class Site:
+    """A client whose requests are seen, and answered, before they leave."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, bucket: str, region: str, endpoint: str | None
+    ) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+        session = boto3.session.Session()
+        config = Config(
+            region_name=region,
+            retries={"total_max_attempts": 1},
+            s3={"addressing_style": "path" if endpoint else "auto"},
+            request_checksum_calculation="when_required",
+        )
+        self.client = session.client("s3", endpoint_url=endpoint, config=config)
+        self.small = SmallPut(self.client, session.get_credentials(), bucket)
+        self.bucket = bucket
+        self.answer = (200, b"")
+        self.sent: list[Any] = []
+        self.client.meta.events.register("before-send.s3.PutObject", self._answer)
+
+    def _answer(self, request: Any, **_: Any) -> AWSResponse:
+        self.sent.append(request)
+        status, body = self.answer
+        return AWSResponse(request.url, status, {"x-amz-request-id": "r"}, _Raw(body))
+
+    def put_small(self) -> bool:
+        return self.small.send(KEY, BODY, HEADERS)
+
+    def put_object(self) -> None:
+        self.client.put_object(
+            Bucket=self.bucket,
+            Key=KEY,
+            Body=io.BytesIO(BODY),
+            ContentLength=len(BODY),
+            ContentType="application/json",
+            ContentMD5="Fw0xvmYb4BPV1XkOnm5Kag==",
+            IfNoneMatch="*",
+        )
+
+
+def text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def headers(request: Any) -> dict[str, str]:
+    given = {name.lower(): text(value) for name, value in request.headers.items()}
+    return {name: value for name, value in given.items() if name not in _INCIDENTAL}
+
+
+@pytest.mark.parametrize(("bucket", "region", "endpoint"), PLACES)
+def test_the_request_is_the_one_that_put_object_sends(
+    monkeypatch: pytest.MonkeyPatch, bucket: str, region: str, endpoint: str | None
+) -> None:
+    site = Site(monkeypatch, bucket, region, endpoint)
+    assert site.put_small()
+    site.put_object()
+    ours, theirs = site.sent
+    assert urlsplit(theirs.url) == urlsplit(ours.url)
+    assert (theirs.method, BODY) == (ours.method, ours.body)
+    found, expected = headers(ours), headers(theirs)
+    varying = {"authorization", "x-amz-date", "x-amz-content-sha256", "content-md5"}
+    for name in varying:
+        assert found[name]
+    assert {k: v for k, v in expected.items() if k not in varying} == {
+        k: v for k, v in found.items() if k not in varying
+    }
+    assert found["x-amz-security-token"] == "token"
+
+
+def test_a_redirect_is_left_to_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(monkeypatch, *PLACES[0])
+    site.answer = (301, b"<Error><Code>PermanentRedirect</Code></Error>")
+    assert not site.put_small()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (412, b"<Error><Code>PreconditionFailed</Code><Message>m</Message></Error>"),
+        (403, b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"),
+        (503, b"<Error><Code>SlowDown</Code><Message>m</Message></Error>"),
+        (503, b""),
+        (500, b"<html>not from S3</html>"),
+        (404, b'<?xml version="1.0"?><Error><Code>NoSuchBucket</Code></Error>'),
+        (400, b"\x00 nothing that can be read"),
+    ],
+)
+def test_an_error_is_read_as_put_object_reads_it(
+    monkeypatch: pytest.MonkeyPatch, status: int, body: bytes
+) -> None:
+    site = Site(monkeypatch, *PLACES[0])
+    site.answer = (status, body)
+    codes = [error_of(put) for put in (site.put_small, site.put_object)]
+    assert codes[1] == codes[0]
+
+
+def error_of(put: Any) -> tuple[str, int] | str:
+    with pytest.raises(Exception) as caught:
+        put()
+    if not isinstance(caught.value, ClientError):
+        return type(caught.value).__name__
+    response = caught.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def test_without_credentials_the_client_is_left_to_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(monkeypatch, *PLACES[0])
+    assert site.small.can_send
+    assert not partial(SmallPut, site.client, None)("bucket").can_send
+
+
+def real_store(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, secret: str) -> S3Store:
+    settings = bucket.settings
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", settings["AWS_ACCESS_KEY_ID"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    return S3Store(
+        bucket.name,
+        region=settings["AWS_REGION"],
+        endpoint_url=settings["S3_ENDPOINT_URL"],
+        connections=1,
+    )
+
+
+def stored(key: str, body: bytes) -> StoredObject:
+    open_body = partial(io.BytesIO, body)
+    return StoredObject(key, "application/json", len(body), open_body, create_only=True)
+
+
+def test_a_server_that_checks_signatures_takes_it(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = real_store(bucket, monkeypatch, bucket.settings["AWS_SECRET_ACCESS_KEY"])
+    bodies = {
+        KEY: BODY,
+        "a b/c+d&e=f/\u00e4~!'()*.json": b"{}",
+        "empty": b"",
+        "large": b"x" * 600_000,
+    }
+    assert [True] * 4 == [store.put(stored(key, body)) for key, body in bodies.items()]
+    assert bodies == bucket.objects()
+    assert not store.put(stored(KEY, b"another"))
+    assert bodies == bucket.objects()
+
+
+def test_a_server_that_checks_signatures_refuses_a_wrong_one(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = real_store(bucket, monkeypatch, "not the secret")
+    with pytest.raises(StoreError, match="SignatureDoesNotMatch"):
+        store.put(stored(KEY, BODY))
+    assert bucket.objects() == {}
