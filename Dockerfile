@@ -19,6 +19,7 @@ RUN pip install --no-cache-dir -r requirements.txt
 COPY server.py ./
 COPY handlers handlers
 COPY http1 http1
+COPY journal_tools journal_tools
 COPY logs logs
 COPY settings settings
 COPY storage storage

@@ -28,9 +28,9 @@ from handlers.ingest import EventSink, Ingest
 from http1.activity import Activity
 from http1.listener import connection_limit
 from http1.server import CollectorServer
+from journal_tools.check import Finding, check_journal, check_store
 from logs.setup import configure
 from settings.settings import Settings, SettingsError, describe, load_settings
-from storage.check import Finding, check_journal, check_store
 from storage.counters import Accounts
 from storage.dedup.deduplicator import Deduplicator, load_ids
 from storage.dedup.id_log import IdLimits, IdLog

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("http1", "handlers", "logs", "settings", "storage", "validation")
+PACKAGES = ("http1", "handlers", "journal_tools", "logs", "settings", "storage", "validation")
 MODULES = [ROOT / "server.py", *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))]
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from journal_tools.reading import SegmentFile, open_segment, pieces
 from storage.filesystem import FileSystem
 from storage.journal.record import BadPiece, Record
-from storage.tools.reading import SegmentFile, open_segment, pieces
 
 
 def export_segment(

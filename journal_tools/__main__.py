@@ -1,6 +1,6 @@
 """Tools for operators: look into a journal directory, check it, export it, ship it.
 
-    python -m storage {ls,verify,export,ship} --help
+    python -m journal_tools {ls,verify,export,ship} --help
 
 Their composition root: the arguments, the settings, what is printed, the exit code.
 """
@@ -18,6 +18,11 @@ from typing import Any, TextIO, cast
 from dotenv import load_dotenv
 from tqdm import tqdm
 
+from journal_tools.exporting import export_segment
+from journal_tools.listing import as_json, as_text, counted, others, rows
+from journal_tools.reading import SegmentFile, is_journal, segment_files
+from journal_tools.shipping import ship
+from journal_tools.verifying import Checked, Problem, check_ids, check_segment
 from logs.setup import configure
 from settings.settings import SettingsError, load_settings
 from settings.variables import VARIABLES
@@ -25,11 +30,6 @@ from storage.dedup.id_log import IdLimits
 from storage.filesystem import DirectoryInUse, LocalFileSystem
 from storage.stores.choose import open_store
 from storage.stores.store import StoreError
-from storage.tools.checking import Checked, Problem, check_ids, check_segment
-from storage.tools.exporting import export_segment
-from storage.tools.listing import as_json, as_text, counted, others, rows
-from storage.tools.reading import SegmentFile, is_journal, segment_files
-from storage.tools.shipping import ship
 
 _EXIT_FAILED = 1
 _EXIT_USAGE = 2
@@ -62,12 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(text: str, code: int = _EXIT_FAILED) -> int:
-    print(f"python -m storage: {text}", file=sys.stderr)
+    print(f"python -m journal_tools: {text}", file=sys.stderr)
     return code
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m storage", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m journal_tools", description=__doc__.split("\n")[0]
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> Any:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from journal_tools.reading import SegmentFile, open_segment, pieces
 from storage.dedup.id_log import IDS, rest_of_ids
 from storage.filesystem import FileSystem
 from storage.journal.record import BadPiece, Record
 from storage.journal.segment import SegmentName
-from storage.tools.reading import SegmentFile, open_segment, pieces
 
 
 @dataclass(frozen=True, slots=True)

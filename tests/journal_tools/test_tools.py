@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from journal_tools.reading import as_it_is_now, pieces
 from storage.filesystem import DirectoryLock, LocalFileSystem
 from storage.journal.record import BadPiece, Record, encode
 from storage.journal.recovery import recover
-from storage.tools.reading import as_it_is_now, pieces
 from tests.faults.faulty_s3 import FaultyS3
 from tests.storage.segments import (
     NAME,
@@ -38,7 +38,7 @@ LINES = events(5)
 def tool(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "storage", *arguments],
+            [sys.executable, "-m", "journal_tools", *arguments],
             cwd=tmp_path,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings},
             capture_output=True,
@@ -207,7 +207,7 @@ def test_export_leaves_damage_out_and_says_so(tool: Tool, journal: Path) -> None
 
 def test_export_ends_when_nobody_reads_on(journal: Path, tmp_path: Path) -> None:
     write_sealed(journal, events(20_000))
-    command = f"{sys.executable} -m storage export --journal-dir journal | head -1"
+    command = f"{sys.executable} -m journal_tools export --journal-dir journal | head -1"
     result = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         cwd=tmp_path,
@@ -278,7 +278,7 @@ def test_a_file_of_settings_that_cannot_be_read_is_told(
 def test_an_interrupt_is_no_traceback(journal: Path, tmp_path: Path) -> None:
     write_sealed(journal, events(20_000))
     with subprocess.Popen(
-        [sys.executable, "-m", "storage", "export", "--journal-dir", "journal"],
+        [sys.executable, "-m", "journal_tools", "export", "--journal-dir", "journal"],
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -310,7 +310,7 @@ def test_ship_may_be_stopped_and_run_again(
         store.probabilities = {"SlowDown": 0.3}
         settings = {**store.settings, "UPLOAD_CONCURRENCY": "1"}
         first = subprocess.Popen(
-            [sys.executable, "-m", "storage", "ship", "--journal-dir", "journal"],
+            [sys.executable, "-m", "journal_tools", "ship", "--journal-dir", "journal"],
             cwd=tmp_path,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings},
             stdout=subprocess.PIPE,
@@ -333,7 +333,7 @@ def test_what_the_store_refuses_is_told_at_once(journal: Path, tmp_path: Path) -
     with FaultyS3() as store:
         store.probabilities = {"AccessDenied": 1.0}
         process = subprocess.Popen(
-            [sys.executable, "-m", "storage", "ship", "--journal-dir", "journal"],
+            [sys.executable, "-m", "journal_tools", "ship", "--journal-dir", "journal"],
             cwd=tmp_path,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **store.settings},
             stderr=subprocess.PIPE,

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from journal_tools.reading import SegmentFile, open_segment, pieces, segment_files
 from storage.dedup.id_log import IDS
 from storage.filesystem import FileSystem
 from storage.journal.record import Record
 from storage.journal.recovery import DAMAGED, STAGED
-from storage.tools.reading import SegmentFile, open_segment, pieces, segment_files
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _ROW = "{:<36}  {:<6}  {:>10}  {:>10}  {:>9}  {:<8}  {}"
