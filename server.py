@@ -20,11 +20,11 @@ import uvloop
 from dotenv import load_dotenv
 from tornado.netutil import bind_sockets
 
-from handlers.app import CollectorApplication, make_app
 from handlers.assets import WebFiles
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
 from handlers.ingest import EventSink, Ingest
+from handlers.routes import CollectorApplication, make_app
 from http1.activity import Activity
 from http1.listener import connection_limit
 from http1.server import CollectorServer
@@ -48,9 +48,9 @@ from storage.journal.writer import SegmentWriter
 from storage.status import delivery_status
 from storage.stores.choose import open_store
 from storage.stores.store import StoreError
-from validation.event_ids import random_ids
-from validation.ingest import EventReader
-from validation.timestamps import UtcClock
+from validation.ids import random_ids
+from validation.reader import EventReader
+from validation.times import UtcClock
 
 VERSION = "0.1.0"
 SERVICE = "analytics-platform"

@@ -27,7 +27,7 @@ from storage.journal.segment import KeyRules, new_segment_name
 from storage.journal.writer import SegmentWriter
 from storage.stores.s3 import S3Store
 from storage.stores.store import StoredObject
-from validation.event_ids import random_ids
+from validation.ids import random_ids
 
 _MIB = 1024 * 1024
 _BACKLOG_BYTES = 1024 * _MIB

@@ -1,10 +1,10 @@
 """Events in over HTTP: one, or a batch."""
 
-from handlers.batch_answer import BatchOutcome
+from handlers.batch_response import BatchOutcome
 from handlers.errors import ApiError
 from handlers.ingest import IngestHandler
-from validation.ingest import BodyError
 from validation.outcomes import Accepted, Rejected
+from validation.reader import BodyError
 
 # The one that is in use, and those that people send.
 _NDJSON = frozenset(

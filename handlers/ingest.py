@@ -11,8 +11,8 @@ from handlers.cors import CorsDecision
 from handlers.errors import ApiError, Detail, as_api_error
 from http1.activity import Activity
 from storage.refusals import Refusal
-from validation.ingest import EventReader
 from validation.outcomes import Accepted, Receipt, Rejected
+from validation.reader import EventReader
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
 

@@ -1,7 +1,7 @@
 """One client's connection: requests to the application one at a time, answers back in order.
 
 It stands in for Tornado's own, which takes two thirds of the time of a bare request: here the
-event loop owns the socket, and llhttp reads (`request_reader.py`). To a RequestHandler it is
+event loop owns the socket, and llhttp reads (`parser.py`). To a RequestHandler it is
 what Tornado's is, `tornado.httputil.HTTPConnection`, save that each answer is written in one
 piece.
 

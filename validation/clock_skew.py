@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from validation.timestamps import parse_time, utc_text
+from validation.times import parse_time, utc_text
 
 # So much may be the way from the client to here; more is the client's clock.
 TOLERATED_SKEW_S = 2.0

@@ -3,8 +3,8 @@
 from base64 import urlsafe_b64decode
 from urllib.parse import parse_qsl
 
-from validation.json_text import Flaw, NotJsonError, Parsed, parse
 from validation.problems import shown
+from validation.strict_json import Flaw, NotJsonError, Parsed, parse
 
 _WHOLE_EVENT = "data"
 _PROPERTY = "p."

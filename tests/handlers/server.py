@@ -8,18 +8,18 @@ from ipaddress import ip_network
 
 import orjson
 
-from handlers.app import CollectorApplication, make_app
 from handlers.assets import WebFiles
 from handlers.body import BodyBudget
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
 from handlers.ingest import Ingest
+from handlers.routes import CollectorApplication, make_app
 from http1.activity import Activity
 from storage.counters import Accounts
 from storage.dedup.deduplicator import Durable
 from storage.refusals import Refusal
 from tests.support.server_process import ROOT
-from validation.ingest import EventReader
+from validation.reader import EventReader
 
 NOW = 1_795_455_000.0
 NOW_TEXT = "2026-11-23T17:30:00.000Z"

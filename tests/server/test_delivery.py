@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 from tests.support.objects import events_in, files
 from tests.support.seaweed import REGION, Bucket, Seaweed, client
 from tests.support.server_process import ServerProcess
-from tests.validation.test_json_text import texts, values
+from tests.validation.test_strict_json import texts, values
 
 DAY = re.compile(r"events/year=\d{4}/month=\d\d/day=\d\d/")
 MOMENT = "2026-11-23T23:59:59.999Z"

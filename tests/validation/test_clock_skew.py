@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from validation.clock_skew import TOLERATED_SKEW_S, correction
-from validation.events import BrokenRules, EventSchema
+from validation.schema import BrokenRules, EventSchema
 
 NOW = 1_795_455_000.0  # 2026-11-23T17:30:00Z
 

@@ -1,6 +1,6 @@
 """Events of ordinary shape, read by compiled code at less than half of what the schema costs.
 
-The schema (`events.py`) is the one truth. What is accepted here it accepts too, with the same
+The schema (`schema.py`) is the one truth. What is accepted here it accepts too, with the same
 result to the byte; whatever is not certain here is left to it: fields of the client's own, a time
 in another form, a rule that is broken. A property test holds the two together.
 """
@@ -13,10 +13,10 @@ import orjson
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from validation.clock_skew import is_right
-from validation.events import EVENT_ID, MAX_EVENT_ID_CHARS, MAX_EVENT_TYPE_CHARS, MAX_ID_CHARS
-from validation.json_text import MAX_DEPTH, brackets, may_have_lost
 from validation.outcomes import Accepted, Receipt
-from validation.timestamps import is_final_time, latest_text
+from validation.schema import EVENT_ID, MAX_EVENT_ID_CHARS, MAX_EVENT_TYPE_CHARS, MAX_ID_CHARS
+from validation.strict_json import MAX_DEPTH, brackets, may_have_lost
+from validation.times import is_final_time, latest_text
 
 _T = TypeVar("_T")
 _Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]

@@ -1,7 +1,7 @@
 """What compiled code accepts the schema accepts, with the same result.
 
 Texts are made from pieces that are likely to be read differently by two programs. By hand:
-`python -m tests.validation.test_ordinary 5000000` tries as many as it is told.
+`python -m tests.validation.test_fast_path 5000000` tries as many as it is told.
 """
 
 import random
@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
-from validation.ingest import BodyError, EventReader
 from validation.outcomes import Accepted, Receipt, Rejected
+from validation.reader import BodyError, EventReader
 
 NOW = 1_795_455_000.0  # 2026-11-23T17:30:00Z
 RECEIPTS = [

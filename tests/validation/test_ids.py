@@ -1,7 +1,7 @@
 from itertools import islice
 from uuid import RFC_4122, UUID
 
-from validation.event_ids import random_ids
+from validation.ids import random_ids
 
 
 def test_each_id_is_a_random_uuid_of_its_own() -> None:

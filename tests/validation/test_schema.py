@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voluptuous import Invalid
 
-from validation.events import BrokenRules, EventSchema
+from validation.schema import BrokenRules, EventSchema
 
 NOW = 1_795_455_000.0
 

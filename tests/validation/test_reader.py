@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.validation.test_json_text import texts, values
-from validation.events import CORRECTION_FIELDS
-from validation.ingest import BodyError, EventReader
+from tests.validation.test_strict_json import texts, values
 from validation.outcomes import Accepted, Receipt, Rejected
+from validation.reader import BodyError, EventReader
+from validation.schema import CORRECTION_FIELDS
 
 NOW = 1_795_455_000.0
 RECEIPT = Receipt("2026-11-23T17:30:00.000Z", "192.0.2.7", "agent/1")

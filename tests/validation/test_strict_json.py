@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation.json_text import Flaw, NotJsonError, flaws, parse
+from validation.strict_json import Flaw, NotJsonError, flaws, parse
 
 integers = st.integers(min_value=-(2**63), max_value=2**64 - 1)
 scalars = st.none() | st.booleans() | integers | st.floats(allow_nan=False, allow_infinity=False)

@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import orjson
 
-from validation.events import BrokenRules, EventSchema
-from validation.json_text import BOM, MAX_DEPTH, Flaw, NotJsonError, brackets, flaws, parse
-from validation.ordinary import OrdinaryEvents
+from validation.fast_path import OrdinaryEvents
 from validation.outcomes import Accepted, Receipt, Rejected
 from validation.problems import Problem, kind_of
 from validation.query import QueryError, event_in_query
+from validation.schema import BrokenRules, EventSchema
+from validation.strict_json import BOM, MAX_DEPTH, Flaw, NotJsonError, brackets, flaws, parse
 
 # From the first character of a line that is not blank to the line's end.
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")

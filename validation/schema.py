@@ -10,7 +10,7 @@ from voluptuous.error import RequiredFieldInvalid
 
 from validation.clock_skew import correction
 from validation.problems import Problem, kind_of
-from validation.timestamps import event_time
+from validation.times import event_time
 
 MAX_EVENT_TYPE_CHARS = 128
 MAX_EVENT_ID_CHARS = 128

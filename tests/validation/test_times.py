@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation.timestamps import UtcClock, event_time, utc_text
+from validation.times import UtcClock, event_time, utc_text
 
 NOW = datetime(2026, 11, 23, 17, 30, tzinfo=UTC).timestamp()
 
