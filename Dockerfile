@@ -16,7 +16,7 @@ WORKDIR /app
 COPY requirements.txt constraints.txt ./
 RUN pip install --no-cache-dir -r requirements.txt
 
-COPY server.py ./
+COPY server.py collector.py ./
 COPY handlers handlers
 COPY http1 http1
 COPY journal_tools journal_tools

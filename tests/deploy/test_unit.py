@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+import collector
 import server
 from settings.variables import VARIABLES
 from tests.support.parts import require
@@ -62,7 +63,7 @@ def test_systemd_waits_longer_than_a_shutdown_may_take() -> None:
     (drain,) = (each for each in VARIABLES if each.name == "DRAIN_TIMEOUT")
     drain_s = drain.read(drain.default or "")
     assert isinstance(drain_s, float)
-    longest_s = server._FINISH_REQUESTS_S + server._SEAL_S + drain_s
+    longest_s = collector._FINISH_REQUESTS_S + collector._SEAL_S + drain_s
     assert float(directive("TimeoutStopSec")) > longest_s
 
 

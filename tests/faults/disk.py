@@ -15,6 +15,7 @@ import os
 import sys
 from pathlib import Path
 
+import collector
 import server
 from storage.filesystem import AppendFile, LocalFileSystem
 
@@ -130,7 +131,7 @@ class _TurnableFile:
 def main(control_file: str) -> int:
     """Run the server; its exit code."""
     control = Control(Path(control_file))
-    vars(server)["LocalFileSystem"] = lambda: TurnableFileSystem(control)
+    vars(collector)["LocalFileSystem"] = lambda: TurnableFileSystem(control)
     return server.main([])
 
 

@@ -223,7 +223,7 @@ def file_call(node: ast.AST) -> str | None:
 def our_modules() -> list[str]:
     folders = ("http1", "handlers", "journal_tools", "settings", "storage", "validation", "logs")
     found = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
-    return sorted(str(path.relative_to(ROOT)) for path in [*found, *ROOT.glob("server.py")])
+    return sorted(str(path.relative_to(ROOT)) for path in [*found, *ROOT.glob("*.py")])
 
 
 PERMITTED = {
