@@ -18,11 +18,11 @@ from http1.activity import Activity
 from http1.listener import connection_limit
 from http1.server import CollectorServer
 from settings.settings import Settings
-from storage.counters import Accounts
+from storage.counters import Counters
 from storage.dedup.deduplicator import Deduplicator, load_ids
 from storage.dedup.id_log import IdLimits, IdLog
 from storage.dedup.id_window import IdWindow
-from storage.delivery.delivered_ack import StoredAck
+from storage.delivery.delivered_ack import DeliveredAck
 from storage.delivery.shipment import Packer
 from storage.delivery.shipper import Shipper
 from storage.filesystem import DirectoryLock, LocalFileSystem
@@ -69,8 +69,8 @@ class Collector:
         id_limits = IdLimits(settings.dedup_window_s, settings.dedup_max_events)
         id_log, id_window = IdLog(fs, directory, id_limits, reserve), IdWindow(id_limits)
         load_ids(fs, directory, id_log, id_window)
-        self._accounts = Accounts()
-        self._backlog = Backlog(fs, directory, self._accounts)
+        self._counters = Counters()
+        self._backlog = Backlog(fs, directory, self._counters)
         self._backlog.load()
         self._shipper = Shipper(
             self._backlog,
@@ -88,9 +88,9 @@ class Collector:
                 seal_when_idle=settings.waits_for_store,
             ),
             self._shipper,
-            self._accounts,
+            self._counters,
         )
-        self._events = Deduplicator(self._journal, id_window, self._accounts)
+        self._events = Deduplicator(self._journal, id_window, self._counters)
         self._activity = Activity()
         self._utc_now = UtcClock()
         self._web = WebFiles.read(_WEB_DIRECTORY)
@@ -108,7 +108,7 @@ class Collector:
             ingest=Ingest(
                 reader,
                 self._sink(),
-                self._accounts,
+                self._counters,
                 settings.max_body_bytes,
                 self._utc_now,
                 remembers_every_id=settings.waits_for_store,
@@ -126,7 +126,7 @@ class Collector:
         if not self._settings.waits_for_store:
             return self._events
         timeout_s = self._settings.ack_wait_s
-        return StoredAck(self._events, self._journal, self._backlog, self._shipper, timeout_s)
+        return DeliveredAck(self._events, self._journal, self._backlog, self._shipper, timeout_s)
 
     def _health_report(self) -> dict[str, object]:
         return {
@@ -137,7 +137,7 @@ class Collector:
             "uptime_seconds": round(time.monotonic() - self._started, 1),
             "requests_under_way": self._activity.under_way,
             **delivery_status(
-                self._backlog, self._journal, self._shipper, self._accounts, time.time()
+                self._backlog, self._journal, self._shipper, self._counters, time.time()
             ),
         }
 

@@ -6,6 +6,8 @@ from types import MappingProxyType
 
 from tornado.web import HTTPError
 
+from validation.problems import Problem
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorKind:
@@ -53,14 +55,6 @@ _BY_STATUS = MappingProxyType(
 _OTHER = (ERRORS["bad_request"], "the request is not understood")
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """One broken rule: where in the event, and what is wrong."""
-
-    path: str
-    message: str
-
-
 class ApiError(HTTPError):
     """Ends a request with a row of the table. `retry_after_s` is in whole seconds."""
 
@@ -69,7 +63,7 @@ class ApiError(HTTPError):
         code: str,
         message: str,
         *,
-        details: Sequence[Detail] = (),
+        details: Sequence[Problem] = (),
         retry_after_s: int | None = None,
     ) -> None:
         kind = ERRORS[code]

@@ -17,7 +17,7 @@ class EventHandler(IngestHandler):
 
     async def post(self) -> None:
         """Store the event in the body."""
-        stored = await self.store_one(self.ingest.reader.single(self.body(), self.receipt()))
+        stored = await self.store_one(self.ingest.reader.single(self.body(), self.request_info()))
         answer: dict[str, object] = {
             "status": "success",
             "event_id": stored.event_id,
@@ -48,6 +48,6 @@ class BatchHandler(IngestHandler):
         is_ndjson = content_type.partition(";")[0].strip().lower() in _NDJSON
         read = reader.ndjson if is_ndjson else reader.batch
         try:
-            return read(self.body(), self.receipt())
+            return read(self.body(), self.request_info())
         except BodyError as error:
             raise ApiError(error.code, error.message) from error

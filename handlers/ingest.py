@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, Protocol
 from handlers.base import BaseHandler
 from handlers.body import DISCARDED_BYTES, BodyBudget, BodyHeaders, gunzip, too_busy, too_large
 from handlers.cors import CorsDecision
-from handlers.errors import ApiError, Detail, as_api_error
+from handlers.errors import ApiError, as_api_error
 from http1.activity import Activity
 from storage.refusals import Refusal
-from validation.outcomes import Accepted, Receipt, Rejected
+from validation.outcomes import Accepted, Rejected, RequestInfo
+from validation.problems import Problem
 from validation.reader import EventReader
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
@@ -42,7 +43,7 @@ class EventSink(Protocol):
         """Why an event would be refused now, or None if it would be taken."""
 
 
-class Accounts(Protocol):
+class Counters(Protocol):
     """Counters of events: those that came in, and those that the sink never saw or refused."""
 
     arrived: int
@@ -60,7 +61,7 @@ class Ingest:
 
     reader: EventReader
     sink: EventSink
-    accounts: Accounts
+    counters: Counters
     max_body_bytes: int
     received_at: Callable[[], str]
     remembers_every_id: bool = False
@@ -160,24 +161,24 @@ class IngestHandler(BaseHandler):
         super().write_error(status_code, **kwargs)
 
     def _count_failed(self, problem: ApiError) -> None:
-        accounts = self.ingest.accounts
+        counters = self.ingest.counters
         if not self._has_arrived:
             self.arrive(1)
         if problem.kind.may_retry:
-            accounts.refused += self._undecided
+            counters.refused += self._undecided
         else:
-            accounts.rejected += self._undecided
+            counters.rejected += self._undecided
         self._undecided = 0
 
     def arrive(self, events: int) -> None:
         """Count what came in; from here on it is undecided."""
         self._has_arrived = True
         self._undecided = events
-        self.ingest.accounts.arrived += events
+        self.ingest.counters.arrived += events
 
     def reject_the_rest(self) -> None:
         """Count what is undecided as rejected."""
-        self.ingest.accounts.rejected += self._undecided
+        self.ingest.counters.rejected += self._undecided
         self._undecided = 0
 
     def body(self) -> bytes:
@@ -189,9 +190,9 @@ class IngestHandler(BaseHandler):
         self._release()
         return gunzip(body, self.ingest.max_body_bytes) if self._body_is_gzip else body
 
-    def receipt(self) -> Receipt:
+    def request_info(self) -> RequestInfo:
         """What the request says of its events by itself."""
-        return Receipt(
+        return RequestInfo(
             received_at=self.ingest.received_at(),
             ip_address=self.client_address,
             user_agent=_as_text(self.header("User-Agent")),
@@ -218,8 +219,7 @@ class IngestHandler(BaseHandler):
         """Store the request's only event; ApiError if it was rejected, or is refused now."""
         self.arrive(1)
         if isinstance(outcome, Rejected):
-            details = [Detail(each.path, each.message) for each in outcome.problems]
-            raise ApiError(outcome.code, outcome.message, details=details)
+            raise ApiError(outcome.code, outcome.message, details=outcome.problems)
         stored = StoredEvent(outcome.event_id, bool(await self.store([outcome])))
         self.log_fields = {
             "duplicate" if stored.is_duplicate else "stored": 1,
@@ -243,7 +243,7 @@ def origin_refused(decision: CorsDecision) -> ApiError:
 
 def _refused(refusal: Refusal, may_deliver: Sequence[Accepted] = ()) -> ApiError:
     details = [
-        Detail("event_id", f"send it again as {event.event_id}, to have it stored once")
+        Problem("event_id", f"send it again as {event.event_id}, to have it stored once")
         for event in may_deliver
     ]
     return ApiError(

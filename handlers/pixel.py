@@ -33,7 +33,7 @@ class PixelHandler(IngestHandler):
         origin = self._origin()
         if not origin.allowed:
             raise origin_refused(origin)
-        outcome = self.ingest.reader.query(self.request.query, self.receipt())
+        outcome = self.ingest.reader.query(self.request.query, self.request_info())
         stored = await self.store_one(outcome)
         self.set_header("X-Event-Id", stored.event_id)
         if stored.is_duplicate:

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from journal_tools.reading import SegmentFile, open_segment, pieces
 from storage.filesystem import FileSystem
-from storage.journal.record import BadPiece, Record
+from storage.journal.record import CorruptRange, Record
 
 
 def export_segment(
@@ -15,7 +15,7 @@ def export_segment(
     file: SegmentFile,
     output: BinaryIO,
     advance: Callable[[int], object],
-) -> Iterator[tuple[Path, BadPiece]]:
+) -> Iterator[tuple[Path, CorruptRange]]:
     """Write the good events of a segment, a line each; what is no event is given back.
 
     Unfinished writes at the end of an open segment are passed over: they are not durable yet.

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from storage.delivery import layout
 from storage.filesystem import FileSystem
-from storage.journal.record import BadPiece, Record, scan
+from storage.journal.record import CorruptRange, Record, scan
 from storage.journal.segment import SegmentName, parse_segment_name
 
 _BUFFER_BYTES = 256 * 1024
@@ -101,16 +101,16 @@ def _sealed_since(fs: FileSystem, directory: Path, name: SegmentName) -> Iterato
             yield file.name
 
 
-def pieces(stream: BinaryIO, name: SegmentName) -> Iterator[Record | BadPiece]:
+def pieces(stream: BinaryIO, name: SegmentName) -> Iterator[Record | CorruptRange]:
     """Its events, and what cannot be delivered: what lies between records, records of no event."""
     for piece in scan(stream, name.checksum_seed):
         yield _checked(piece) if isinstance(piece, Record) else piece
 
 
-def _checked(record: Record) -> Record | BadPiece:
+def _checked(record: Record) -> Record | CorruptRange:
     try:
         layout.address(record.line)
     except layout.NotAnEvent as error:
         length = record.end - record.offset
-        return BadPiece(record.offset, length, str(error), at_end=False, has_whole_line=True)
+        return CorruptRange(record.offset, length, str(error), at_end=False, has_whole_line=True)
     return record

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.counters import Accounts
+from storage.counters import Counters
 from storage.dedup.deduplicator import load_ids
 from storage.dedup.id_log import IdLimits, IdLog
 from storage.dedup.id_window import IdWindow
@@ -56,15 +56,15 @@ async def ship(
         recover(fs, directory)
         id_log = IdLog(fs, directory, id_limits, Reserve(fs, directory, 0))
         load_ids(fs, directory, id_log, IdWindow(IdLimits(id_limits.window_s, _FEW_IDS)))
-        accounts = Accounts()
-        backlog = Backlog(fs, directory, accounts)
+        counters = Counters()
+        backlog = Backlog(fs, directory, counters)
         backlog.load()
         packer = Packer(fs, directory, id_log.settle, pause=lambda: None)
         shipper = Shipper(backlog, packer, store, concurrency=concurrency)
-        await _watch(shipper, accounts, begin(accounts.recovered), stopped)
+        await _watch(shipper, counters, begin(counters.recovered), stopped)
         await shipper.close()
         left = backlog.counts().events
-        return Shipped(accounts.delivered, left, accounts.lost, stopped.is_set())
+        return Shipped(counters.delivered, left, counters.lost, stopped.is_set())
     finally:
         lock.release()
 
@@ -77,12 +77,12 @@ def _stop_signal() -> asyncio.Event:
 
 
 async def _watch(
-    shipper: Shipper, accounts: Accounts, advance: Callable[[int], object], stopped: asyncio.Event
+    shipper: Shipper, counters: Counters, advance: Callable[[int], object], stopped: asyncio.Event
 ) -> None:
     seen = 0
     is_done = False
     while not is_done and not stopped.is_set():
         is_done = await shipper.drain(_LOOK_INTERVAL_S)
-        now = accounts.delivered + accounts.lost
+        now = counters.delivered + counters.lost
         advance(now - seen)
         seen = now

@@ -7,7 +7,7 @@ from pathlib import Path
 from journal_tools.reading import SegmentFile, open_segment, pieces
 from storage.dedup.id_log import IDS, rest_of_ids
 from storage.filesystem import FileSystem
-from storage.journal.record import BadPiece, Record
+from storage.journal.record import CorruptRange, Record
 from storage.journal.segment import SegmentName
 
 
@@ -67,7 +67,7 @@ def check_segment(
     yield from problems
 
 
-def _problem(directory: Path, name: SegmentName, piece: BadPiece) -> Problem:
+def _problem(directory: Path, name: SegmentName, piece: CorruptRange) -> Problem:
     is_torn = piece.at_end and name.events is None
     return Problem(
         directory / name.file_name, piece.offset, piece.length, piece.cause, is_damage=not is_torn

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Accounts:
+class Counters:
     """The counters; each counts events.
 
     `arrived` counts those that were read, `recovered` those that the journal held at start,

@@ -2,14 +2,14 @@
 
 import time
 
-from storage.counters import Accounts
+from storage.counters import Counters
 from storage.delivery.shipper import Shipper
 from storage.journal.backlog import Backlog
 from storage.journal.journal import Journal
 
 
 def delivery_status(
-    backlog: Backlog, journal: Journal, shipper: Shipper, accounts: Accounts, now: float
+    backlog: Backlog, journal: Journal, shipper: Shipper, counters: Counters, now: float
 ) -> dict[str, object]:
     """Counts of events, backlog, last delivery and last error; `now` is in Unix seconds.
 
@@ -21,7 +21,7 @@ def delivery_status(
     failure = shipper.last_failure
     pending = counts.events + journal.held_events
     return {
-        "events": accounts.report(pending),
+        "events": counters.report(pending),
         "backlog": {
             "events": pending,
             "bytes": counts.disk_bytes + journal.held_bytes,

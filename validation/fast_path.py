@@ -13,7 +13,7 @@ import orjson
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from validation.clock_skew import is_right
-from validation.outcomes import Accepted, Receipt
+from validation.outcomes import Accepted, RequestInfo
 from validation.schema import EVENT_ID, MAX_EVENT_ID_CHARS, MAX_EVENT_TYPE_CHARS, MAX_ID_CHARS
 from validation.strict_json import MAX_DEPTH, brackets, may_have_lost
 from validation.times import is_final_time, latest_text
@@ -33,13 +33,13 @@ class _Sent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False, kw
     sent_at: str | UnsetType = UNSET
 
 
-class _NotOrdinary(Exception):
+class _NotOnFastPath(Exception):
     pass
 
 
 # What the decoder, the encoder and orjson raise, the last for an integer beyond 64 bits.
 _REFUSALS = (
-    _NotOrdinary,
+    _NotOnFastPath,
     msgspec.MsgspecError,
     orjson.JSONEncodeError,
     UnicodeDecodeError,
@@ -47,7 +47,7 @@ _REFUSALS = (
 )
 
 
-class OrdinaryEvents:
+class FastPath:
     """Reads texts all of whose events are ordinary; None from it means: ask the schema.
 
     `new_id` makes an event id, `now` gives Unix seconds. An event has at most `max_event_bytes`
@@ -69,21 +69,21 @@ class OrdinaryEvents:
         self._several = msgspec.json.Decoder(list[_Sent])
         self._encoder = msgspec.json.Encoder()
 
-    def one(self, text: bytes, receipt: Receipt) -> Accepted | None:
+    def one(self, text: bytes, info: RequestInfo) -> Accepted | None:
         """Read a text that is an event."""
         try:
             sent = self._exactly(self._one, text)
-            return self._accept(text, [sent], receipt)[0]
+            return self._accept(text, [sent], info)[0]
         except _REFUSALS:
             return None
 
-    def several(self, text: bytes, receipt: Receipt) -> list[Accepted] | None:
+    def several(self, text: bytes, info: RequestInfo) -> list[Accepted] | None:
         """Read a text that is an array of events."""
         try:
             sent = self._exactly(self._several, text)
             if len(sent) > self._max_batch_events:
                 return None
-            return self._accept(text, sent, receipt)
+            return self._accept(text, sent, info)
         except _REFUSALS:
             return None
 
@@ -91,33 +91,33 @@ class OrdinaryEvents:
         sent = decoder.decode(text)
         again = self._encoder.encode(sent)
         if again != text and may_have_lost(text, again):
-            raise _NotOrdinary
+            raise _NotOnFastPath
         return sent
 
-    def _accept(self, text: bytes, events: list[_Sent], receipt: Receipt) -> list[Accepted]:
+    def _accept(self, text: bytes, events: list[_Sent], info: RequestInfo) -> list[Accepted]:
         now = self._now()
         latest = latest_text(int(now))
         for sent_at in {each.sent_at for each in events}:
             if sent_at is not UNSET and not is_right(sent_at, now):
-                raise _NotOrdinary
-        accepted = [self._final(each, receipt, latest) for each in events]
+                raise _NotOnFastPath
+        accepted = [self._final(each, info, latest) for each in events]
         with_properties = [each for each in events if each.properties is not UNSET]
         if brackets(text) > 1 + len(events) + len(with_properties):
             for each in accepted:
                 if brackets(each.line) > MAX_DEPTH:
-                    raise _NotOrdinary
+                    raise _NotOnFastPath
         return accepted
 
-    def _final(self, sent: _Sent, receipt: Receipt, latest: str) -> Accepted:
+    def _final(self, sent: _Sent, info: RequestInfo, latest: str) -> Accepted:
         if sent.event_type.isspace():
-            raise _NotOrdinary
+            raise _NotOnFastPath
         given_id = _checked_id(sent.event_id)
         event_id = given_id or self._new_id()
         stored: dict[str, object] = {
             "event_id": event_id,
             "event_type": sent.event_type,
-            "timestamp": _checked_time(sent.timestamp, latest) or receipt.received_at,
-            "received_at": receipt.received_at,
+            "timestamp": _checked_time(sent.timestamp, latest) or info.received_at,
+            "received_at": info.received_at,
         }
         if sent.user_id is not UNSET:
             stored["user_id"] = sent.user_id
@@ -127,13 +127,13 @@ class OrdinaryEvents:
             stored["properties"] = sent.properties
         if sent.sent_at is not UNSET:
             stored["sent_at"] = sent.sent_at
-        if receipt.user_agent:
-            stored["user_agent"] = receipt.user_agent
-        if receipt.ip_address:
-            stored["ip_address"] = receipt.ip_address
+        if info.user_agent:
+            stored["user_agent"] = info.user_agent
+        if info.ip_address:
+            stored["ip_address"] = info.ip_address
         line = orjson.dumps(stored)
         if len(line) > self._max_event_bytes:
-            raise _NotOrdinary
+            raise _NotOnFastPath
         return Accepted(event_id, line, given_id)
 
 
@@ -141,7 +141,7 @@ def _checked_id(event_id: str | UnsetType) -> str | None:
     if event_id is UNSET:
         return None
     if EVENT_ID.fullmatch(event_id) is None:
-        raise _NotOrdinary
+        raise _NotOnFastPath
     return event_id
 
 
@@ -149,5 +149,5 @@ def _checked_time(timestamp: str | UnsetType, latest: str) -> str | None:
     if timestamp is UNSET:
         return None
     if not is_final_time(timestamp, latest):
-        raise _NotOrdinary
+        raise _NotOnFastPath
     return timestamp

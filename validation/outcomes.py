@@ -8,7 +8,7 @@ from msgspec import Struct
 from validation.problems import Problem
 
 
-class Receipt(NamedTuple):
+class RequestInfo(NamedTuple):
     """What the server knows of a request: UTC time as text, the client's address and agent."""
 
     received_at: str

@@ -4,7 +4,7 @@ from base64 import urlsafe_b64decode
 from urllib.parse import parse_qsl
 
 from validation.problems import shown
-from validation.strict_json import Flaw, NotJsonError, Parsed, parse
+from validation.strict_json import BadValue, NotJsonError, Parsed, parse
 
 _WHOLE_EVENT = "data"
 _PROPERTY = "p."
@@ -31,7 +31,7 @@ def event_in_query(query: str) -> Parsed:
     parsed = Parsed({}, is_exact=True) if whole is None else _decoded(whole)
     event = parsed.value
     if not isinstance(event, dict):
-        if isinstance(event, Flaw):
+        if isinstance(event, BadValue):
             return parsed
         raise QueryError(f"{_WHOLE_EVENT} must hold a JSON object")
     for name, text in given.items():

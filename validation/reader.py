@@ -8,12 +8,20 @@ from collections.abc import Callable
 
 import orjson
 
-from validation.fast_path import OrdinaryEvents
-from validation.outcomes import Accepted, Receipt, Rejected
+from validation.fast_path import FastPath
+from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.problems import Problem, kind_of
 from validation.query import QueryError, event_in_query
 from validation.schema import BrokenRules, EventSchema
-from validation.strict_json import BOM, MAX_DEPTH, Flaw, NotJsonError, brackets, flaws, parse
+from validation.strict_json import (
+    BOM,
+    MAX_DEPTH,
+    BadValue,
+    NotJsonError,
+    brackets,
+    parse,
+    problems_in,
+)
 
 # From the first character of a line that is not blank to the line's end.
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")
@@ -53,18 +61,18 @@ class EventReader:
         self._max_batch_events = max_batch_events
         self._new_id = new_id
         self._schema = EventSchema(now)
-        self._ordinary = OrdinaryEvents(max_event_bytes, max_batch_events, new_id, now)
+        self._fast_path = FastPath(max_event_bytes, max_batch_events, new_id, now)
 
-    def single(self, body: bytes, receipt: Receipt) -> Accepted | Rejected:
+    def single(self, body: bytes, info: RequestInfo) -> Accepted | Rejected:
         """Read a body that is one event."""
-        accepted = self._ordinary.one(body, receipt)
+        accepted = self._fast_path.one(body, info)
         if accepted is not None:
             return accepted
-        return self._text(body, receipt, hint=": send several to /api/v1/events/batch")
+        return self._text(body, info, hint=": send several to /api/v1/events/batch")
 
-    def batch(self, body: bytes, receipt: Receipt) -> list[Accepted | Rejected]:
+    def batch(self, body: bytes, info: RequestInfo) -> list[Accepted | Rejected]:
         """Read a body that is a JSON array of events; BodyError if it is something else."""
-        accepted = self._ordinary.several(body, receipt)
+        accepted = self._fast_path.several(body, info)
         if accepted is not None:
             self._check_count(len(accepted))
             return [*accepted]
@@ -77,9 +85,9 @@ class EventReader:
             message = f"a batch must be a JSON array of events, not {_kind(events)}"
             raise BodyError("invalid_batch", f"{message}: send one event to /api/v1/events")
         self._check_count(len(events))
-        return [self._event(event, receipt, parsed.is_exact) for event in events]
+        return [self._event(event, info, parsed.is_exact) for event in events]
 
-    def ndjson(self, body: bytes, receipt: Receipt) -> list[Accepted | Rejected]:
+    def ndjson(self, body: bytes, info: RequestInfo) -> list[Accepted | Rejected]:
         """Read a body with an event on each line; BodyError if it has none or too many."""
         lines: list[bytes] = []
         for match in _LINE.finditer(body.removeprefix(BOM)):
@@ -87,15 +95,15 @@ class EventReader:
             if len(lines) > self._max_batch_events:
                 break
         self._check_count(len(lines))
-        return [self._text(line, receipt) for line in lines]
+        return [self._text(line, info) for line in lines]
 
-    def query(self, query: str, receipt: Receipt) -> Accepted | Rejected:
+    def query(self, query: str, info: RequestInfo) -> Accepted | Rejected:
         """Read the event that the query of a URL describes."""
         try:
             parsed = event_in_query(query)
         except QueryError as error:
             return Rejected("invalid_query", str(error))
-        return self._event(parsed.value, receipt, parsed.is_exact)
+        return self._event(parsed.value, info, parsed.is_exact)
 
     def _check_count(self, events: int) -> None:
         if events == 0:
@@ -104,17 +112,17 @@ class EventReader:
             message = f"a batch may have at most {self._max_batch_events} events: send several"
             raise BodyError("batch_too_large", message)
 
-    def _text(self, text: bytes, receipt: Receipt, hint: str = "") -> Accepted | Rejected:
+    def _text(self, text: bytes, info: RequestInfo, hint: str = "") -> Accepted | Rejected:
         try:
             parsed = parse(text)
         except NotJsonError as error:
             return Rejected("invalid_json", str(error))
         if isinstance(parsed.value, list):
             return _rejected([Problem("", f"must be an object, not an array{hint}")])
-        return self._event(parsed.value, receipt, parsed.is_exact)
+        return self._event(parsed.value, info, parsed.is_exact)
 
-    def _event(self, event: object, receipt: Receipt, is_exact: bool) -> Accepted | Rejected:
-        found = [] if is_exact else flaws(event)
+    def _event(self, event: object, info: RequestInfo, is_exact: bool) -> Accepted | Rejected:
+        found = [] if is_exact else problems_in(event)
         if not isinstance(event, dict):
             return _rejected(found or [_not_an_object(event)])
         try:
@@ -123,39 +131,39 @@ class EventReader:
             return _rejected(_merged(found, broken.problems))
         if found:
             return _rejected(found)
-        return self._accept(checked, receipt)
+        return self._accept(checked, info)
 
-    def _accept(self, checked: dict[str, object], receipt: Receipt) -> Accepted | Rejected:
-        event_id, stored = self._stored(checked, receipt)
+    def _accept(self, checked: dict[str, object], info: RequestInfo) -> Accepted | Rejected:
+        event_id, stored = self._stored(checked, info)
         line = orjson.dumps(stored)
         size = len(line)
         if size > self._max_event_bytes:
             message = f"an event may have at most {self._max_event_bytes} bytes, this has {size}"
             return Rejected("event_too_large", message)
         # Few brackets rule out what would cost more to count.
-        if brackets(line) > MAX_DEPTH and (too_deep := flaws(stored)):
+        if brackets(line) > MAX_DEPTH and (too_deep := problems_in(stored)):
             return _rejected(too_deep)
         return Accepted(event_id, line, event_id if checked.get("event_id") else None)
 
     def _stored(
-        self, checked: dict[str, object], receipt: Receipt
+        self, checked: dict[str, object], info: RequestInfo
     ) -> tuple[str, dict[str, object]]:
         event_id = str(checked.get("event_id") or self._new_id())
         stored: dict[str, object] = {
             "event_id": event_id,
             "event_type": checked["event_type"],
-            "timestamp": checked.get("timestamp") or receipt.received_at,
-            "received_at": receipt.received_at,
+            "timestamp": checked.get("timestamp") or info.received_at,
+            "received_at": info.received_at,
         }
         for name in _OPTIONAL:
             if (value := checked.get(name)) is not None:
                 stored[name] = value
         if not checked.keys() <= _KNOWN:
             stored.update({k: value for k, value in checked.items() if k not in _KNOWN})
-        if receipt.user_agent:
-            stored["user_agent"] = receipt.user_agent
-        if receipt.ip_address:
-            stored["ip_address"] = receipt.ip_address
+        if info.user_agent:
+            stored["user_agent"] = info.user_agent
+        if info.ip_address:
+            stored["ip_address"] = info.ip_address
         return event_id, stored
 
 
@@ -174,7 +182,7 @@ def _merged(flaws_found: list[Problem], broken: list[Problem]) -> list[Problem]:
 
 
 def _kind(value: object) -> str:
-    return f"an object ({value.message})" if isinstance(value, Flaw) else kind_of(value)
+    return f"an object ({value.message})" if isinstance(value, BadValue) else kind_of(value)
 
 
 def _ndjson_hint(body: bytes) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import orjson
 
-from storage.counters import Accounts
+from storage.counters import Counters
 from storage.dedup.id_log import IdBlock, IdLog, id_digest
 from storage.dedup.id_window import IdWindow
 from storage.filesystem import FileSystem
@@ -45,10 +45,10 @@ class Durable:
 class Deduplicator:
     """Takes events on behalf of a journal."""
 
-    def __init__(self, journal: Journal, window: IdWindow, accounts: Accounts) -> None:
+    def __init__(self, journal: Journal, window: IdWindow, counters: Counters) -> None:
         self._journal = journal
         self._window = window
-        self._accounts = accounts
+        self._counters = counters
         self._in_flight: dict[bytes, asyncio.Future[str]] = {}
 
     def refusal(self) -> Refusal | None:
@@ -84,7 +84,7 @@ class Deduplicator:
             fresh.append(lines[index])
         if fresh:
             segments.add(await self._store(fresh, new_ids))
-        self._accounts.duplicate += len(duplicates)
+        self._counters.duplicate += len(duplicates)
         return Durable(frozenset(duplicates) if duplicates else _NONE, segments)
 
     def _under_way(self, digests: Sequence[bytes | None]) -> set[asyncio.Future[str]]:

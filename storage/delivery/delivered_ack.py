@@ -15,7 +15,7 @@ from storage.refusals import Refusal, Unconfirmed
 _RETRY_AFTER_S = 5
 
 
-class StoredAck:
+class DeliveredAck:
     """Takes events, and returns when they are delivered, duplicates too."""
 
     def __init__(

@@ -24,7 +24,7 @@ from storage.journal import quarantine
 from storage.journal.record import (
     MAX_RECORD_BYTES,
     RECORD_OVERHEAD_BYTES,
-    BadPiece,
+    CorruptRange,
     Run,
     decode,
     scan_runs,
@@ -147,10 +147,10 @@ class Packer:
 
     def _index_all(self, segment: SealedSegment) -> Shipment:
         days: dict[str, array[int]] = {}
-        pieces: list[BadPiece] = []
+        pieces: list[CorruptRange] = []
         with self._open(segment.name) as stream:
             for piece in self._pausing(scan_runs(stream, segment.name.checksum_seed), every=1):
-                if isinstance(piece, BadPiece):
+                if isinstance(piece, CorruptRange):
                     pieces.append(piece)
                 else:
                     pieces += _index(piece, days)
@@ -164,10 +164,10 @@ class Packer:
             if number % every == 0:
                 self._pause()
 
-    def _keep(self, segment: SealedSegment, pieces: list[BadPiece], events: int) -> None:
+    def _keep(self, segment: SealedSegment, pieces: list[CorruptRange], events: int) -> None:
         if not pieces and events != segment.events:
             cause = f"it was sealed with {segment.events} records and holds {events}"
-            pieces = [BadPiece(segment.size, 0, cause, at_end=True, has_whole_line=False)]
+            pieces = [CorruptRange(segment.size, 0, cause, at_end=True, has_whole_line=False)]
         for piece in pieces:
             quarantine.keep_aside(self._fs, self._directory, segment.name, piece)
             quarantine.report(self._directory, segment.name, piece)
@@ -207,7 +207,7 @@ class Packer:
         found = 0
         with self._open(name) as stream:
             for piece in self._pausing(scan_runs(stream, name.checksum_seed), every=1):
-                if isinstance(piece, BadPiece):
+                if isinstance(piece, CorruptRange):
                     raise self._unreadable(name, piece.offset, piece.cause)
                 found += len(piece.lines)
                 yield from piece.lines
@@ -253,7 +253,7 @@ class _LinesOfOneDay:
     or if they are not as many as were `promised`.
     """
 
-    def __init__(self, runs: Iterator[Run | BadPiece], promised: int) -> None:
+    def __init__(self, runs: Iterator[Run | CorruptRange], promised: int) -> None:
         self._first = next(runs, None)
         self._runs = runs
         self._promised = promised
@@ -270,7 +270,7 @@ class _LinesOfOneDay:
             raise _SeveralObjects
 
 
-def _index(run: Run, days: "dict[str, array[int]]") -> list[BadPiece]:
+def _index(run: Run, days: "dict[str, array[int]]") -> list[CorruptRange]:
     """Add the offsets of a run's events to their days; the records that hold no event."""
     found = layout.days(run.lines)
     offsets = run.offsets()
@@ -284,11 +284,11 @@ def _index(run: Run, days: "dict[str, array[int]]") -> list[BadPiece]:
     ]
 
 
-def _index_one(offset: int, line: bytes, days: "dict[str, array[int]]") -> BadPiece | None:
+def _index_one(offset: int, line: bytes, days: "dict[str, array[int]]") -> CorruptRange | None:
     try:
         day = layout.address(line).day
     except layout.NotAnEvent as error:
         length = len(line) + RECORD_OVERHEAD_BYTES
-        return BadPiece(offset, length, str(error), at_end=False, has_whole_line=True)
+        return CorruptRange(offset, length, str(error), at_end=False, has_whole_line=True)
     days.setdefault(day, array("Q")).append(offset)
     return None

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from storage.delivery.backoff import TRANSIENT
 from storage.delivery.drain_rate import DrainRate
 from storage.delivery.shipment import Packer, SegmentVanished
-from storage.delivery.uploader import Clock, Courier, DeliveryFailure
+from storage.delivery.uploader import Clock, DeliveryFailure, Uploader
 from storage.journal.backlog import Backlog
 from storage.journal.segment import SealedSegment
 from storage.stores.store import Store
@@ -38,7 +38,7 @@ class Shipper:
         self._backlog = backlog
         self._concurrency = concurrency
         clock = clock or Clock()
-        self._courier = Courier(packer, store, concurrency, clock)
+        self._uploader = Uploader(packer, store, concurrency, clock)
         self._loop = asyncio.get_running_loop()
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
@@ -52,19 +52,19 @@ class Shipper:
     @property
     def already_there(self) -> int:
         """Objects that the store had before they were first sent, and that were left alone."""
-        return self._courier.already_there
+        return self._uploader.already_there
 
     @property
     def last_delivery_at(self) -> float | None:
         """When the store last acknowledged an object, in Unix seconds."""
-        return self._courier.last_delivery_at
+        return self._uploader.last_delivery_at
 
     @property
     def last_failure(self) -> DeliveryFailure | None:
         """The last attempt that failed."""
-        return self._courier.last_failure
+        return self._uploader.last_failure
 
-    def take(self, segment: SealedSegment) -> None:
+    def enqueue(self, segment: SealedSegment) -> None:
         """Ship a segment that nobody will change again."""
         self._backlog.add(segment)
         self._wanted.set()
@@ -119,7 +119,7 @@ class Shipper:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._courier.close()
+        self._uploader.close()
 
     async def _run(self) -> None:
         while True:
@@ -143,17 +143,17 @@ class Shipper:
     async def _next(self) -> SealedSegment | None:
         if self._backlog.has_unlisted:
             try:
-                found = await self._courier.in_thread(self._backlog.read_directory)
+                found = await self._uploader.in_thread(self._backlog.read_directory)
             except OSError as error:
                 _log.error("journal cannot be listed", extra={"fields": {"cause": str(error)}})
                 self._loop.call_later(TRANSIENT.cap_s, self._wanted.set)
                 return None
             self._backlog.relist(found)
-        return self._backlog.take()
+        return self._backlog.next()
 
     async def _ship(self, segment: SealedSegment) -> None:
         try:
-            shipment = await self._courier.deliver(segment)
+            shipment = await self._uploader.deliver(segment)
         except SegmentVanished:
             fields = {"segment": segment.name.id, "events": segment.events}
             _log.error("segment vanished before it was delivered", extra={"fields": fields})

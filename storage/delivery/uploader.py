@@ -1,4 +1,4 @@
-"""The courier: one sealed segment to the store, for as long as it takes.
+"""The uploader: one sealed segment to the store, for as long as it takes.
 
 Invariants:
 
@@ -91,7 +91,7 @@ class _Round:
         self.failure = failure
 
 
-class Courier:
+class Uploader:
     """Delivers segments with at most `concurrency` objects of each on their way at once."""
 
     def __init__(self, packer: Packer, store: Store, concurrency: int, clock: Clock) -> None:
@@ -100,7 +100,7 @@ class Courier:
         self._concurrency = concurrency
         self._clock = clock
         self._threads = ThreadPoolExecutor(
-            concurrency, thread_name_prefix="shipper", initializer=_step_back
+            concurrency, thread_name_prefix="shipper", initializer=_lower_priority
         )
         self._loop = asyncio.get_running_loop()
         self.already_there = 0
@@ -222,7 +222,7 @@ class Courier:
 # Where cores are scarce, requests come first: with the same priority as the event loop, these
 # threads make one answer in a hundred almost twice as late while a backlog is shipped. On Linux a
 # thread has a priority of its own (setpriority(2), "C library/kernel differences").
-def _step_back() -> None:
+def _lower_priority() -> None:
     if sys.platform != "linux":
         return
     thread = threading.get_native_id()

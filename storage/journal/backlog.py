@@ -3,12 +3,12 @@
 Invariants:
 
 - `segments`, `events` and `disk_bytes` count every sealed segment that is not delivered;
-  what leaves them is counted in `accounts`, as delivered or as lost.
+  what leaves them is counted in `counters`, as delivered or as lost.
 - A segment that somebody else removed leaves these counts when the directory is read again.
 - At most `_LISTED` names are held in memory beyond those being shipped; the others are
   found again by reading the directory. A backlog of millions costs no memory.
 
-`take` turns between the newest and the oldest segment: after an outage new events are
+`next` turns between the newest and the oldest segment: after an outage new events are
 queryable within seconds, and the old ones still move at half of the rate.
 
 For the event loop's thread only, save `read_directory`.
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from storage.counters import Accounts
+from storage.counters import Counters
 from storage.filesystem import FileSystem
 from storage.journal.segment import SealedSegment, parse_segment_name
 
@@ -49,10 +49,10 @@ class BacklogCounts:
 class Backlog:
     """The sealed segments of one journal directory."""
 
-    def __init__(self, fs: FileSystem, directory: Path, accounts: Accounts) -> None:
+    def __init__(self, fs: FileSystem, directory: Path, counters: Counters) -> None:
         self._fs = fs
         self._directory = directory
-        self._accounts = accounts
+        self._counters = counters
         self._old: deque[SealedSegment] = deque()
         self._fresh: deque[SealedSegment] = deque()
         self._shipping: dict[str, SealedSegment] = {}
@@ -84,7 +84,7 @@ class Backlog:
         """Count what is on disk, and list the oldest. Blocks; once, at start."""
         for segment in sealed_segments(self._fs, self._directory):
             self._count(segment, 1)
-        self._accounts.recovered += self._events
+        self._counters.recovered += self._events
         self.relist(self.read_directory())
 
     def add(self, segment: SealedSegment) -> None:
@@ -97,7 +97,7 @@ class Backlog:
             self._fresh.popleft()
             self._left_unlisted = True
 
-    def take(self) -> SealedSegment | None:
+    def next(self) -> SealedSegment | None:
         """The next segment to ship, or None if none is listed."""
         if not self._old and not self._fresh:
             return None
@@ -118,8 +118,8 @@ class Backlog:
         if self._delivered_meanwhile is not None:
             self._delivered_meanwhile.add(segment.name.id)
         self._count(segment, -1)
-        self._accounts.delivered += delivered
-        self._accounts.lost += segment.events - delivered
+        self._counters.delivered += delivered
+        self._counters.lost += segment.events - delivered
 
     def may_hold(self, segment_id: str) -> bool:
         """Whether a segment is not delivered, or perhaps not: not every name is listed."""
@@ -167,7 +167,7 @@ class Backlog:
         self._segments = self._events = self._disk_bytes = 0
         for segment in (*self._shipping.values(), *self._old, *self._fresh):
             self._count(segment, 1)
-        self._accounts.lost += counted - self._events
+        self._counters.lost += counted - self._events
 
     def _count(self, segment: SealedSegment, sign: int) -> None:
         self._segments += sign

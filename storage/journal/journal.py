@@ -8,7 +8,7 @@ Invariants:
 - Segments on disk take at most `max_bytes`; beyond that events are refused, never dropped.
 - After a failed commit nothing is tried but a probe every `_PROBE_INTERVAL_S` seconds, and
   every request is refused at once, until the probe succeeds.
-- `accounts.stored` grows, and `held_events` with it, in the step that answers the senders.
+- `counters.stored` grows, and `held_events` with it, in the step that answers the senders.
 
 For the event loop's thread; only `SegmentWriter` runs in the other one.
 """
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from storage.counters import Accounts
+from storage.counters import Counters
 from storage.journal.record import RECORD_OVERHEAD_BYTES
 from storage.journal.reserve import is_disk_full
 from storage.journal.segment import SealedSegment, disk_bytes
@@ -77,7 +77,7 @@ class _Held:
 class Shipping(Protocol):
     """Where sealed segments go."""
 
-    def take(self, segment: SealedSegment) -> None:
+    def enqueue(self, segment: SealedSegment) -> None:
         """Ship a segment that nobody will change again."""
 
     @property
@@ -100,12 +100,12 @@ class Journal:
         writer: SegmentWriter,
         limits: JournalLimits,
         shipping: Shipping,
-        accounts: Accounts,
+        counters: Counters,
     ) -> None:
         self._writer = writer
         self._limits = limits
         self._shipping = shipping
-        self._accounts = accounts
+        self._counters = counters
         self._held: dict[str, _Held] = {}
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
@@ -233,7 +233,7 @@ class Journal:
         for waiting in group:
             held.events += len(waiting.lines)
             held.size += waiting.size
-            self._accounts.stored += len(waiting.lines)
+            self._counters.stored += len(waiting.lines)
             if not waiting.done.done():
                 waiting.done.set_result(segment_id)
 
@@ -254,10 +254,10 @@ class Journal:
     def _hand_over(self) -> None:
         for segment in self._writer.take_sealed():
             self._held.pop(segment.name.id)
-            self._shipping.take(segment)
+            self._shipping.enqueue(segment)
         for segment_id in self._writer.take_removed():
             held = self._held.pop(segment_id, _Held())
-            self._accounts.lost += held.events
+            self._counters.lost += held.events
 
     def _fail(self, error: Exception) -> None:
         self._failure = error

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from storage.filesystem import FileSystem
-from storage.journal.record import BadPiece
+from storage.journal.record import CorruptRange
 from storage.journal.segment import SegmentName
 
 _log = logging.getLogger(__name__)
@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1024 * 1024
 
 
-def keep_aside(fs: FileSystem, directory: Path, name: SegmentName, piece: BadPiece) -> Path:
+def keep_aside(fs: FileSystem, directory: Path, name: SegmentName, piece: CorruptRange) -> Path:
     """Copy a bad piece to `damaged/`, durable on return. Doing it again changes nothing.
 
     Returns where the copy is.
@@ -38,11 +38,11 @@ def keep_aside(fs: FileSystem, directory: Path, name: SegmentName, piece: BadPie
     return target
 
 
-def _target(directory: Path, name: SegmentName, piece: BadPiece) -> Path:
+def _target(directory: Path, name: SegmentName, piece: CorruptRange) -> Path:
     return directory / "damaged" / f"{name.id}.{piece.offset}.bad"
 
 
-def report(directory: Path, name: SegmentName, piece: BadPiece) -> None:
+def report(directory: Path, name: SegmentName, piece: CorruptRange) -> None:
     """Say in the log where a segment is damaged, and where the bytes went."""
     fields = {
         "file": str(directory / name.file_name),

@@ -46,7 +46,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class BadPiece:
+class CorruptRange:
     """Adjacent bytes that hold no record; `at_end` if no record comes after them."""
 
     offset: int
@@ -73,19 +73,19 @@ def decode(raw: bytes, seed: int) -> bytes | str:
     return line
 
 
-def scan(stream: BinaryIO, seed: int) -> Iterator[Record | BadPiece]:
+def scan(stream: BinaryIO, seed: int) -> Iterator[Record | CorruptRange]:
     """Every record of a segment in order, and what lies between and after them.
 
     `stream` stands at the segment's first byte. Memory is bounded by the longest record.
     """
     for piece in scan_runs(stream, seed):
-        if isinstance(piece, BadPiece):
+        if isinstance(piece, CorruptRange):
             yield piece
         else:
             yield from map(Record, piece.offsets(), piece.lines)
 
 
-def scan_runs(stream: BinaryIO, seed: int) -> Iterator[Run | BadPiece]:
+def scan_runs(stream: BinaryIO, seed: int) -> Iterator[Run | CorruptRange]:
     """What `scan` yields, many records at a time, at a third of its cost."""
     offset = 0
     while block := stream.read(_BLOCK_BYTES):
@@ -118,8 +118,8 @@ def _raw_lines(block: bytes, stream: BinaryIO) -> Iterator[bytes]:
 
 def _scan_one_by_one(
     raw_lines: Iterable[bytes], seed: int, offset: int
-) -> Iterator[Run | BadPiece]:
-    bad: BadPiece | None = None
+) -> Iterator[Run | CorruptRange]:
+    bad: CorruptRange | None = None
     for raw in raw_lines:
         decoded = decode(raw, seed)
         if isinstance(decoded, str):
@@ -134,7 +134,7 @@ def _scan_one_by_one(
             yield Run(offset + start, [line])
         offset += len(raw)
     if bad is not None:
-        yield BadPiece(bad.offset, bad.length, bad.cause, True, bad.has_whole_line)
+        yield CorruptRange(bad.offset, bad.length, bad.cause, True, bad.has_whole_line)
 
 
 # A record whose newline was damaged must not take the good record after it along.
@@ -147,9 +147,9 @@ def _behind_bad_bytes(raw: bytes, seed: int) -> tuple[int, bytes | None]:
     return len(raw), None
 
 
-def _grown(bad: BadPiece | None, offset: int, raw: bytes, cause: str) -> BadPiece:
+def _grown(bad: CorruptRange | None, offset: int, raw: bytes, cause: str) -> CorruptRange:
     ended = raw.endswith(b"\n")
     if bad is None:
-        return BadPiece(offset, len(raw), cause, False, ended)
+        return CorruptRange(offset, len(raw), cause, False, ended)
     length = bad.length + len(raw)
-    return BadPiece(bad.offset, length, bad.cause, False, bad.has_whole_line or ended)
+    return CorruptRange(bad.offset, length, bad.cause, False, bad.has_whole_line or ended)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from storage.filesystem import FileSystem
 from storage.journal.quarantine import keep_aside
-from storage.journal.record import BadPiece, Record, scan
+from storage.journal.record import CorruptRange, Record, scan
 from storage.journal.reserve import is_disk_full
 from storage.journal.segment import SegmentName, parse_segment_name
 
@@ -28,7 +28,7 @@ _CHUNK_BYTES = 1024 * 1024
 class _Checked:
     events: int
     size: int
-    torn: BadPiece | None
+    torn: CorruptRange | None
 
 
 def recover(fs: FileSystem, directory: Path) -> None:
@@ -118,7 +118,7 @@ def _cut(fs: FileSystem, path: Path, size: int) -> None:
         file.close()
 
 
-def _report_torn(fs: FileSystem, directory: Path, name: SegmentName, torn: BadPiece) -> None:
+def _report_torn(fs: FileSystem, directory: Path, name: SegmentName, torn: CorruptRange) -> None:
     fields: dict[str, object] = {
         "segment": name.id,
         "offset": torn.offset,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from storage.counters import Accounts
+from storage.counters import Counters
 from storage.delivery.shipment import Packer
 from storage.delivery.shipper import Shipper
 from storage.delivery.uploader import Clock
@@ -53,7 +53,7 @@ class Bench:
 
     directory: Path
     store: FaultyS3
-    accounts: Accounts
+    counters: Counters
     backlog: Backlog
     shipper: Shipper
     waits: list[float]
@@ -75,7 +75,7 @@ class Bench:
         await self.until(lambda: self.backlog.is_empty)
         assert {f"e{number}": 1 for number in range(2 * EVENTS)} == self.delivered()
         assert [] == self.store.stored.differing
-        assert (0, 2 * EVENTS, 0) == (self.files, self.accounts.delivered, self.accounts.lost)
+        assert (0, 2 * EVENTS, 0) == (self.files, self.counters.delivered, self.counters.lost)
 
 
 def sealed_segments(directory: Path) -> list[SealedSegment]:
@@ -98,13 +98,13 @@ async def bench(directory: Path, store: FaultyS3) -> AsyncIterator[Bench]:
         waits.append(seconds)
         await asyncio.sleep(0.005)
 
-    accounts = Accounts()
-    backlog = Backlog(fs, directory, accounts)
+    counters = Counters()
+    backlog = Backlog(fs, directory, counters)
     backlog.load()
     s3 = S3Store("b", region="eu-central-1", endpoint_url=store.endpoint_url, connections=4)
     clock = Clock(sleep=sleep, random=lambda: 1.0)
     shipper = Shipper(backlog, Packer(fs, directory), s3, concurrency=4, clock=clock)
-    yield Bench(directory, store, accounts, backlog, shipper, waits)
+    yield Bench(directory, store, counters, backlog, shipper, waits)
     await shipper.close()
 
 
@@ -129,7 +129,7 @@ def test_while_a_store_fails_nothing_is_deleted_and_after_it_all_is_delivered(
             assert failure.permanent is (fault in PERMANENT)
             assert fault in NO_ANSWER or failure.code == fault
             assert min(b.waits) == (5.0 if fault in PERMANENT else 0.2)
-            assert (2, 0) == (b.files, b.accounts.delivered)
+            assert (2, 0) == (b.files, b.counters.delivered)
             store.probabilities = {}
             await b.all_is_well()
 
@@ -148,7 +148,7 @@ def test_a_store_that_refuses_connections_gets_everything_later(
             await b.until(lambda: len(b.waits) >= 4)
             assert b.shipper.last_failure is not None
             assert not b.shipper.last_failure.permanent
-            assert (2, 0) == (b.files, b.accounts.delivered)
+            assert (2, 0) == (b.files, b.counters.delivered)
         await b.all_is_well()
         await begun.__aexit__(None, None, None)
 

@@ -15,7 +15,7 @@ from handlers.cors import CorsPolicy
 from handlers.ingest import Ingest
 from handlers.routes import CollectorApplication, make_app
 from http1.activity import Activity
-from storage.counters import Accounts
+from storage.counters import Counters
 from storage.dedup.deduplicator import Durable
 from storage.refusals import Refusal
 from tests.support.server_process import ROOT
@@ -32,7 +32,7 @@ MAX_BATCH_EVENTS = 10
 class RememberingSink:
     """Takes events unless it has a `refused` to raise: asked before, or only when it stores."""
 
-    accounts: Accounts = field(default_factory=Accounts)
+    counters: Counters = field(default_factory=Counters)
     events: list[dict[str, object]] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     refused: Refusal | None = None
@@ -48,8 +48,8 @@ class RememberingSink:
         self.ids.update(each for each in ids if each is not None)
         fresh = (line for i, line in enumerate(lines) if i not in duplicates)
         self.events.extend(orjson.loads(line) for line in fresh)
-        self.accounts.duplicate += len(duplicates)
-        self.accounts.stored += len(lines) - len(duplicates)
+        self.counters.duplicate += len(duplicates)
+        self.counters.stored += len(lines) - len(duplicates)
         return Durable(frozenset(duplicates), set())
 
     def refusal(self) -> Refusal | None:
@@ -83,7 +83,7 @@ def make_site(
         now=lambda: NOW,
     )
     app = make_app(
-        ingest=Ingest(reader, sink, sink.accounts, MAX_BODY_BYTES, lambda: NOW_TEXT, budget=budget),
+        ingest=Ingest(reader, sink, sink.counters, MAX_BODY_BYTES, lambda: NOW_TEXT, budget=budget),
         activity=activity,
         health_report=lambda: {"status": "healthy"},
         cors_policy=CorsPolicy.from_origins(origins),

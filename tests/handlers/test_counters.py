@@ -20,10 +20,10 @@ BAD: dict[str, Any] = {"event_type": ""}
 
 def counts(site: Site) -> dict[str, int]:
     """The headings that are not empty; together they are what was received."""
-    accounts = site.sink.accounts
-    report = accounts.report(pending=0)
+    counters = site.sink.counters
+    report = counters.report(pending=0)
     assert report.pop("under_way") == 0
-    assert report.pop("received") == accounts.arrived
+    assert report.pop("received") == counters.arrived
     return {heading: count for heading, count in report.items() if count}
 
 
@@ -79,7 +79,7 @@ def test_events_that_may_be_delivered_are_for_the_journal_to_count(
 ) -> None:
     site.sink.refused_late = Unconfirmed("the store is gone", 5)
     assert 503 == send(fetch, BATCH, [GOOD, BAD, GOOD])
-    site.sink.accounts.stored += 2
+    site.sink.counters.stored += 2
     assert {"stored": 2, "refused": 1} == counts(site)
 
 

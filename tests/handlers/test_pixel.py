@@ -44,7 +44,7 @@ def test_an_image_brings_an_event(fetch: Fetch, site: Site) -> None:
     assert [("open", {"campaign": "spring"})] == [
         (event["event_type"], event["properties"]) for event in site.sink.events
     ]
-    assert (1, 1) == (site.sink.accounts.arrived, site.sink.accounts.stored)
+    assert (1, 1) == (site.sink.counters.arrived, site.sink.counters.stored)
 
 
 def test_a_duplicate_says_so(fetch: Fetch, site: Site) -> None:
@@ -72,7 +72,7 @@ def test_a_rejected_event_gets_the_gif_and_the_reason_in_a_header(
     response = fetch(f"{PIXEL}?{query}", "GET")
     assert (status, "image/gif", GIF) == gif(response)
     assert response.headers["X-Event-Error"].startswith(reason)
-    assert (1, 1) == (site.sink.accounts.arrived, site.sink.accounts.rejected)
+    assert (1, 1) == (site.sink.counters.arrived, site.sink.counters.rejected)
     assert [] == site.sink.events
 
 
@@ -93,7 +93,7 @@ def test_an_event_that_is_refused_for_now_gets_no_image(fetch: Fetch, site: Site
     response = fetch(f"{PIXEL}?event_type=open", "GET")
     assert (503, "application/json") == (response.code, response.headers["Content-Type"])
     assert "7" == response.headers["Retry-After"]
-    assert (1, 1) == (site.sink.accounts.arrived, site.sink.accounts.refused)
+    assert (1, 1) == (site.sink.counters.arrived, site.sink.counters.refused)
 
 
 def test_a_query_that_was_sent_without_percent_signs_is_read_as_utf_8(
@@ -116,7 +116,7 @@ def test_other_methods_bring_nothing(fetch: Fetch, site: Site, method: str) -> N
     body: dict[str, Any] = {"body": b"{}"} if method in {"POST", "PUT"} else {}
     response = fetch(f"{PIXEL}?event_type=open", method, **body)
     assert (405, "GET, OPTIONS") == (response.code, response.headers["Allow"])
-    assert (0, []) == (site.sink.accounts.arrived, site.sink.events)
+    assert (0, []) == (site.sink.counters.arrived, site.sink.events)
 
 
 def test_a_preflight_is_answered(fetch: Fetch) -> None:

@@ -41,7 +41,7 @@ def test_a_row_is_judged_as_an_event_and_not_stored(fetch: Fetch, site: Site) ->
     assert "self-test: nothing was stored" == json.loads(response.body)["message"]
     assert "nothing was stored" == response.headers["X-Self-Test"]
     assert [] == site.sink.events
-    assert 0 == site.sink.accounts.arrived
+    assert 0 == site.sink.counters.arrived
     seen = report(fetch)["rows"]["post"]
     assert 0 <= seen.pop("skew_ms") < 5000
     assert {
@@ -129,7 +129,7 @@ def test_a_server_that_would_refuse_says_so(fetch: Fetch, site: Site) -> None:
     site.sink.refused = JournalFull("the journal is full", 7)
     assert 503 == fetch(marked("/api/v1/events", "post"), body=EVENT).code
     assert report(fetch)["rows"]["post"]["error"].startswith("journal_full")
-    assert 0 == site.sink.accounts.refused
+    assert 0 == site.sink.counters.refused
 
 
 @pytest.mark.parametrize("mark", ["", "x", f"{RUN}.post", f"{RUN}.POST.1", f"{RUN}.post.x", "%FF"])

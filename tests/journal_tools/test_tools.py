@@ -15,7 +15,7 @@ import pytest
 
 from journal_tools.reading import as_it_is_now, pieces
 from storage.filesystem import DirectoryLock, LocalFileSystem
-from storage.journal.record import BadPiece, Record, encode
+from storage.journal.record import CorruptRange, Record, encode
 from storage.journal.recovery import recover
 from tests.faults.faulty_s3 import FaultyS3
 from tests.storage.segments import (
@@ -184,7 +184,7 @@ def test_a_line_that_is_being_written_is_torn_and_not_damaged() -> None:
     visible = len(encode(LINES[:2], NAME.checksum_seed)) + 20
     found = list(pieces(as_it_is_now(Growing(whole, visible)), NAME))
     assert LINES[:2] == [each.line for each in found if isinstance(each, Record)]
-    assert [True] == [each.at_end for each in found if isinstance(each, BadPiece)]
+    assert [True] == [each.at_end for each in found if isinstance(each, CorruptRange)]
 
 
 def test_export_gives_every_event_as_it_was_written(tool: Tool, journal: Path) -> None:

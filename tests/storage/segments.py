@@ -7,7 +7,7 @@ from pathlib import Path
 
 from storage.delivery.shipment import Packer
 from storage.filesystem import FileSystem, LocalFileSystem
-from storage.journal.record import BadPiece, Record, encode, scan
+from storage.journal.record import CorruptRange, Record, encode, scan
 from storage.journal.recovery import recover
 from storage.journal.reserve import Reserve
 from storage.journal.segment import KeyRules, SealedSegment, SegmentName, parse_segment_name
@@ -53,7 +53,7 @@ class NoShipping:
     room_in_s: int = 17
     when_idle: list[Callable[[], None]] = field(default_factory=list)
 
-    def take(self, segment: SealedSegment) -> None:
+    def enqueue(self, segment: SealedSegment) -> None:
         self.sealed.append(segment)
 
     def call_when_idle(self, call: Callable[[], None]) -> None:
@@ -104,7 +104,7 @@ def offsets(lines: Sequence[bytes]) -> list[int]:
     return found
 
 
-def scanned(path: Path, seed: int = SEED) -> list[bytes | BadPiece]:
+def scanned(path: Path, seed: int = SEED) -> list[bytes | CorruptRange]:
     """The events and bad pieces of a segment, in order."""
     with path.open("rb") as stream:
         pieces = list(scan(stream, seed))

@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 import pytest
 
-from validation.outcomes import Accepted, Receipt, Rejected
+from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.reader import BodyError, EventReader
 
 NOW = 1_795_455_000.0  # 2026-11-23T17:30:00Z
 RECEIPTS = [
-    Receipt("2026-11-23T17:30:00.000Z", "192.0.2.7", "agent/1"),
-    Receipt("2026-11-23T17:30:00.000Z", None, None),
-    Receipt("2026-11-23T17:30:00.000Z", "2001:db8::1", ""),
+    RequestInfo("2026-11-23T17:30:00.000Z", "192.0.2.7", "agent/1"),
+    RequestInfo("2026-11-23T17:30:00.000Z", None, None),
+    RequestInfo("2026-11-23T17:30:00.000Z", "2001:db8::1", ""),
 ]
 MAX_EVENT_BYTES = 600
 CASES = 60_000
@@ -177,17 +177,17 @@ class Readers:
         self.whole, self.schema_alone = (
             EventReader(MAX_EVENT_BYTES, 4, lambda: "made", lambda: NOW) for _ in range(2)
         )
-        self.ordinary = self.whole._ordinary
-        setattr(self.schema_alone, "_ordinary", Nothing())  # noqa: B010  mypy takes no other class
+        self.ordinary = self.whole._fast_path
+        setattr(self.schema_alone, "_fast_path", Nothing())  # noqa: B010  mypy takes no other class
 
-    def compare(self, text: bytes, is_array: bool, receipt: Receipt) -> str:
+    def compare(self, text: bytes, is_array: bool, info: RequestInfo) -> str:
         """What the text was; AssertionError if the two differ."""
         found, expected = (
-            outcomes(each, text, is_array, receipt) for each in (self.whole, self.schema_alone)
+            outcomes(each, text, is_array, info) for each in (self.whole, self.schema_alone)
         )
         assert expected == found, text
         read = self.ordinary.several if is_array else self.ordinary.one
-        if read(text, receipt) is not None:
+        if read(text, info) is not None:
             return "ordinary"
         is_accepted = isinstance(found, list) and all(isinstance(each, Accepted) for each in found)
         return "accepted by the schema" if is_accepted else "refused"
@@ -196,20 +196,20 @@ class Readers:
 class Nothing:
     """Finds nothing ordinary."""
 
-    def one(self, text: bytes, receipt: Receipt) -> None:
+    def one(self, text: bytes, info: RequestInfo) -> None:
         return None
 
-    def several(self, text: bytes, receipt: Receipt) -> None:
+    def several(self, text: bytes, info: RequestInfo) -> None:
         return None
 
 
 def outcomes(
-    reader: EventReader, text: bytes, is_array: bool, receipt: Receipt
+    reader: EventReader, text: bytes, is_array: bool, info: RequestInfo
 ) -> list[Accepted | Rejected] | str:
     if not is_array:
-        return [reader.single(text, receipt)]
+        return [reader.single(text, info)]
     try:
-        return reader.batch(text, receipt)
+        return reader.batch(text, info)
     except BodyError as error:
         return f"{error.code}: {error.message}"
 

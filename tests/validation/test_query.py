@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation.outcomes import Accepted, Receipt, Rejected
+from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.query import QueryError, event_in_query
 from validation.reader import EventReader
 
-RECEIPT = Receipt("2026-11-23T17:30:00.000Z", "203.0.113.9", None)
+RECEIPT = RequestInfo("2026-11-23T17:30:00.000Z", "203.0.113.9", None)
 READER = EventReader(2000, 10, new_id=lambda: "made", now=lambda: 1_795_455_000.0)
 
 

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.validation.test_strict_json import texts, values
-from validation.outcomes import Accepted, Receipt, Rejected
+from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.reader import BodyError, EventReader
 from validation.schema import CORRECTION_FIELDS
 
 NOW = 1_795_455_000.0
-RECEIPT = Receipt("2026-11-23T17:30:00.000Z", "192.0.2.7", "agent/1")
+RECEIPT = RequestInfo("2026-11-23T17:30:00.000Z", "192.0.2.7", "agent/1")
 MAX_EVENT_BYTES = 1000
 MAX_BATCH_EVENTS = 5
 
@@ -82,7 +82,7 @@ def test_what_only_the_server_knows_is_not_taken_from_the_client() -> None:
 
 
 def test_what_the_server_does_not_know_is_absent() -> None:
-    outcome = reader.single(b'{"event_type":"c"}', Receipt(RECEIPT.received_at, None, ""))
+    outcome = reader.single(b'{"event_type":"c"}', RequestInfo(RECEIPT.received_at, None, ""))
     assert isinstance(outcome, Accepted)
     assert {"user_agent", "ip_address"}.isdisjoint(json.loads(outcome.line))
 
@@ -234,7 +234,7 @@ def test_blank_lines_and_line_ends_do_not_matter(body: bytes) -> None:
     ],
 )
 def test_a_body_that_is_no_batch_is_an_error_of_its_own(
-    read: Callable[[bytes, Receipt], object], body: bytes, code: str, message: str
+    read: Callable[[bytes, RequestInfo], object], body: bytes, code: str, message: str
 ) -> None:
     with pytest.raises(BodyError) as error:
         read(body, RECEIPT)

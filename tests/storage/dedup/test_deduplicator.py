@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from storage.counters import Accounts
+from storage.counters import Counters
 from storage.dedup.deduplicator import Deduplicator, load_ids
 from storage.dedup.id_log import IdLimits, IdLog, id_digest
 from storage.dedup.id_window import IdWindow
@@ -40,7 +40,7 @@ class Bench:
     def __init__(self, directory: Path, fs: FileSystem) -> None:
         recover(LocalFileSystem(), directory)
         self.directory = directory
-        self.accounts = Accounts()
+        self.counters = Counters()
         self.ids, self.window = (
             IdLog(fs, directory, LIMITS, no_reserve(directory), now=lambda: NOW),
             IdWindow(LIMITS),
@@ -53,9 +53,9 @@ class Bench:
             SegmentWriter(fs, directory, names, self.ids.record, no_reserve(directory)),
             JournalLimits(NEVER_S, 1 << 20, 1 << 24, seal_when_idle=False),
             NoShipping(),
-            self.accounts,
+            self.counters,
         )
-        self.dedup = Deduplicator(self.journal, self.window, self.accounts)
+        self.dedup = Deduplicator(self.journal, self.window, self.counters)
 
     def crash(self) -> None:
         """Leave everything as a process that was killed does."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from storage.counters import Accounts
+from storage.counters import Counters
 from storage.delivery.shipment import Packer
 from storage.delivery.shipper import Shipper
 from storage.delivery.uploader import Clock
@@ -92,7 +92,7 @@ class Bench:
 
     def seal(self, *ids: str, layout: str = "auto-100") -> SealedSegment:
         segment = write_segment(self.directory, *ids, layout=layout)
-        self.shipper.take(segment)
+        self.shipper.enqueue(segment)
         return segment
 
     def files(self) -> list[str]:
@@ -120,7 +120,7 @@ async def bench(directory: Path, store: MemoryStore, packer: type[Packer] = Pack
         waits.append(seconds)
         await asyncio.sleep(0)
 
-    backlog = Backlog(fs, directory, Accounts())
+    backlog = Backlog(fs, directory, Counters())
     backlog.load()
     clock = Clock(sleep=sleep, random=lambda: 1.0)
     shipper = Shipper(backlog, packer(fs, directory), store, concurrency=4, clock=clock)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.counters import Accounts
+from storage.counters import Counters
 from storage.filesystem import LocalFileSystem
 from storage.journal import backlog as backlog_module
 from storage.journal.backlog import Backlog, BacklogCounts
@@ -34,20 +34,20 @@ def drained(backlog: Backlog, directory: Path) -> list[SealedSegment]:
     """Everything the backlog gives until it is empty, delivered one by one."""
     found: list[SealedSegment] = []
     while not backlog.is_empty:
-        taken = backlog.take()
+        taken = backlog.next()
         if taken is None:
             assert backlog.has_unlisted
             backlog.relist(backlog.read_directory())
             continue
         found.append(taken)
         deliver(backlog, directory, taken)
-    assert backlog.take() is None
+    assert backlog.next() is None
     return found
 
 
 @pytest.fixture
 def backlog(tmp_path: Path) -> Backlog:
-    return Backlog(LocalFileSystem(), tmp_path, Accounts())
+    return Backlog(LocalFileSystem(), tmp_path, Counters())
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_an_empty_directory_is_an_empty_backlog(backlog: Backlog) -> None:
     backlog.load()
     assert backlog.is_empty
     assert not backlog.has_unlisted
-    assert backlog.take() is None
+    assert backlog.next() is None
     assert BacklogCounts(0, 0, 0, None) == backlog.counts()
 
 
@@ -81,7 +81,7 @@ def test_a_segment_counts_until_it_is_delivered(backlog: Backlog) -> None:
     backlog.add(segment(1, 7))
     expected = BacklogCounts(1, 7, 4096, segment(1).name.created_at)
     assert expected == backlog.counts()
-    taken = backlog.take()
+    taken = backlog.next()
     assert expected == backlog.counts()
     assert taken == segment(1, 7)
     assert not backlog.has_unlisted
@@ -139,7 +139,7 @@ def test_no_more_names_are_held_than_are_listed(backlog: Backlog, tmp_path: Path
     for number in range(limit + 10):
         backlog.add(segment(number))
     held = 0
-    while (taken := backlog.take()) is not None:
+    while (taken := backlog.next()) is not None:
         backlog.done(taken, taken.events)
         held += 1
     assert held == limit
@@ -161,21 +161,21 @@ def test_while_something_is_listed_the_directory_need_not_be_read(
     backlog.load()
     for _ in range(short):
         assert not backlog.has_unlisted
-        backlog.take()
+        backlog.next()
     assert backlog.has_unlisted
 
 
 def test_a_segment_on_its_way_is_not_listed_again(backlog: Backlog, tmp_path: Path) -> None:
     on_disk(tmp_path, 1, 2)
     backlog.load()
-    shipping = backlog.take()
+    shipping = backlog.next()
     backlog.relist(backlog.read_directory())
     assert [segment(1)] == list(rest(backlog))
     assert shipping == segment(2)
 
 
 def rest(backlog: Backlog) -> Iterator[SealedSegment]:
-    while (taken := backlog.take()) is not None:
+    while (taken := backlog.next()) is not None:
         yield taken
 
 
@@ -184,7 +184,7 @@ def test_segments_delivered_while_the_directory_was_read_are_not_listed(
 ) -> None:
     on_disk(tmp_path, 1, 2, 3)
     backlog.load()
-    newest, oldest = backlog.take(), backlog.take()
+    newest, oldest = backlog.next(), backlog.next()
     found = backlog.read_directory()
     for each in (newest, oldest):
         assert each is not None
@@ -236,10 +236,10 @@ def test_a_segment_listed_in_place_of_one_that_vanished_is_given_once(
     (tmp_path / vanished.name.file_name).unlink()
     (sealed,) = on_disk(tmp_path, 2)
     backlog.relist(backlog.read_directory())
-    assert backlog.take() == sealed
+    assert backlog.next() == sealed
     backlog.add(sealed)
     backlog.done(sealed, sealed.events)
-    assert backlog.take() is None
+    assert backlog.next() is None
     assert backlog.counts().segments == 1
 
 
@@ -260,7 +260,7 @@ def test_deliveries_are_remembered_only_while_the_directory_is_read(
     remembered = []
     for begin in (lambda: None, backlog.read_directory, lambda: backlog.relist([])):
         backlog.add(segment(1))
-        backlog.take()
+        backlog.next()
         begin()
         backlog.done(segment(1), 1)
         remembered.append(backlog._delivered_meanwhile)
@@ -269,7 +269,7 @@ def test_deliveries_are_remembered_only_while_the_directory_is_read(
 
 def test_a_directory_that_cannot_be_read_is_read_again_later(tmp_path: Path) -> None:
     fs = FaultyFileSystem()
-    backlog = Backlog(fs, tmp_path, Accounts())
+    backlog = Backlog(fs, tmp_path, Counters())
     (each,) = on_disk(tmp_path, 1)
     fs.fail("entries")
     with pytest.raises(OSError, match="Input/output"):

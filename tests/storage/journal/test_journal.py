@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from storage.counters import Accounts
+from storage.counters import Counters
 from storage.filesystem import AppendFile, LocalFileSystem
 from storage.journal import journal as journal_module
 from storage.journal.journal import Journal, JournalLimits
@@ -62,7 +62,7 @@ class Bench:
     writer: CountingWriter
     journal: Journal
     shipping: NoShipping
-    accounts: Accounts
+    counters: Counters
 
     @property
     def sealed(self) -> list[SealedSegment]:
@@ -97,10 +97,10 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     disk = Disk()
     writer = CountingWriter(disk, directory)
-    shipping, accounts = NoShipping(), Accounts()
+    shipping, counters = NoShipping(), Counters()
     limits = JournalLimits(flush_s, segment, full, seal_when_idle=idle)
-    journal = Journal(writer, limits, shipping, accounts)
-    yield Bench(directory, disk, writer, journal, shipping, accounts)
+    journal = Journal(writer, limits, shipping, counters)
+    yield Bench(directory, disk, writer, journal, shipping, counters)
     await journal.close()
 
 
@@ -276,11 +276,11 @@ def test_what_is_durable_is_stored_and_held_at_every_moment(
                     *(b.journal.append([b"x" * 100]) for _ in range(turn % 5)),
                     return_exceptions=True,
                 )
-                assert b.accounts.stored == held()
+                assert b.counters.stored == held()
                 b.disk.refuses = None
                 await until(lambda: b.journal.refusal() is None)
             await b.journal.close()
-            assert b.accounts.stored == held() == len(b.lines_on_disk())
+            assert b.counters.stored == held() == len(b.lines_on_disk())
 
     run(claim())
 
@@ -298,7 +298,7 @@ def test_a_segment_that_somebody_removed_is_lost_and_counted(
             with pytest.raises(JournalUnavailable):
                 await b.journal.append([b"{}"])
             await until(lambda: b.journal.refusal() is None)
-            assert (2, 2, 0) == (b.accounts.stored, b.accounts.lost, b.journal.held_events)
+            assert (2, 2, 0) == (b.counters.stored, b.counters.lost, b.journal.held_events)
 
     run(claim())
 

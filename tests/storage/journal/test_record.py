@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from storage.journal.record import (
     MAX_RECORD_BYTES,
     RECORD_OVERHEAD_BYTES,
-    BadPiece,
+    CorruptRange,
     Record,
     decode,
     encode,
@@ -25,7 +25,7 @@ any_line = st.binary(max_size=200).map(lambda raw: raw.replace(b"\n", b" "))
 json_text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
 
 
-def pieces(raw: bytes, seed: int = SEED) -> list[Record | BadPiece]:
+def pieces(raw: bytes, seed: int = SEED) -> list[Record | CorruptRange]:
     return list(scan(io.BytesIO(raw), seed))
 
 
@@ -33,8 +33,8 @@ def found(raw: bytes, seed: int = SEED) -> list[bytes]:
     return [piece.line for piece in pieces(raw, seed) if isinstance(piece, Record)]
 
 
-def bad(raw: bytes, seed: int = SEED) -> list[BadPiece]:
-    return [piece for piece in pieces(raw, seed) if isinstance(piece, BadPiece)]
+def bad(raw: bytes, seed: int = SEED) -> list[CorruptRange]:
+    return [piece for piece in pieces(raw, seed) if isinstance(piece, CorruptRange)]
 
 
 def padded(size: int) -> bytes:
@@ -110,7 +110,7 @@ def test_an_empty_line_has_a_record() -> None:
 def test_adjacent_bad_lines_are_one_piece_with_the_first_cause() -> None:
     good = encode(events(1), SEED)
     stale = encode(events(2), OTHER_SEED)
-    expected = BadPiece(len(good), len(stale) + 4, "the checksum does not match", False, True)
+    expected = CorruptRange(len(good), len(stale) + 4, "the checksum does not match", False, True)
     assert [expected] == bad(good + stale + b"???\n" + good)
 
 
@@ -160,7 +160,7 @@ def _zeros(blocks: int) -> Iterable[bytes]:
 def test_no_more_than_one_longest_record_is_read_at_once() -> None:
     stream = _Counting(b"".join(_zeros(2)))
     assert [2 * MAX_RECORD_BYTES] == [
-        piece.length for piece in scan(stream, SEED) if isinstance(piece, BadPiece)
+        piece.length for piece in scan(stream, SEED) if isinstance(piece, CorruptRange)
     ]
     assert stream.asked == MAX_RECORD_BYTES
 
