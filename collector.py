@@ -135,7 +135,7 @@ class Collector:
             "service": SERVICE,
             "version": VERSION,
             "uptime_seconds": round(time.monotonic() - self._started, 1),
-            "requests_under_way": self._activity.under_way,
+            "requests_in_flight": self._activity.in_flight,
             **delivery_status(
                 self._backlog, self._journal, self._shipper, self._counters, time.time()
             ),
@@ -170,7 +170,7 @@ class Collector:
         self._activity.draining = True
         self._http.stop()
         finished = await self._activity.idle(_FINISH_REQUESTS_S + self._settings.ack_wait_s)
-        fields = {"finished": finished, "left": self._activity.under_way}
+        fields = {"finished": finished, "left": self._activity.in_flight}
         _log.info("shutdown: no more requests", extra={"fields": fields})
         await self._http.close_all_connections()
 

@@ -49,7 +49,7 @@ class BatchOutcome:
 
     def log_fields(self) -> dict[str, object]:
         """What the log says of it."""
-        fields: dict[str, object] = {"stored": len(self.accepted) - self.duplicates}
+        fields: dict[str, object] = {"durable": len(self.accepted) - self.duplicates}
         if self.duplicates:
             fields["duplicates"] = self.duplicates
         if rejected := self._rejected:

@@ -38,7 +38,9 @@ _KINDS = (
     ErrorKind("journal_full", 503, True, "`JOURNAL_MAX_BYTES` is reached"),
     ErrorKind("journal_busy", 503, True, "the disk does not keep up"),
     ErrorKind("journal_unavailable", 503, True, "the disk refuses writes"),
-    ErrorKind("delivery_unconfirmed", 503, True, "with `ACK=stored`: the store has not confirmed"),
+    ErrorKind(
+        "delivery_unconfirmed", 503, True, "with `ACK=delivered`: not confirmed by the store"
+    ),
     ErrorKind("server_busy", 503, True, "too many bodies are on their way at once"),
     ErrorKind("shutting_down", 503, True, "the server is about to stop"),
 )

@@ -222,7 +222,7 @@ class IngestHandler(BaseHandler):
             raise ApiError(outcome.code, outcome.message, details=outcome.problems)
         stored = StoredEvent(outcome.event_id, bool(await self.store([outcome])))
         self.log_fields = {
-            "duplicate" if stored.is_duplicate else "stored": 1,
+            "duplicate" if stored.is_duplicate else "durable": 1,
             "event_id": stored.event_id,
         }
         return stored

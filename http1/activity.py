@@ -38,7 +38,7 @@ class Activity:
         self.draining = False
 
     @property
-    def under_way(self) -> int:
+    def in_flight(self) -> int:
         """The number of requests that are not answered yet."""
         return len(self._begun)
 

@@ -65,7 +65,7 @@ class Settings:
     @property
     def waits_for_store(self) -> bool:
         """Whether an answer waits until its events are delivered."""
-        return self.ack == "stored"
+        return self.ack == "delivered"
 
     @property
     def ack_wait_s(self) -> float:

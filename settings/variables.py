@@ -139,10 +139,10 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("DRAIN_TIMEOUT", "drain_timeout_s", "20s",
              "how long a shutdown may go on shipping", q.duration(0, 3600), q.duration_text),
     Variable("ACK", "ack", "journal",
-             "answer when events are durable in the `journal`, or when they are `stored` in S3",
-             q.choice("journal", "stored")),
+             "what a success means: durable in the `journal`, or `delivered` to the store",
+             q.choice("journal", "delivered")),
     Variable("ACK_TIMEOUT", "ack_timeout_s", "10s",
-             "with `ACK=stored`, how long an answer waits before it is 503",
+             "with `ACK=delivered`, how long an answer waits before it is 503",
              q.duration(0.1, 300), q.duration_text),
     # Journal
     Variable("JOURNAL_DIR", "journal_dir", "data/journal",

@@ -2,8 +2,8 @@
 
 Two equations hold whenever the event loop looks:
 
-    received = stored + duplicate + rejected + refused
-    recovered + stored = delivered + lost + pending
+    received = durable + duplicate + rejected + refused
+    recovered + durable = delivered + lost + pending
 
 `pending` is not counted here: the journal and the backlog know it.
 """
@@ -21,7 +21,7 @@ class Counters:
     """
 
     arrived: int = 0
-    stored: int = 0
+    durable: int = 0
     duplicate: int = 0
     rejected: int = 0
     refused: int = 0
@@ -32,17 +32,17 @@ class Counters:
     @property
     def received(self) -> int:
         """Those whose fate is known."""
-        return self.stored + self.duplicate + self.rejected + self.refused
+        return self.durable + self.duplicate + self.rejected + self.refused
 
     def report(self, pending: int) -> dict[str, int]:
-        """All of it, for people; `under_way` are those whose fate is not known yet."""
+        """All of it, for people; `in_flight` are those whose fate is not known yet."""
         return {
             "received": self.received,
-            "stored": self.stored,
+            "durable": self.durable,
             "duplicate": self.duplicate,
             "rejected": self.rejected,
             "refused": self.refused,
-            "under_way": self.arrived - self.received,
+            "in_flight": self.arrived - self.received,
             "recovered": self.recovered,
             "delivered": self.delivered,
             "lost": self.lost,

@@ -27,7 +27,7 @@ def delivery_status(
             "bytes": counts.disk_bytes + journal.held_bytes,
             "seconds": round(max(0.0, now - min(begun_at, default=now)), 1),
         },
-        "already_there": shipper.already_there,
+        "already_in_store": shipper.already_in_store,
         "last_delivery": _text(shipper.last_delivery_at),
         "last_error": failure
         and {

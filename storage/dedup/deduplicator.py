@@ -65,8 +65,8 @@ class Deduplicator:
         if not any(ids):
             return Durable(_NONE, {await self._store(list(lines), {})})
         digests = [None if each is None else id_digest(each) for each in ids]
-        while under_way := self._under_way(digests):
-            await asyncio.wait(under_way)
+        while in_flight := self._in_flight_among(digests):
+            await asyncio.wait(in_flight)
         self._window.forget()
         fresh: list[bytes] = []
         new_ids: dict[bytes, None] = {}
@@ -87,7 +87,7 @@ class Deduplicator:
         self._counters.duplicate += len(duplicates)
         return Durable(frozenset(duplicates) if duplicates else _NONE, segments)
 
-    def _under_way(self, digests: Sequence[bytes | None]) -> set[asyncio.Future[str]]:
+    def _in_flight_among(self, digests: Sequence[bytes | None]) -> set[asyncio.Future[str]]:
         if not self._in_flight:
             return set()
         found = (self._in_flight.get(digest) for digest in digests if digest is not None)

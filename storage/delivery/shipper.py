@@ -50,9 +50,9 @@ class Shipper:
         self._wanted.set()
 
     @property
-    def already_there(self) -> int:
+    def already_in_store(self) -> int:
         """Objects that the store had before they were first sent, and that were left alone."""
-        return self._uploader.already_there
+        return self._uploader.already_in_store
 
     @property
     def last_delivery_at(self) -> float | None:

@@ -65,13 +65,13 @@ class DeliveryFailure:
 class _Round:
     """One pass over what is left of a shipment; it ends at the first failure.
 
-    `already_there` counts objects that the store had before anything was sent, `sent` has the
+    `already_in_store` counts objects that the store had before anything was sent, `sent` has the
     first offsets of parts that failed and may be stored all the same.
     """
 
     parts: deque[Part]
     sent: set[int]
-    already_there: int = 0
+    already_in_store: int = 0
     delivered: int = 0
     failure: StoreError | OSError | None = None
 
@@ -83,7 +83,7 @@ class _Round:
     def succeed(self, part: Part, is_new: bool) -> None:
         self.delivered += 1
         if not is_new and part.offsets[0] not in self.sent:
-            self.already_there += 1
+            self.already_in_store += 1
 
     def fail(self, part: Part, failure: StoreError | OSError) -> None:
         self.sent.add(part.offsets[0])
@@ -103,7 +103,7 @@ class Uploader:
             concurrency, thread_name_prefix="shipper", initializer=_lower_priority
         )
         self._loop = asyncio.get_running_loop()
-        self.already_there = 0
+        self.already_in_store = 0
         self.last_delivery_at: float | None = None
         self.last_failure: DeliveryFailure | None = None
 
@@ -157,8 +157,8 @@ class Uploader:
         attempt = 0
         while parts:
             done = await self._round(shipment, _Round(parts, sent))
-            self.already_there += done.already_there
-            _report_already_there(shipment, done.already_there)
+            self.already_in_store += done.already_in_store
+            _report_already_in_store(shipment, done.already_in_store)
             if isinstance(done.failure, OSError):
                 raise done.failure
             if done.failure is not None:
@@ -233,7 +233,7 @@ def _lower_priority() -> None:
 
 
 # Of an earlier run that was killed after it had sent them, or of other events with their ids.
-def _report_already_there(shipment: Shipment, objects: int) -> None:
+def _report_already_in_store(shipment: Shipment, objects: int) -> None:
     if objects:
         fields = {"segment": shipment.segment.name.id, "objects": objects}
         _log.warning("objects were in the store already, and kept", extra={"fields": fields})

@@ -8,7 +8,7 @@ Invariants:
 - Segments on disk take at most `max_bytes`; beyond that events are refused, never dropped.
 - After a failed commit nothing is tried but a probe every `_PROBE_INTERVAL_S` seconds, and
   every request is refused at once, until the probe succeeds.
-- `counters.stored` grows, and `held_events` with it, in the step that answers the senders.
+- `counters.durable` grows, and `held_events` with it, in the step that answers the senders.
 
 For the event loop's thread; only `SegmentWriter` runs in the other one.
 """
@@ -233,7 +233,7 @@ class Journal:
         for waiting in group:
             held.events += len(waiting.lines)
             held.size += waiting.size
-            self._counters.stored += len(waiting.lines)
+            self._counters.durable += len(waiting.lines)
             if not waiting.done.done():
                 waiting.done.set_result(segment_id)
 

@@ -79,7 +79,7 @@ class Chaos:
             AUTO_BATCH_ABOVE=str(chance.choice([0, 20, 100])),
             FLUSH_INTERVAL=chance.choice(["20ms", "100ms", "500ms"]),
             SEGMENT_MAX_BYTES=chance.choice(["64KiB", "8MiB"]),
-            ACK=chance.choice(["journal", "journal", "journal", "stored"]),
+            ACK=chance.choice(["journal", "journal", "journal", "delivered"]),
             ACK_TIMEOUT="2s",
             DRAIN_TIMEOUT=chance.choice(["0s", "500ms"]),
         )
@@ -171,11 +171,11 @@ class Chaos:
         """Both equations, as they have to hold at every moment."""
         self.done["looks at the counters"] += 1
         c = counts
-        if c["received"] != c["stored"] + c["duplicate"] + c["rejected"] + c["refused"]:
+        if c["received"] != c["durable"] + c["duplicate"] + c["rejected"] + c["refused"]:
             self.broken.append(f"received: {counts}")
-        if c["recovered"] + c["stored"] != c["delivered"] + c["lost"] + c["pending"]:
+        if c["recovered"] + c["durable"] != c["delivered"] + c["lost"] + c["pending"]:
             self.broken.append(f"stored: {counts}")
-        if c["lost"] or c["under_way"] < 0:
+        if c["lost"] or c["in_flight"] < 0:
             self.broken.append(f"lost or under way: {counts}")
 
     def finish(self) -> None:
@@ -190,7 +190,7 @@ class Chaos:
             self.look()
             assert time.monotonic() < until, self.server.log()[-10:]
             time.sleep(0.2)
-        while (counts := self.health()["events"])["pending"] or counts["under_way"]:
+        while (counts := self.health()["events"])["pending"] or counts["in_flight"]:
             assert time.monotonic() < until, counts
             time.sleep(0.2)
         self.check(counts)

@@ -49,7 +49,7 @@ class RememberingSink:
         fresh = (line for i, line in enumerate(lines) if i not in duplicates)
         self.events.extend(orjson.loads(line) for line in fresh)
         self.counters.duplicate += len(duplicates)
-        self.counters.stored += len(lines) - len(duplicates)
+        self.counters.durable += len(lines) - len(duplicates)
         return Durable(frozenset(duplicates), set())
 
     def refusal(self) -> Refusal | None:

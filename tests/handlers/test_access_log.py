@@ -34,7 +34,7 @@ def test_a_request_has_one_line_in_the_log(fetch: Fetch, caplog: pytest.LogCaptu
         "bytes": len(EVENT),
         "request_id": response.headers["X-Request-Id"],
         "client": "127.0.0.1",
-        "stored": 1,
+        "durable": 1,
         "event_id": "made-1",
     } == line
 

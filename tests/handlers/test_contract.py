@@ -203,14 +203,14 @@ def test_a_server_that_stops_is_not_ready_and_closes_connections(fetch: Fetch, s
     assert "close" == response.headers["Connection"].lower()
 
 
-def test_a_request_that_is_answered_is_not_under_way_any_more(fetch: Fetch, site: Site) -> None:
+def test_a_request_that_is_answered_is_not_in_flight_any_more(fetch: Fetch, site: Site) -> None:
     fetch(ONE, body=EVENT)
     fetch(ONE, body=b"nonsense")
     fetch("/nowhere", "GET")
-    assert 0 == site.activity.under_way
+    assert 0 == site.activity.in_flight
 
 
-def test_a_request_whose_client_went_is_not_under_way_any_more(
+def test_a_request_whose_client_went_is_not_in_flight_any_more(
     http_server: Any, http_port: int, io_loop: Any, site: Site
 ) -> None:
     async def call() -> list[int]:
@@ -218,7 +218,7 @@ def test_a_request_whose_client_went_is_not_under_way_any_more(
         writer.write(request("POST", ONE, [("Content-Length", "100")]))
         seen: list[int] = []
         for expected in (1, 0):
-            while site.activity.under_way != expected:
+            while site.activity.in_flight != expected:
                 await asyncio.sleep(0.01)
             seen.append(expected)
             writer.close()
@@ -236,7 +236,7 @@ def test_what_a_client_that_went_had_sent_is_released(
         while site.budget.left == BodyBudget().left:
             await asyncio.sleep(0.01)
         writer.close()
-        while site.activity.under_way:
+        while site.activity.in_flight:
             await asyncio.sleep(0.01)
         return site.budget.left
 
@@ -274,7 +274,7 @@ def test_what_does_not_come_costs_its_connection(io_loop: Any, sent: bytes, clos
         found.append(close(site.activity, 120) == 1)
         found.append((await reader.read()).count(b"HTTP/1.1") == sent.startswith(b"GET"))
         await server.close_all_connections()
-        found.append(site.activity.under_way == site.activity.close_idle(-1) == 0)
+        found.append(site.activity.in_flight == site.activity.close_idle(-1) == 0)
         server.stop()
         writer.close()
         return found

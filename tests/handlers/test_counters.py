@@ -22,7 +22,7 @@ def counts(site: Site) -> dict[str, int]:
     """The headings that are not empty; together they are what was received."""
     counters = site.sink.counters
     report = counters.report(pending=0)
-    assert report.pop("under_way") == 0
+    assert report.pop("in_flight") == 0
     assert report.pop("received") == counters.arrived
     return {heading: count for heading, count in report.items() if count}
 
@@ -35,12 +35,12 @@ def send(fetch: Fetch, path: str, body: Any) -> int:
 @pytest.mark.parametrize(
     ("path", "body", "expected"),
     [
-        (ONE, GOOD, {"stored": 1}),
+        (ONE, GOOD, {"durable": 1}),
         (ONE, BAD, {"rejected": 1}),
         (ONE, "{", {"rejected": 1}),
         (ONE, [GOOD, GOOD], {"rejected": 1}),
         (ONE, "x" * (MAX_BODY_BYTES + 1), {"rejected": 1}),
-        (BATCH, [GOOD, BAD, GOOD], {"stored": 2, "rejected": 1}),
+        (BATCH, [GOOD, BAD, GOOD], {"durable": 2, "rejected": 1}),
         (BATCH, [BAD, BAD], {"rejected": 2}),
         (BATCH, [], {"rejected": 1}),
         (BATCH, "{}", {"rejected": 1}),
@@ -57,7 +57,7 @@ def test_each_event_has_one_heading(
 def test_duplicates_have_a_heading_of_their_own(fetch: Fetch, site: Site) -> None:
     for _ in range(2):
         send(fetch, BATCH, [{"event_id": "a", **GOOD}, {"event_id": "b", **GOOD}])
-    assert {"stored": 2, "duplicate": 2} == counts(site)
+    assert {"durable": 2, "duplicate": 2} == counts(site)
 
 
 def test_a_refused_request_is_refused_with_all_its_events(fetch: Fetch, site: Site) -> None:
@@ -79,8 +79,8 @@ def test_events_that_may_be_delivered_are_for_the_journal_to_count(
 ) -> None:
     site.sink.refused_late = Unconfirmed("the store is gone", 5)
     assert 503 == send(fetch, BATCH, [GOOD, BAD, GOOD])
-    site.sink.counters.stored += 2
-    assert {"stored": 2, "refused": 1} == counts(site)
+    site.sink.counters.durable += 2
+    assert {"durable": 2, "refused": 1} == counts(site)
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_a_body_that_never_came_whole_is_no_event(
 
     io_loop.run_sync(leave)
     send(fetch, ONE, GOOD)
-    assert {"stored": 1} == counts(site)
+    assert {"durable": 1} == counts(site)

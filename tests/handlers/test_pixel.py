@@ -44,7 +44,7 @@ def test_an_image_brings_an_event(fetch: Fetch, site: Site) -> None:
     assert [("open", {"campaign": "spring"})] == [
         (event["event_type"], event["properties"]) for event in site.sink.events
     ]
-    assert (1, 1) == (site.sink.counters.arrived, site.sink.counters.stored)
+    assert (1, 1) == (site.sink.counters.arrived, site.sink.counters.durable)
 
 
 def test_a_duplicate_says_so(fetch: Fetch, site: Site) -> None:

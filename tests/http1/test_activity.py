@@ -19,14 +19,14 @@ class Call:
     connection: Link = field(default_factory=Link)
 
 
-def test_requests_are_under_way_between_begin_and_end() -> None:
+def test_requests_are_in_flight_between_begin_and_end() -> None:
     activity = Activity()
     one, other = Call(), Call()
     seen = []
     for step in (activity.begin, activity.end):
         for call in (one, other):
             step(call)
-            seen.append(activity.under_way)
+            seen.append(activity.in_flight)
     assert [1, 2, 1, 0] == seen
 
 
@@ -37,7 +37,7 @@ def test_a_request_ends_only_once() -> None:
     activity.begin(other)
     activity.end(one)
     activity.end(one)
-    assert 1 == activity.under_way
+    assert 1 == activity.in_flight
 
 
 def test_only_requests_whose_body_is_late_are_closed() -> None:
@@ -100,7 +100,7 @@ def test_waiting_for_idleness_is_bounded(io_loop: Any) -> None:
     assert not io_loop.run_sync(wait)
 
 
-def test_nothing_under_way_is_idle_at_once(io_loop: Any) -> None:
+def test_nothing_in_flight_is_idle_at_once(io_loop: Any) -> None:
     async def wait() -> bool:
         return await Activity().idle(0.0)
 

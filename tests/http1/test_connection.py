@@ -57,7 +57,7 @@ def test_requests_sent_ahead_are_answered_in_order(io_loop: Any) -> None:
             reader, writer = await asyncio.open_connection("127.0.0.1", held.port)
             sent = [(("X-Request-Id", f"r{n}"),) for n in range(20)]
             writer.write(b"".join(request("POST", ONE, each, EVENT) for each in sent))
-            await until(lambda: held.site.activity.under_way)
+            await until(lambda: held.site.activity.in_flight)
             held.go.set()
             ids = [(await read_answer(reader)).json["event_id"] for _ in sent]
             writer.close()
@@ -71,7 +71,7 @@ def test_what_a_client_sends_ahead_is_bounded(io_loop: Any) -> None:
         async with held_site() as held:
             _, writer = await asyncio.open_connection("127.0.0.1", held.port)
             writer.write(request("POST", ONE, [], EVENT))
-            await until(lambda: held.site.activity.under_way)
+            await until(lambda: held.site.activity.in_flight)
             ahead = request("POST", ONE, [], EVENT) * 200_000
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.5):
@@ -108,9 +108,9 @@ def test_a_client_that_leaves_before_its_answer_is_noticed(io_loop: Any) -> None
         async with held_site() as held:
             _, writer = await asyncio.open_connection("127.0.0.1", held.port)
             writer.write(request("POST", ONE, [], EVENT))
-            await until(lambda: held.site.activity.under_way)
+            await until(lambda: held.site.activity.in_flight)
             writer.transport.abort()
-            await until(lambda: not held.site.activity.under_way)
+            await until(lambda: not held.site.activity.in_flight)
 
     io_loop.run_sync(call)
 
@@ -219,7 +219,7 @@ def test_garbage_behind_a_request_does_not_cost_its_answer(io_loop: Any) -> None
         async with held_site() as held:
             reader, writer = await asyncio.open_connection("127.0.0.1", held.port)
             writer.write(request("POST", ONE, [], EVENT) * 2 + GARBAGE)
-            await until(lambda: held.site.activity.under_way)
+            await until(lambda: held.site.activity.in_flight)
             held.go.set()
             answers = [(await read_answer(reader)).status for _ in range(3)]
             assert await reader.read() == b""
@@ -237,10 +237,10 @@ def test_garbage_in_a_body_ends_its_request(io_loop: Any) -> None:
         async with serving(site) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(chunked + b"1\r\n{\r\n")
-            await until(lambda: site.activity.under_way)
+            await until(lambda: site.activity.in_flight)
             writer.write(b"zz\r\n")
             status = (await read_answer(reader)).status
-            await until(lambda: not site.activity.under_way)
+            await until(lambda: not site.activity.in_flight)
             writer.close()
             return status, len(site.sink.events), site.budget.left
 
@@ -261,7 +261,7 @@ def test_a_client_that_fails_before_its_requests_turn_is_not_counted_for_ever(
         await until(lambda: stuck.done == ["write", "close"])
         connection.connection_lost(None)
         await asyncio.sleep(0.01)
-        return site.activity.under_way
+        return site.activity.in_flight
 
     assert 0 == io_loop.run_sync(call)
 

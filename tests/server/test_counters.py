@@ -9,9 +9,9 @@ from tests.support.server_process import ServerProcess
 def counts(server: ServerProcess) -> dict[str, Any]:
     found: dict[str, Any] = server.get("/health").json()["events"]
     assert found["received"] == sum(
-        found[each] for each in ("stored", "duplicate", "rejected", "refused")
+        found[each] for each in ("durable", "duplicate", "rejected", "refused")
     )
-    assert found["recovered"] + found["stored"] == sum(
+    assert found["recovered"] + found["durable"] == sum(
         found[each] for each in ("delivered", "lost", "pending")
     )
     return {name: count for name, count in found.items() if count}
@@ -26,7 +26,7 @@ def test_every_event_has_its_place_also_after_restarts(
         server.post([{"event_id": f"e{n}", "event_type": "c"} for n in range(4)], "/api/v1/events")
         batch = [{"event_id": f"e{n % 5}", "event_type": "c"} for n in range(7)]
         server.post([*batch, {"event_type": ""}], "/api/v1/events/batch")
-        seen = {"received": 9, "stored": 5, "duplicate": 2, "rejected": 2, "pending": 5}
+        seen = {"received": 9, "durable": 5, "duplicate": 2, "rejected": 2, "pending": 5}
         assert seen == counts(server)
         assert 0 == server.stop()
         server.start()

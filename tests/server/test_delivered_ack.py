@@ -1,4 +1,4 @@
-"""ACK=stored: a success is answered when the store has the event."""
+"""ACK=delivered: a success is answered when the store has the event."""
 
 import json
 from collections import Counter
@@ -20,7 +20,7 @@ def without_store(server: ServerProcess, **settings: str) -> ServerProcess:
     """Start it with a store that nobody answers for."""
     (port,) = free_ports(1)
     return server.start(
-        ACK="stored",
+        ACK="delivered",
         STORAGE_DIR=None,
         S3_BUCKET_NAME="nowhere",
         AWS_REGION="eu-central-1",
@@ -33,7 +33,7 @@ def without_store(server: ServerProcess, **settings: str) -> ServerProcess:
 
 
 def with_store(server: ServerProcess, **settings: str) -> ServerProcess:
-    return server.start(ACK="stored", S3_BUCKET_NAME=None, STORAGE_DIR="store", **settings)
+    return server.start(ACK="delivered", S3_BUCKET_NAME=None, STORAGE_DIR="store", **settings)
 
 
 def unconfirmed(answer: requests.Response) -> list[dict[str, Any]]:
@@ -107,7 +107,7 @@ def test_a_request_that_waits_for_the_store_is_answered_at_shutdown(
     without_store(server, ACK_TIMEOUT="1s")
     with ThreadPoolExecutor(1) as sender:
         answer = sender.submit(server.post, {"event_id": "e1", "event_type": "c"})
-        while json.loads(server.get("/health").text)["events"]["stored"] == 0:
+        while json.loads(server.get("/health").text)["events"]["durable"] == 0:
             pass
         assert server.stop() == 0
         unconfirmed(answer.result())

@@ -182,7 +182,7 @@ def test_a_known_id_cannot_replace_what_another_server_stored(
     server.wait_until_delivered()
     assert ["theirs"] == [each["event_type"] for each in events_in(bucket.objects())]
     assert 1 == server.wait_for("objects were in the store already, and kept")["objects"]
-    assert 1 == server.get("/health").json()["already_there"]
+    assert 1 == server.get("/health").json()["already_in_store"]
 
 
 def test_s3_may_be_killed_under_traffic_and_started_again(

@@ -101,7 +101,7 @@ def test_two_signals_at_once_are_one(server: ServerProcess) -> None:
     assert 1 == len(files(server.store))
 
 
-def test_a_request_under_way_is_finished(server: ServerProcess) -> None:
+def test_a_request_in_flight_is_finished(server: ServerProcess) -> None:
     server.start()
     answers: list[requests.Response] = []
     release = threading.Event()
@@ -116,7 +116,7 @@ def test_a_request_under_way_is_finished(server: ServerProcess) -> None:
 
     sender = threading.Thread(target=send)
     sender.start()
-    while server.get("/health").json()["requests_under_way"] < 2:
+    while server.get("/health").json()["requests_in_flight"] < 2:
         time.sleep(0.01)
     server.send_signal(signal.SIGTERM)
     server.wait_for("shutdown: asked to stop")

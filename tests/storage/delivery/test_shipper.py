@@ -197,7 +197,7 @@ def test_an_event_in_the_store_is_not_replaced_and_counts_as_delivered(
             assert [] == b.files()
 
     run(claim())
-    assert [1] == already_there(caplog)
+    assert [1] == already_in_store(caplog)
 
 
 def test_an_object_whose_answer_was_lost_is_not_called_a_duplicate(
@@ -213,10 +213,10 @@ def test_an_object_whose_answer_was_lost_is_not_called_a_duplicate(
             assert [f"{DAY}/a.json"] * 2 == store.puts
 
     run(claim())
-    assert [] == already_there(caplog)
+    assert [] == already_in_store(caplog)
 
 
-def already_there(caplog: pytest.LogCaptureFixture) -> list[int]:
+def already_in_store(caplog: pytest.LogCaptureFixture) -> list[int]:
     found = (r for r in caplog.records if r.message.startswith("objects were in the store already"))
     return [record.__dict__["fields"]["objects"] for record in found]
 

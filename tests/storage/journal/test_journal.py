@@ -276,11 +276,11 @@ def test_what_is_durable_is_stored_and_held_at_every_moment(
                     *(b.journal.append([b"x" * 100]) for _ in range(turn % 5)),
                     return_exceptions=True,
                 )
-                assert b.counters.stored == held()
+                assert b.counters.durable == held()
                 b.disk.refuses = None
                 await until(lambda: b.journal.refusal() is None)
             await b.journal.close()
-            assert b.counters.stored == held() == len(b.lines_on_disk())
+            assert b.counters.durable == held() == len(b.lines_on_disk())
 
     run(claim())
 
@@ -298,7 +298,7 @@ def test_a_segment_that_somebody_removed_is_lost_and_counted(
             with pytest.raises(JournalUnavailable):
                 await b.journal.append([b"{}"])
             await until(lambda: b.journal.refusal() is None)
-            assert (2, 2, 0) == (b.counters.stored, b.counters.lost, b.journal.held_events)
+            assert (2, 2, 0) == (b.counters.durable, b.counters.lost, b.journal.held_events)
 
     run(claim())
 
