@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import time
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from handlers.routes import CollectorApplication, make_app
 from http1.activity import Activity
 from http1.listener import connection_limit
 from http1.server import CollectorServer
+from logs.events import get_logger
 from settings.settings import Settings
 from storage.counters import Counters
 from storage.dedup.deduplicator import Deduplicator, load_ids
@@ -41,7 +41,7 @@ from validation.times import UtcClock
 VERSION = "0.1.0"
 SERVICE = "analytics-platform"
 
-_log = logging.getLogger(SERVICE)
+_log = get_logger(SERVICE)
 _LISTEN_BACKLOG = 1024
 _WEB_DIRECTORY = Path(__file__).parent / "web"
 
@@ -150,12 +150,12 @@ class Collector:
             backlog=_LISTEN_BACKLOG,
             reuse_port=settings.reuse_port,
         )
-        fields = {"host": settings.host or "*", "port": sockets[0].getsockname()[1]}
+        port = sockets[0].getsockname()[1]
         self._http.add_sockets(sockets)
         # What is there now stays: looking through it for garbage, boto3's model of S3 above all,
         # would stop every request for 40 ms.
         gc.freeze()
-        _log.info("listening", extra={"fields": fields})
+        _log.info("listening", host=settings.host or "*", port=port)
 
     async def stop(self) -> None:
         """Finish what was begun; what cannot be delivered in time stays in the journal."""
@@ -170,8 +170,7 @@ class Collector:
         self._activity.draining = True
         self._http.stop()
         finished = await self._activity.idle(_FINISH_REQUESTS_S + self._settings.ack_wait_s)
-        fields = {"finished": finished, "left": self._activity.in_flight}
-        _log.info("shutdown: no more requests", extra={"fields": fields})
+        _log.info("shutdown: no more requests", finished=finished, left=self._activity.in_flight)
         await self._http.close_all_connections()
 
     async def _seal(self) -> None:
@@ -185,5 +184,8 @@ class Collector:
 
     async def _ship(self) -> None:
         delivered = await self._shipper.drain(self._settings.drain_timeout_s)
-        fields = {"delivered_all": delivered, "events_left": self._backlog.counts().events}
-        _log.info("shutdown: shipping ended", extra={"fields": fields})
+        _log.info(
+            "shutdown: shipping ended",
+            delivered_all=delivered,
+            events_left=self._backlog.counts().events,
+        )

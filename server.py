@@ -5,7 +5,6 @@ The command line: settings, signals, exit codes. `python server.py --help` says 
 
 import argparse
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -18,13 +17,14 @@ from dotenv import load_dotenv
 
 from collector import SERVICE, VERSION, Collector
 from journal_tools.check import Finding, check_journal, check_store
+from logs.events import get_logger
 from logs.setup import configure
 from settings.settings import Settings, SettingsError, describe, load_settings
 from storage.filesystem import DirectoryInUse, LocalFileSystem
 from storage.stores.choose import open_store
 from storage.stores.store import StoreError
 
-_log = logging.getLogger(SERVICE)
+_log = get_logger(SERVICE)
 _EXIT_FAILED = 1
 _EXIT_BAD_SETTINGS = 2
 _SAME_SIGNAL_S = 1.0
@@ -82,12 +82,12 @@ def _check(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings) -> int:
-    _log.info("starting", extra={"fields": {"version": VERSION, **describe(settings)}})
+    _log.info("starting", version=VERSION, **describe(settings))
     try:
         collector = Collector(settings)
         collector.start()
     except (DirectoryInUse, OSError, StoreError) as error:
-        _log.error("cannot start", extra={"fields": {"cause": str(error)}})
+        _log.error("cannot start", cause=str(error))
         return _EXIT_FAILED
     await _stop_signal()
     await collector.stop()
@@ -104,7 +104,7 @@ async def _stop_signal() -> None:
 
     def on_signal(number: int) -> None:
         if not asked.is_set():
-            _log.info("shutdown: asked to stop", extra={"fields": {"signal": number}})
+            _log.info("shutdown: asked to stop", signal=number)
             asked.set()
             loop.call_later(_SAME_SIGNAL_S, asked_long_ago.set)
         elif asked_long_ago.is_set():

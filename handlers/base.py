@@ -1,6 +1,5 @@
 """What every answer has in common: request id, CORS headers, JSON, one form of error."""
 
-import logging
 import re
 import time
 from functools import lru_cache
@@ -18,8 +17,9 @@ from handlers.client_address import AddressResolver
 from handlers.cors import CorsDecision, CorsPolicy
 from handlers.errors import ApiError, as_api_error, error_body
 from http1.activity import Activity, Connection
+from logs.events import get_logger
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -117,15 +117,15 @@ class BaseHandler(RequestHandler):
         return ",".join(values) if values else None
 
     def _log_cors(self) -> None:
-        fields = {
-            "origin": self.header("Origin"),
-            "allowed": self.cors.allowed,
-            "reason": self.cors.reason,
-            "method": self.request.method,
-            "path": self.request.path,
-            "request_id": self.request_id,
-        }
-        _log.info("cors decision", extra={"fields": fields})
+        _log.info(
+            "cors decision",
+            origin=self.header("Origin"),
+            allowed=self.cors.allowed,
+            reason=self.cors.reason,
+            method=self.request.method,
+            path=self.request.path,
+            request_id=self.request_id,
+        )
 
     def data_received(self, chunk: bytes) -> None:
         """Discard a piece of a body that nobody asked for, up to what is worth reading."""
@@ -181,8 +181,7 @@ class BaseHandler(RequestHandler):
     ) -> None:
         """Log what was not foreseen; the request's own line tells of the rest."""
         if not isinstance(value, HTTPError):
-            fields = {"request_id": self.request_id}
-            _log.error("request failed", extra={"fields": fields}, exc_info=value)
+            _log.error("request failed", request_id=self.request_id, exc_info=value)
 
     @classmethod
     def methods(cls) -> list[str]:

@@ -14,7 +14,6 @@ Invariants:
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,8 +32,9 @@ from tornado.httputil import (
 
 from http1.parser import NotHttp, RequestReader
 from http1.response import bad_request, encode_head
+from logs.events import get_logger
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _NO_ADDRESS = "0.0.0.0"  # noqa: S104  what Tornado calls the peer of a Unix socket
 # So much is read at once; a client may put hundreds of requests into it.
@@ -159,8 +159,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
                 self._reader.feed(piece)
             except NotHttp as failure:
                 self._fail(failure)
-            except Exception:
-                _log.exception("connection failed")
+            except Exception as error:
+                _log.error("connection failed", exc_info=error)
                 self._end()
                 self.close()
 
@@ -266,8 +266,12 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     def _answer_failure(self, failure: NotHttp) -> None:
         """Say in the one form of an error that this was no request, and end."""
         request_id = f"{getrandbits(64):016x}"
-        fields = {"cause": str(failure), "client": self.context.remote_ip, "request_id": request_id}
-        _log.info("not understood", extra={"fields": fields})
+        _log.info(
+            "not understood",
+            cause=str(failure),
+            client=self.context.remote_ip,
+            request_id=request_id,
+        )
         self._transport.write(bad_request(str(failure), request_id))
         self._end_with_answer()
 

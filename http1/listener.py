@@ -6,14 +6,15 @@ descriptor left; here a connection too many gets a 503 and is closed.
 
 import contextlib
 import errno
-import logging
 import resource
 import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
-_log = logging.getLogger(__name__)
+from logs.events import get_logger
+
+_log = get_logger(__name__)
 
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 _WANTED_DESCRIPTORS = 65536

@@ -1,7 +1,6 @@
 """The HTTP server: connections up to a limit, and an eye on those where nothing comes."""
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -13,8 +12,9 @@ from tornado.netutil import add_accept_handler
 from http1.activity import Activity
 from http1.connection import ClientConnection
 from http1.listener import Listener
+from logs.events import get_logger
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _IDLE_CONNECTION_TIMEOUT_S = 120
 _BODY_TIMEOUT_S = 120
@@ -91,5 +91,6 @@ class CollectorServer:
         self._activity.close_idle(_IDLE_CONNECTION_TIMEOUT_S)
         stalled = self._activity.close_stalled(_BODY_TIMEOUT_S)
         if stalled:
-            fields = {"requests": stalled, "seconds": _BODY_TIMEOUT_S}
-            _log.warning("request bodies did not come in time", extra={"fields": fields})
+            _log.warning(
+                "request bodies did not come in time", requests=stalled, seconds=_BODY_TIMEOUT_S
+            )

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
+from logs.events import get_logger
 from logs.formats import FORMATS
 from logs.sink import BufferedSink, SinkHandler
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 # They tell at level info and debug what only their own developers want to know; tornado.access
 # is what our own line for each request replaces.
@@ -84,5 +85,8 @@ def _hook(
 
 
 def _log_from_thread(args: threading.ExceptHookArgs) -> None:
-    fields = {"thread": args.thread.name if args.thread else None}
-    _log.critical("uncaught exception", extra={"fields": fields}, exc_info=args.exc_value)
+    _log.critical(
+        "uncaught exception",
+        thread=args.thread.name if args.thread else None,
+        exc_info=args.exc_value,
+    )

@@ -10,7 +10,6 @@ For the event loop's thread, save `load_ids`.
 """
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import orjson
 
+from logs.events import get_logger
 from storage.counters import Counters
 from storage.dedup.id_log import IdBlock, IdLog, id_digest
 from storage.dedup.id_window import IdWindow
@@ -29,7 +29,7 @@ from storage.journal.record import Record, scan
 from storage.journal.segment import SealedSegment
 from storage.refusals import Refusal
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _NONE: frozenset[int] = frozenset()
 
@@ -146,8 +146,7 @@ def _record(log: IdLog, segment: SealedSegment, digests: bytes) -> None:
     try:
         log.record(segment.name.id, digests)
     except OSError as error:
-        fields = {"segment": segment.name.id, "cause": str(error)}
-        _log.error("event ids cannot be written", extra={"fields": fields})
+        _log.error("event ids cannot be written", segment=segment.name.id, cause=str(error))
         log.record_later(segment.name.id, digests)
 
 

@@ -18,11 +18,12 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
+from logs.events import get_logger
 from storage.filesystem import AppendFile, FileSystem
 from storage.journal.reserve import Reserve
 from storage.journal.segment import created_at
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 DIGEST_BYTES = 16
 IDS = "ids"
@@ -264,7 +265,6 @@ def rest_of_ids(raw: bytes, offset: int = 0) -> Rest | None:
 
 
 def _report_rest(path: Path, rest: Rest, length: int) -> None:
-    fields = {"file": str(path), "offset": rest.offset, "bytes": length}
     level = logging.ERROR if rest.is_damage else logging.WARNING
     text = "event ids are damaged" if rest.is_damage else "torn block of event ids left out"
-    _log.log(level, text, extra={"fields": fields})
+    _log.log(level, text, file=str(path), offset=rest.offset, bytes=length)

@@ -9,9 +9,9 @@ For the event loop's thread.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 
+from logs.events import get_logger
 from storage.delivery.backoff import TRANSIENT
 from storage.delivery.drain_rate import DrainRate
 from storage.delivery.shipment import Packer, SegmentVanished
@@ -20,7 +20,7 @@ from storage.journal.backlog import Backlog
 from storage.journal.segment import SealedSegment
 from storage.stores.store import Store
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Shipper:
@@ -145,7 +145,7 @@ class Shipper:
             try:
                 found = await self._uploader.in_thread(self._backlog.read_directory)
             except OSError as error:
-                _log.error("journal cannot be listed", extra={"fields": {"cause": str(error)}})
+                _log.error("journal cannot be listed", cause=str(error))
                 self._loop.call_later(TRANSIENT.cap_s, self._wanted.set)
                 return None
             self._backlog.relist(found)
@@ -155,8 +155,11 @@ class Shipper:
         try:
             shipment = await self._uploader.deliver(segment)
         except SegmentVanished:
-            fields = {"segment": segment.name.id, "events": segment.events}
-            _log.error("segment vanished before it was delivered", extra={"fields": fields})
+            _log.error(
+                "segment vanished before it was delivered",
+                segment=segment.name.id,
+                events=segment.events,
+            )
             self._done(segment, 0)
         else:
             self._done(segment, shipment.events)

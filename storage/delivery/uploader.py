@@ -24,12 +24,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from logs.events import get_logger
 from storage.delivery.backoff import PERMANENT, TRANSIENT
 from storage.delivery.shipment import Packer, Part, SegmentVanished, Shipment
 from storage.journal.segment import SealedSegment
 from storage.stores.store import Store, StoreError
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _T = TypeVar("_T")
 
@@ -135,15 +136,13 @@ class Uploader:
                 attempt += 1
                 self._failed(type(error).__name__, str(error), permanent=False)
                 delay_s = PERMANENT.delay_s(attempt, self._clock.random)
-                fields = {
-                    "segment": segment.name.id,
-                    "cause": str(error),
-                    "attempt": attempt,
-                    "retry_in_s": round(delay_s, 1),
-                }
-                unexpected = None if isinstance(error, OSError) else error
                 _log.error(
-                    "segment cannot be shipped", extra={"fields": fields}, exc_info=unexpected
+                    "segment cannot be shipped",
+                    segment=segment.name.id,
+                    cause=str(error),
+                    attempt=attempt,
+                    retry_in_s=round(delay_s, 1),
+                    exc_info=None if isinstance(error, OSError) else error,
                 )
                 await self._clock.sleep(delay_s)
 
@@ -188,31 +187,31 @@ class Uploader:
         backoff = PERMANENT if failure.permanent else TRANSIENT
         delay_s = backoff.delay_s(attempt, self._clock.random)
         self._failed(failure.code, str(failure), failure.permanent)
-        fields = {
-            "segment": shipment.segment.name.id,
-            "code": failure.code,
-            "cause": str(failure),
-            "permanent": failure.permanent,
-            "attempt": attempt,
-            "retry_in_s": round(delay_s, 1),
-        }
-        level = logging.ERROR if failure.permanent else logging.WARNING
-        _log.log(level, "delivery failed", extra={"fields": fields})
+        _log.log(
+            logging.ERROR if failure.permanent else logging.WARNING,
+            "delivery failed",
+            segment=shipment.segment.name.id,
+            code=failure.code,
+            cause=str(failure),
+            permanent=failure.permanent,
+            attempt=attempt,
+            retry_in_s=round(delay_s, 1),
+        )
         await self._clock.sleep(delay_s)
 
     def _failed(self, code: str, cause: str, permanent: bool) -> None:
         self.last_failure = DeliveryFailure(self._clock.now(), code, cause, permanent)
 
     def _report(self, shipment: Shipment, took_s: float) -> None:
-        fields = {
-            "segment": shipment.segment.name.id,
-            "events": shipment.events,
-            "objects": shipment.objects,
-            "bytes": shipment.segment.size,
-            "seconds": round(took_s, 3),
-            "damaged": shipment.damaged or None,
-        }
-        _log.info("segment delivered", extra={"fields": fields})
+        _log.info(
+            "segment delivered",
+            segment=shipment.segment.name.id,
+            events=shipment.events,
+            objects=shipment.objects,
+            bytes=shipment.segment.size,
+            seconds=round(took_s, 3),
+            damaged=shipment.damaged or None,
+        )
 
     async def in_thread(self, call: Callable[[], _T]) -> _T:
         """Run what blocks in a worker thread."""
@@ -235,5 +234,8 @@ def _lower_priority() -> None:
 # Of an earlier run that was killed after it had sent them, or of other events with their ids.
 def _report_already_in_store(shipment: Shipment, objects: int) -> None:
     if objects:
-        fields = {"segment": shipment.segment.name.id, "objects": objects}
-        _log.warning("objects were in the store already, and kept", extra={"fields": fields})
+        _log.warning(
+            "objects were in the store already, and kept",
+            segment=shipment.segment.name.id,
+            objects=objects,
+        )

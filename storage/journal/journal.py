@@ -14,7 +14,6 @@ For the event loop's thread; only `SegmentWriter` runs in the other one.
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from logs.events import get_logger
 from storage.counters import Counters
 from storage.journal.record import RECORD_OVERHEAD_BYTES
 from storage.journal.reserve import is_disk_full
@@ -35,7 +35,7 @@ from storage.refusals import (
     Refusal,
 )
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _MAX_WAITING_BYTES = 32 * 1024 * 1024
 _PROBE_INTERVAL_S = 1.0
@@ -262,8 +262,7 @@ class Journal:
     def _fail(self, error: Exception) -> None:
         self._failure = error
         unexpected = None if isinstance(error, OSError) else error
-        fields = {"fields": {"cause": str(error)}}
-        _log.error("journal cannot be written", extra=fields, exc_info=unexpected)
+        _log.error("journal cannot be written", cause=str(error), exc_info=unexpected)
         waiting = list(self._waiting)
         self._waiting.clear()
         self._waiting_bytes -= sum(each.size for each in waiting)

@@ -1,14 +1,14 @@
 """Bytes of a segment that did not check out are kept for a person, and reported."""
 
 import contextlib
-import logging
 from pathlib import Path
 
+from logs.events import get_logger
 from storage.filesystem import FileSystem
 from storage.journal.record import CorruptRange
 from storage.journal.segment import SegmentName
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _CHUNK_BYTES = 1024 * 1024
 
@@ -44,11 +44,11 @@ def _target(directory: Path, name: SegmentName, piece: CorruptRange) -> Path:
 
 def report(directory: Path, name: SegmentName, piece: CorruptRange) -> None:
     """Say in the log where a segment is damaged, and where the bytes went."""
-    fields = {
-        "file": str(directory / name.file_name),
-        "offset": piece.offset,
-        "bytes": piece.length,
-        "cause": piece.cause,
-        "kept": str(_target(directory, name, piece)),
-    }
-    _log.error("segment is damaged", extra={"fields": fields})
+    _log.error(
+        "segment is damaged",
+        file=str(directory / name.file_name),
+        offset=piece.offset,
+        bytes=piece.length,
+        cause=piece.cause,
+        kept=str(_target(directory, name, piece)),
+    )

@@ -5,17 +5,17 @@ shipped. `FORMAT.md`, "Reading", says what counts as torn and what as damage.
 """
 
 import contextlib
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from logs.events import get_logger
 from storage.filesystem import FileSystem
 from storage.journal.quarantine import keep_aside
 from storage.journal.record import CorruptRange, Record, scan
 from storage.journal.reserve import is_disk_full
 from storage.journal.segment import SegmentName, parse_segment_name
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 STAGED = "staged"
 DAMAGED = "damaged"
@@ -62,8 +62,7 @@ def _seal(fs: FileSystem, directory: Path, name: SegmentName) -> None:
         fs.remove(path)
     else:
         _move(fs, path, directory / name.sealed(checked.events).file_name, checked.size)
-    fields = {"segment": name.id, "events": checked.events, "bytes": checked.size}
-    _log.info("segment recovered", extra={"fields": fields})
+    _log.info("segment recovered", segment=name.id, events=checked.events, bytes=checked.size)
 
 
 def _check(fs: FileSystem, path: Path, name: SegmentName) -> _Checked:
@@ -130,7 +129,7 @@ def _report_torn(fs: FileSystem, directory: Path, name: SegmentName, torn: Corru
         except OSError as error:
             # A full disk must not keep the server from starting: only shipping empties it.
             fields["copy_failed"] = str(error)
-    _log.warning("torn tail cut off", extra={"fields": fields})
+    _log.warning("torn tail cut off", **fields)
 
 
 def _remove_copies(fs: FileSystem, directory: Path) -> None:

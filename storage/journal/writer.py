@@ -14,17 +14,17 @@ Blocking, for one thread; the event loop calls it through `Journal`.
 """
 
 import contextlib
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from logs.events import get_logger
 from storage.filesystem import AppendFile, FileSystem
 from storage.journal.record import encode
 from storage.journal.reserve import Reserve
 from storage.journal.segment import SealedSegment, SegmentName
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _PROBE_BYTES = 4096
 
@@ -178,7 +178,8 @@ class SegmentWriter:
             self._distrusted.append(segment)
             _log.warning(
                 "segment cannot be cut at its last durable byte yet",
-                extra={"fields": {"segment": segment.name.id, "cause": str(error)}},
+                segment=segment.name.id,
+                cause=str(error),
             )
 
     def _cut_and_seal(self, segment: _Segment) -> None:
@@ -205,5 +206,6 @@ class SegmentWriter:
 
 
 def _report_removed(segment: _Segment) -> None:
-    fields = {"file": str(segment.path), "events": segment.events}
-    _log.error("segment was removed before it was sealed", extra={"fields": fields})
+    _log.error(
+        "segment was removed before it was sealed", file=str(segment.path), events=segment.events
+    )

@@ -7,7 +7,6 @@ ones.
 import base64
 import contextlib
 import hashlib
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -18,10 +17,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
+from logs.events import get_logger
 from storage.stores.small_put import SmallPut
 from storage.stores.store import StoredObject, StoreError
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 30
@@ -135,8 +135,7 @@ class S3Store:
 
     def _fall_back(self, error: StoreError) -> None:
         self._is_conditional = False
-        fields = {"cause": str(error)}
-        _log.warning("the store knows no conditional writes", extra={"fields": fields})
+        _log.warning("the store knows no conditional writes", cause=str(error))
 
     def _put(self, item: StoredObject, **condition: str) -> bool:
         try:
