@@ -18,20 +18,15 @@ from http1.listener import connection_limit
 from http1.server import CollectorServer
 from logs.events import get_logger
 from settings.settings import Settings
-from storage.counters import Counters
-from storage.dedup.deduplicator import Deduplicator, load_ids
-from storage.dedup.id_log import IdLimits, IdLog
-from storage.dedup.id_window import IdWindow
+from storage.dedup.deduplicator import Deduplicator
+from storage.dedup.id_log import IdLimits
 from storage.delivery.delivered_ack import DeliveredAck
-from storage.delivery.shipment import Packer
-from storage.delivery.shipper import Shipper
-from storage.filesystem import DirectoryLock, LocalFileSystem
-from storage.journal.backlog import Backlog
+from storage.filesystem import FileSystem, LocalFileSystem
 from storage.journal.journal import Journal, JournalLimits
-from storage.journal.recovery import recover
-from storage.journal.reserve import Reserve, sealing_bytes
+from storage.journal.reserve import sealing_bytes
 from storage.journal.segment import KeyRules, new_segment_name
 from storage.journal.writer import SegmentWriter
+from storage.opening import OpenDirectory, OpeningLimits, open_directory
 from storage.status import delivery_status
 from storage.stores.choose import open_store
 from validation.ids import random_ids
@@ -60,41 +55,36 @@ class Collector:
         self._settings = settings
         self._started = time.monotonic()
         fs = LocalFileSystem()
-        directory = settings.journal_dir
         store = open_store(settings, fs)
-        fs.make_directory(directory)
-        self._lock = DirectoryLock(directory)
-        recover(fs, directory)
-        reserve = Reserve(fs, directory, sealing_bytes(settings.segment_max_bytes))
-        id_limits = IdLimits(settings.dedup_window_s, settings.dedup_max_events)
-        id_log, id_window = IdLog(fs, directory, id_limits, reserve), IdWindow(id_limits)
-        load_ids(fs, directory, id_log, id_window)
-        self._counters = Counters()
-        self._backlog = Backlog(fs, directory, self._counters)
-        self._backlog.load()
-        self._shipper = Shipper(
-            self._backlog,
-            Packer(fs, directory, id_log.settle),
-            store,
-            concurrency=settings.upload_concurrency,
-        )
-        keys = KeyRules.of(settings.object_layout, settings.auto_batch_above, settings.s3_prefix)
-        self._journal = Journal(
-            SegmentWriter(fs, directory, partial(new_segment_name, keys), id_log.record, reserve),
-            JournalLimits(
-                settings.flush_interval_s,
-                settings.segment_max_bytes,
-                settings.journal_max_bytes,
-                seal_when_idle=settings.waits_for_store,
-            ),
-            self._shipper,
-            self._counters,
-        )
-        self._events = Deduplicator(self._journal, id_window, self._counters)
+        opened = open_directory(fs, settings.journal_dir, store, _opening_limits(settings))
+        self._lock = opened.lock
+        self._counters = opened.counters
+        self._backlog = opened.backlog
+        self._shipper = opened.shipper
+        self._journal = self._make_journal(fs, opened)
+        self._events = Deduplicator(self._journal, opened.id_window, self._counters)
         self._activity = Activity()
         self._utc_now = UtcClock()
         self._web = WebFiles.read(_WEB_DIRECTORY)
         self._http = CollectorServer(self._make_app(), self._activity, connection_limit())
+
+    def _make_journal(self, fs: FileSystem, opened: OpenDirectory) -> Journal:
+        settings = self._settings
+        keys = KeyRules.of(settings.object_layout, settings.auto_batch_above, settings.s3_prefix)
+        writer = SegmentWriter(
+            fs,
+            settings.journal_dir,
+            partial(new_segment_name, keys),
+            opened.id_log.record,
+            opened.reserve,
+        )
+        limits = JournalLimits(
+            settings.flush_interval_s,
+            settings.segment_max_bytes,
+            settings.journal_max_bytes,
+            seal_when_idle=settings.waits_for_store,
+        )
+        return Journal(writer, limits, self._shipper, self._counters)
 
     def _make_app(self) -> CollectorApplication:
         settings = self._settings
@@ -189,3 +179,12 @@ class Collector:
             delivered_all=delivered,
             events_left=self._backlog.counts().events,
         )
+
+
+def _opening_limits(settings: Settings) -> OpeningLimits:
+    return OpeningLimits(
+        IdLimits(settings.dedup_window_s, settings.dedup_max_events),
+        ids_in_memory=settings.dedup_max_events,
+        reserve_bytes=sealing_bytes(settings.segment_max_bytes),
+        uploads=settings.upload_concurrency,
+    )

@@ -7,21 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.counters import Counters
-from storage.dedup.deduplicator import load_ids
-from storage.dedup.id_log import IdLimits, IdLog
-from storage.dedup.id_window import IdWindow
-from storage.delivery.shipment import Packer
+from storage.dedup.id_log import IdLimits
 from storage.delivery.shipper import Shipper
-from storage.filesystem import DirectoryLock, FileSystem
-from storage.journal.backlog import Backlog
-from storage.journal.recovery import recover
-from storage.journal.reserve import Reserve
+from storage.filesystem import FileSystem
+from storage.opening import OpeningLimits, open_directory
 from storage.stores.store import Store
 
 _LOOK_INTERVAL_S = 0.2
 
 # The ids are learned for the log's sake: nothing is looked up in the window.
-_FEW_IDS = 1000
+_IDS_IN_MEMORY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +44,18 @@ async def ship(
     SIGTERM end it: what is not delivered stays, and is shipped the next time. DirectoryInUse
     if a server is at work there, OSError if the disk refuses.
     """
-    lock = DirectoryLock(directory)
+    # A signal that comes during the recovery is acted on after it.
+    stopped = _stop_signal()
+    limits = OpeningLimits(id_limits, _IDS_IN_MEMORY, reserve_bytes=0, uploads=concurrency)
+    opened = open_directory(fs, directory, store, limits, pause=lambda: None)
     try:
-        # A signal that comes during the recovery is acted on after it.
-        stopped = _stop_signal()
-        recover(fs, directory)
-        id_log = IdLog(fs, directory, id_limits, Reserve(fs, directory, 0))
-        load_ids(fs, directory, id_log, IdWindow(IdLimits(id_limits.window_s, _FEW_IDS)))
-        counters = Counters()
-        backlog = Backlog(fs, directory, counters)
-        backlog.load()
-        packer = Packer(fs, directory, id_log.settle, pause=lambda: None)
-        shipper = Shipper(backlog, packer, store, concurrency=concurrency)
-        await _watch(shipper, counters, begin(counters.recovered), stopped)
-        await shipper.close()
-        left = backlog.counts().events
+        counters = opened.counters
+        await _watch(opened.shipper, counters, begin(counters.recovered), stopped)
+        await opened.shipper.close()
+        left = opened.backlog.counts().events
         return Shipped(counters.delivered, left, counters.lost, stopped.is_set())
     finally:
-        lock.release()
+        opened.lock.release()
 
 
 def _stop_signal() -> asyncio.Event:

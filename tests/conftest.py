@@ -1,4 +1,5 @@
 import asyncio
+import inspect
 import logging
 import signal
 from collections.abc import Iterator
@@ -14,6 +15,13 @@ from tests.support.server_process import ServerProcess
 # A slow machine is no defect; what is slow shows in the benchmarks.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run every `async def` test on the `io_loop` fixture's event loop."""
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.add_marker("gen_test")
 
 
 @pytest.fixture(scope="session", autouse=True)

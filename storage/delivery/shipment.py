@@ -92,6 +92,11 @@ class Shipment:
                     yield Part(day, offsets[index : index + 1])
 
 
+def pause_briefly() -> None:
+    """Let another thread that waits for the interpreter run."""
+    time.sleep(_PAUSE_S)
+
+
 class Packer:
     """Turns sealed segments of one journal directory into objects.
 
@@ -107,7 +112,7 @@ class Packer:
         fs: FileSystem,
         directory: Path,
         settle_ids: Callable[[str], None] = lambda segment_id: None,
-        pause: Callable[[], None] = lambda: time.sleep(_PAUSE_S),
+        pause: Callable[[], None] = pause_briefly,
     ) -> None:
         self._fs = fs
         self._directory = directory
