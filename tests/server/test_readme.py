@@ -83,7 +83,7 @@ def test_errors_have_the_form_that_the_readme_shows(here: ServerProcess) -> None
 def test_the_readme_has_every_route() -> None:
     hashed = re.compile(r"/beacon\.[0-9a-f]+\.js")
     routes = {hashed.sub("/beacon.<hash>.js", path) for path in make_site().app.routes}
-    named = {row[0].strip("`").split()[1] for row in table(README, "request", "answer")}
+    named = {row[0].strip("`").split()[1] for row in table(README, "request", "response")}
     assert named == routes
 
 
