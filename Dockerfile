@@ -4,15 +4,15 @@
 # A shutdown takes up to 40 s: `docker stop -t 45`, or terminationGracePeriodSeconds: 45.
 FROM python:3.11-slim
 
-# A fixed number, so that it can be named as the owner of a volume. VOLUME keeps what is there
-# before it: the owner of the directory, too.
+# The user has a fixed id, so that a volume can be given to it. The directory is created before
+# VOLUME, which keeps its owner.
 RUN useradd --uid 10001 --user-group --home-dir /var/lib/analytics-platform \
         --shell /usr/sbin/nologin analytics \
     && install -d -o analytics -g analytics -m 700 /var/lib/analytics-platform
 
 WORKDIR /app
 
-# The libraries first: a change of the code does not install them again.
+# Libraries come first, so that a change of the code does not install them again.
 COPY requirements.txt constraints.txt ./
 RUN pip install --no-cache-dir -r requirements.txt
 
@@ -28,12 +28,13 @@ COPY web web
 
 USER 10001:10001
 ENV JOURNAL_DIR=/var/lib/analytics-platform/journal
-# Events that are not delivered yet: without a volume of their own they go with the container.
+# It holds the events that are not delivered yet. Mount a volume here: without one they are lost
+# with the container.
 VOLUME /var/lib/analytics-platform
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 
-# Not by urllib, which would ask the proxy that http_proxy names.
+# http.client, because urllib would send the request to the proxy in http_proxy.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["python", "-c", \
     "import http.client, os; c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8080), timeout=4); c.request('GET', '/health'); raise SystemExit(c.getresponse().status != 200)"]
 

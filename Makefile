@@ -2,7 +2,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-# The tests run on every core; PYTEST_ARGS adds to what pytest is told.
+# The tests run on every core; PYTEST_ARGS adds arguments for pytest.
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -12,20 +12,20 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 .PHONY: install
-install: .venv/installed ## make .venv with what the server needs
+install: .venv/installed ## create .venv with what the server needs
 
 .PHONY: run
-run: .venv/installed ## serve, with data/store as the store unless settings say otherwise
+run: .venv/installed ## run the server, with data/store as the store unless settings name another
 	@if [ -f .env ] || [ -n "$$S3_BUCKET_NAME$$STORAGE_DIR" ]; \
 	then exec $(BIN)/python server.py; \
 	else STORAGE_DIR=data/store exec $(BIN)/python server.py; fi
 
 .PHONY: test
-test: lint ## check formatting, lint, types and import rules, and run every test
+test: lint ## check formatting, lint, types and import rules, then run every test
 	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
 .PHONY: lint
-lint: .venv/installed-dev check-format ## check lint, types and import rules
+lint: .venv/installed-dev check-format ## check formatting, lint, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
@@ -35,24 +35,24 @@ check-format: .venv/installed-dev ## check the formatting
 	$(BIN)/ruff format --check .
 
 .PHONY: format
-format: .venv/installed-dev ## format the code and mend what lint can mend
+format: .venv/installed-dev ## format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 .PHONY: demo
-demo: .venv/installed ## serve a small site that sends beacons, and the collector that takes them
+demo: .venv/installed ## run a small site that sends events, and the collector that receives them
 	@exec $(BIN)/python -m examples.demo
 
 .PHONY: bench
-bench: .venv/installed-bench ## measure the server's speed, half an hour (needs wrk and nginx; BENCH_ARGS="throughput --rounds 3")
+bench: .venv/installed-bench ## measure the server's speed in half an hour (needs wrk and nginx; BENCH_ARGS="throughput --rounds 3")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: chaos
-chaos: .venv/installed-dev ## kill and disturb the server for a minute, then print what became of each event (SECONDS=600)
+chaos: .venv/installed-dev ## kill the server and fail its disk and store for a minute, then count every event (SECONDS=600)
 	$(BIN)/python -m tests.faults.chaos --seconds $(or $(SECONDS),60)
 
 .PHONY: clean
-clean: ## remove everything that was set up; data/ and .env stay
+clean: ## remove .venv and all caches; data/ and .env stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
