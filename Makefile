@@ -52,7 +52,7 @@ chaos: .venv/installed-dev ## kill the server and fail its disk and store for a 
 	$(BIN)/python -m tests.faults.chaos --seconds $(or $(SECONDS),60)
 
 .PHONY: clean
-clean: ## remove .venv and all caches; data/ and .env stay
+clean: ## remove everything that was set up; data/ and .env stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
