@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tornado.netutil import bind_sockets
 
+from handlers.admission import AdmissionPolicy
 from handlers.assets import WebFiles
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
@@ -105,7 +106,7 @@ class Collector:
             ),
             activity=self._activity,
             health_report=self._health_report,
-            cors_policy=CorsPolicy.from_origins(settings.cors_allowed_origins),
+            admission=AdmissionPolicy(CorsPolicy.from_origins(settings.cors_allowed_origins)),
             cors_debug=settings.cors_debug,
             addresses=AddressResolver(settings.trusted_proxies),
             web=self._web,

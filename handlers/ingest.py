@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from handlers.admission import Admission, AdmissionPolicy, RequestFacts
 from handlers.base import BaseHandler
 from handlers.body import DISCARDED_BYTES, BodyBudget, BodyHeaders, gunzip, too_busy, too_large
-from handlers.cors import CorsDecision
 from handlers.errors import ApiError, as_api_error
 from http1.activity import Activity
 from storage.refusals import Refusal
@@ -80,10 +80,13 @@ class IngestHandler(BaseHandler):
     # What brings events; whatever it ends with, an event has come in.
     event_method = "POST"
 
-    def initialize(self, activity: Activity, ingest: Ingest) -> None:  # type: ignore[override]
+    def initialize(  # type: ignore[override]
+        self, activity: Activity, ingest: Ingest, admission: AdmissionPolicy
+    ) -> None:
         """Take the dependencies."""
         super().initialize(activity)
         self.ingest = ingest
+        self._admission_policy = admission
         self._chunks: list[bytes] = []
         self._held_bytes = 0
         self._problem: ApiError | None = None
@@ -93,12 +96,24 @@ class IngestHandler(BaseHandler):
     def prepare(self) -> None:
         """Decide by the headers whether the body is wanted; a short one is here already."""
         super().prepare()
-        if self.request.method != "POST":
-            return
+        self._admission = self._decide_admission()
+        if self.request.method == "POST":
+            self._decide_on_body()
+
+    def _decide_admission(self) -> Admission:
+        facts = RequestFacts(self.request.method or "", self.cors, self.header("Referer"))
+        return self._admission_policy.decide(facts)
+
+    def require_admission(self) -> None:
+        """Raise the ApiError of a request that is not admitted."""
+        if self._admission.error is not None:
+            raise self._admission.error
+
+    def _decide_on_body(self) -> None:
         headers = self._body_headers()
         self._body_is_gzip = headers.is_gzip
-        in_headers = self._origin_problem() or headers.problem(self.ingest.max_body_bytes)
-        self._problem = in_headers or self._problem
+        in_headers = headers.problem(self.ingest.max_body_bytes)
+        self._problem = self._admission.error or in_headers or self._problem
         length = headers.content_length or 0
         if self._problem is not None and (length > DISCARDED_BYTES or self._waits_for_continue()):
             self.must_close = True
@@ -111,9 +126,6 @@ class IngestHandler(BaseHandler):
             content_encoding=(self.header("Content-Encoding") or "").strip().lower(),
             content_length=int(length) if _LENGTH.fullmatch(length) else None,
         )
-
-    def _origin_problem(self) -> ApiError | None:
-        return None if self.cors.allowed else origin_refused(self.cors)
 
     def _waits_for_continue(self) -> bool:
         return (self.header("Expect") or "").lower() == "100-continue"
@@ -143,9 +155,7 @@ class IngestHandler(BaseHandler):
 
     def options(self) -> None:
         """Answer a preflight: https://fetch.spec.whatwg.org/#cors-preflight-request."""
-        problem = self._origin_problem()
-        if problem is not None:
-            raise problem
+        self.require_admission()
         methods = self.methods()
         self.set_header("Allow", ", ".join(methods))
         asked = self.header("Access-Control-Request-Headers")
@@ -233,12 +243,6 @@ class StoredEvent(NamedTuple):
 
     event_id: str
     is_duplicate: bool
-
-
-def origin_refused(decision: CorsDecision) -> ApiError:
-    """The 403 for a page whose origin is refused."""
-    message = f"the origin may not send events here: {decision.reason}"
-    return ApiError("origin_not_allowed", message)
 
 
 def _refused(refusal: Refusal, may_deliver: Sequence[Accepted] = ()) -> ApiError:

@@ -1,10 +1,7 @@
 """Events in by an image: for mail, and pages without JavaScript."""
 
-import re
-
-from handlers.cors import CorsDecision
 from handlers.errors import ApiError
-from handlers.ingest import IngestHandler, origin_refused
+from handlers.ingest import IngestHandler
 
 # The smallest file that every program shows, as nothing: GIF89a, one transparent pixel.
 GIF = (
@@ -15,8 +12,6 @@ GIF = (
 
 _MAX_REASON_CHARS = 300
 _EXPOSED = "X-Request-Id, Retry-After, X-Event-Id, X-Event-Duplicate, X-Event-Error"
-# Programs that are no browser have schemes of their own, and no page to answer for.
-_WEB_ORIGIN = re.compile(r"https?://[^/?#\s]+", re.I)
 
 
 class PixelHandler(IngestHandler):
@@ -30,22 +25,13 @@ class PixelHandler(IngestHandler):
 
     async def get(self) -> None:
         """Store the event in the query."""
-        origin = self._origin()
-        if not origin.allowed:
-            raise origin_refused(origin)
+        self.require_admission()
         outcome = self.ingest.reader.query(self.request.query, self.request_info())
         stored = await self.store_one(outcome)
         self.set_header("X-Event-Id", stored.event_id)
         if stored.is_duplicate:
             self.set_header("X-Event-Duplicate", "true")
         self._send_gif(200)
-
-    def _origin(self) -> CorsDecision:
-        """An image has no Origin as a rule; where it comes from is in its Referer."""
-        referer = _WEB_ORIGIN.match(self.header("Referer") or "")
-        if self.header("Origin") is not None or referer is None:
-            return self.cors
-        return self.cors_policy.decide(referer[0])
 
     def answer_error(self, problem: ApiError) -> None:
         """Answer with the GIF if nothing would change by sending the event again."""

@@ -9,10 +9,10 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application
 
 from handlers.access_log import log_request
+from handlers.admission import AdmissionPolicy
 from handlers.assets import FOR_EVER, FOR_MINUTES, AssetHandler, WebFiles
 from handlers.base import BaseHandler, NotFoundHandler
 from handlers.client_address import AddressResolver
-from handlers.cors import CorsPolicy
 from handlers.events import BatchHandler, EventHandler
 from handlers.health import HealthHandler, ReadyHandler
 from handlers.ingest import Ingest
@@ -80,17 +80,18 @@ def make_app(
     ingest: Ingest,
     activity: Activity,
     health_report: Callable[[], dict[str, object]],
-    cors_policy: CorsPolicy,
+    admission: AdmissionPolicy,
     cors_debug: bool,
     addresses: AddressResolver,
     web: WebFiles,
     aliases: Sequence[str] = (),
 ) -> CollectorApplication:
     """The application. A slash at the end of a path makes no difference."""
-    of_events = _event_routes({"activity": activity, "ingest": ingest})
+    given = {"activity": activity, "admission": admission}
+    of_events = _event_routes({**given, "ingest": ingest})
     of_scripts = _script_routes(activity, web)
     log = SelfTestLog()
-    dry_run = {"activity": activity, "ingest": dry(ingest), "sightings": log}
+    dry_run = {**given, "ingest": dry(ingest), "sightings": log}
     self_tests: dict[str, Route] = {
         path: (SELF_TESTS[handler], dry_run) for path, (handler, _) in of_events.items()
     }
@@ -104,7 +105,7 @@ def make_app(
         self_tests=_with_aliases(self_tests, aliases),
         not_found=(NotFoundHandler, {"activity": activity}),
         log_function=log_request,
-        cors_policy=cors_policy,
+        cors_policy=admission.origins,
         cors_debug=cors_debug,
         addresses=addresses,
     )

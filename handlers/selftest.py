@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs
 
+from handlers.admission import AdmissionPolicy
 from handlers.assets import PublicHandler
 from handlers.errors import ApiError
 from handlers.events import BatchHandler, EventHandler
@@ -99,10 +100,14 @@ class SelfTestHandler(IngestHandler):
     """Remembers what it saw; says in every answer that nothing was stored."""
 
     def initialize(  # type: ignore[override]
-        self, activity: Activity, ingest: Ingest, sightings: SelfTestLog
+        self,
+        activity: Activity,
+        ingest: Ingest,
+        admission: AdmissionPolicy,
+        sightings: SelfTestLog,
     ) -> None:
         """Take the dependencies."""
-        super().initialize(activity, ingest)
+        super().initialize(activity, ingest, admission)
         self._sightings = sightings
         self._arrived_ms = time.time() * 1000
         self._error: str | None = None

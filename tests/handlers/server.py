@@ -8,6 +8,7 @@ from ipaddress import ip_network
 
 import orjson
 
+from handlers.admission import AdmissionPolicy
 from handlers.assets import WebFiles
 from handlers.body import BodyBudget
 from handlers.client_address import AddressResolver
@@ -86,7 +87,7 @@ def make_site(
         ingest=Ingest(reader, sink, sink.counters, MAX_BODY_BYTES, lambda: NOW_TEXT, budget=budget),
         activity=activity,
         health_report=lambda: {"status": "healthy"},
-        cors_policy=CorsPolicy.from_origins(origins),
+        admission=AdmissionPolicy(CorsPolicy.from_origins(origins)),
         cors_debug=False,
         addresses=AddressResolver([ip_network(each) for each in trusted]),
         web=WebFiles.read(ROOT / "web"),

@@ -1,0 +1,129 @@
+"""Admission by table, and that every way in which events come asks for it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tornado.httpclient import HTTPResponse
+
+from handlers.admission import AdmissionPolicy, RequestFacts
+from handlers.cors import CorsPolicy
+from tests.handlers.server import Site, make_site
+
+Fetch = Callable[..., HTTPResponse]
+
+LISTED = "https://shop.example.com"
+OTHER = "https://evil.example"
+EVENT = b'{"event_type":"c"}'
+
+ANY = AdmissionPolicy(CorsPolicy.from_origins(["*"]))
+LIST = AdmissionPolicy(CorsPolicy.from_origins([LISTED]))
+
+
+def decide(policy: AdmissionPolicy, method: str, origin: str | None, referer: str | None) -> str:
+    """The code with which a request is refused, or `admitted`."""
+    facts = RequestFacts(method, policy.origins.decide(origin), referer)
+    error = policy.decide(facts).error
+    return "admitted" if error is None else error.kind.code
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "OPTIONS"])
+@pytest.mark.parametrize(
+    ("policy", "origin", "expected"),
+    [
+        (ANY, None, "admitted"),
+        (ANY, OTHER, "admitted"),
+        (ANY, "null", "admitted"),
+        (ANY, "", "origin_not_allowed"),
+        (ANY, "nonsense", "origin_not_allowed"),
+        (LIST, None, "admitted"),
+        (LIST, LISTED, "admitted"),
+        (LIST, OTHER, "origin_not_allowed"),
+        (LIST, "null", "origin_not_allowed"),
+    ],
+)
+def test_the_origin_decides(
+    policy: AdmissionPolicy, method: str, origin: str | None, expected: str
+) -> None:
+    assert expected == decide(policy, method, origin, None)
+
+
+@pytest.mark.parametrize(
+    ("method", "origin", "referer", "expected"),
+    [
+        ("GET", None, f"{LISTED}/cart?x=1", "admitted"),
+        ("GET", None, f"{OTHER}/", "origin_not_allowed"),
+        ("GET", None, f"{LISTED}.evil.example/", "origin_not_allowed"),
+        ("GET", None, "HTTPS://EVIL.EXAMPLE", "origin_not_allowed"),
+        ("GET", None, "android-app://com.example.mail/", "admitted"),
+        ("GET", None, "about:blank", "admitted"),
+        ("GET", None, "", "admitted"),
+        ("GET", LISTED, f"{OTHER}/", "admitted"),
+        ("GET", OTHER, f"{LISTED}/", "origin_not_allowed"),
+        ("POST", None, f"{OTHER}/", "admitted"),
+        ("OPTIONS", None, f"{OTHER}/", "admitted"),
+    ],
+)
+def test_the_referer_decides_on_an_image_without_an_origin(
+    method: str, origin: str | None, referer: str, expected: str
+) -> None:
+    assert expected == decide(LIST, method, origin, referer)
+
+
+def test_every_referer_is_admitted_where_every_origin_is() -> None:
+    assert "admitted" == decide(ANY, "GET", None, f"{OTHER}/")
+
+
+def test_the_error_is_a_403_that_gives_the_reason() -> None:
+    decision = LIST.origins.decide(OTHER)
+    error = LIST.decide(RequestFacts("POST", decision)).error
+    assert error is not None
+    assert 403 == error.status_code
+    assert decision.reason in error.message
+
+
+def test_each_refused_request_has_an_error_of_its_own() -> None:
+    facts = RequestFacts("POST", LIST.origins.decide(OTHER))
+    assert LIST.decide(facts).error is not LIST.decide(facts).error
+
+
+@pytest.fixture
+def site() -> Site:
+    return make_site(origins=[LISTED])
+
+
+MARK = "selftest=" + "0" * 32 + ".row.1"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/v1/events", EVENT),
+        ("POST", "/api/v1/events", b"nonsense"),
+        ("POST", "/api/v1/events/batch", b"[" + EVENT + b"]"),
+        ("GET", "/api/v1/pixel.gif?event_type=c", None),
+        ("POST", f"/api/v1/events?{MARK}", EVENT),
+        ("POST", f"/api/v1/events/batch?{MARK}", b"[" + EVENT + b"]"),
+        ("GET", f"/api/v1/pixel.gif?event_type=c&{MARK}", None),
+        ("OPTIONS", "/api/v1/events", None),
+        ("OPTIONS", "/api/v1/events/batch", None),
+        ("OPTIONS", "/api/v1/pixel.gif", None),
+        ("OPTIONS", f"/api/v1/events?{MARK}", None),
+    ],
+)
+def test_every_way_asks_for_admission(
+    fetch: Fetch, site: Site, method: str, path: str, body: Any
+) -> None:
+    request = {} if body is None else {"body": body}
+    assert 403 == fetch(path, method, headers={"Origin": OTHER}, **request).code
+    assert [] == site.sink.events
+    assert 403 != fetch(path, method, headers={"Origin": LISTED}, **request).code
+
+
+@pytest.mark.parametrize(("method", "body"), [("PUT", b"{}"), ("GET", None), ("DELETE", None)])
+def test_a_method_that_brings_no_event_is_a_405_for_every_origin(
+    fetch: Fetch, method: str, body: Any
+) -> None:
+    request = {} if body is None else {"body": body}
+    response = fetch("/api/v1/events", method, headers={"Origin": OTHER}, **request)
+    assert 405 == response.code
