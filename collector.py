@@ -12,7 +12,7 @@ from handlers.admission import AdmissionPolicy
 from handlers.assets import WebFiles
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
-from handlers.ingest import EventSink, Ingest
+from handlers.ingest import EventSink, IngestPipeline
 from handlers.routes import CollectorApplication, make_app
 from http1.activity import Activity
 from http1.listener import connection_limit
@@ -96,13 +96,13 @@ class Collector:
             now=time.time,
         )
         return make_app(
-            ingest=Ingest(
+            pipeline=IngestPipeline(
                 reader,
                 self._sink(),
                 self._counters,
                 settings.max_body_bytes,
                 self._utc_now,
-                remembers_every_id=settings.waits_for_store,
+                deduplicates_generated_ids=settings.waits_for_store,
             ),
             activity=self._activity,
             health_report=self._health_report,

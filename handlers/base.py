@@ -12,7 +12,7 @@ import orjson
 from tornado.httputil import HTTPHeaders, format_timestamp
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
-from handlers.body import DISCARDED_BYTES, too_large
+from handlers.body import DISCARDED_BYTES, body_too_large
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsDecision, CorsPolicy
 from handlers.errors import ApiError, as_api_error, error_body
@@ -46,8 +46,8 @@ class BaseHandler(RequestHandler):
         self.activity = activity
         self.log_fields: dict[str, object] = {}
         self.received_bytes = 0
-        self.must_close = False
-        self.has_left = False
+        self.closes_connection = False
+        self.is_disconnected = False
         self.is_reading = False
 
     def clear(self) -> None:
@@ -100,7 +100,7 @@ class BaseHandler(RequestHandler):
     def prepare(self) -> None:
         """Count the request; the log hears of the CORS decision if it is asked for."""
         # Its client may have left before its turn came: then it has ended already.
-        if not self.has_left:
+        if not self.is_disconnected:
             self.activity.begin(self)
         self.is_reading = True
         if self.activity.draining:
@@ -131,8 +131,8 @@ class BaseHandler(RequestHandler):
         """Discard a piece of a body that nobody asked for, up to what is worth reading."""
         self.received_bytes += len(chunk)
         if self.received_bytes > DISCARDED_BYTES and not self._finished:
-            self.must_close = True
-            self.send_error(exc_info=(ApiError, too_large(DISCARDED_BYTES), None))
+            self.closes_connection = True
+            self.send_error(exc_info=(ApiError, body_too_large(DISCARDED_BYTES), None))
 
     def on_finish(self) -> None:
         """Stop counting the request."""
@@ -141,37 +141,37 @@ class BaseHandler(RequestHandler):
     def on_connection_close(self) -> None:
         """Stop counting the request: nobody waits for its answer."""
         super().on_connection_close()
-        self.has_left = True
+        self.is_disconnected = True
         self.on_finish()
 
     def compute_etag(self) -> None:
         """Give no ETag: no answer is worth keeping."""
 
-    def answer(self, status: int, body: dict[str, object]) -> None:
+    def respond(self, status: int, body: dict[str, object]) -> None:
         """Answer with JSON."""
         self.send(status, orjson.dumps(body) + b"\n")
 
     def send(self, status: int, body: bytes | None) -> None:
         """Answer; the last answer of a connection says so."""
         self.set_status(status)
-        if self.must_close or self.activity.draining:
+        if self.closes_connection or self.activity.draining:
             self.set_header("Connection", "close")
         self.finish(body)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with the one form of an error, whatever it was."""
-        _, error, _ = kwargs.get("exc_info", (None, None, None))
-        problem = as_api_error(error, status_code)
-        self.log_fields = {"code": problem.kind.code, "message": problem.message}
-        if problem.kind.code == "method_not_allowed":
+        _, cause, _ = kwargs.get("exc_info", (None, None, None))
+        error = as_api_error(cause, status_code)
+        self.log_fields = {"code": error.kind.code, "message": error.message}
+        if error.kind.code == "method_not_allowed":
             self.set_header("Allow", ", ".join(self.methods()))
-        if problem.retry_after_s is not None:
-            self.set_header("Retry-After", str(problem.retry_after_s))
-        self.answer_error(problem)
+        if error.retry_after_s is not None:
+            self.set_header("Retry-After", str(error.retry_after_s))
+        self.respond_error(error)
 
-    def answer_error(self, problem: ApiError) -> None:
+    def respond_error(self, error: ApiError) -> None:
         """Answer with an error's JSON."""
-        self.answer(problem.status_code, error_body(problem, self.request_id))
+        self.respond(error.status_code, error_body(error, self.request_id))
 
     def log_exception(
         self,

@@ -7,7 +7,7 @@ from validation.outcomes import Accepted, Rejected
 
 
 @dataclass(frozen=True, slots=True)
-class BatchOutcome:
+class BatchResponse:
     """What became of each event, those of them that were accepted, how many of these were known."""
 
     outcomes: Sequence[Accepted | Rejected]
@@ -22,14 +22,14 @@ class BatchOutcome:
         return 207 if self.accepted else 400
 
     @property
-    def _rejected(self) -> list[tuple[int, Rejected]]:
+    def _rejections(self) -> list[tuple[int, Rejected]]:
         if len(self.accepted) == len(self.outcomes):
             return []
         return [(at, each) for at, each in enumerate(self.outcomes) if isinstance(each, Rejected)]
 
     def body(self) -> dict[str, object]:
         """The answer's body."""
-        errors = [_error(index, each) for index, each in self._rejected]
+        errors = [_error(index, each) for index, each in self._rejections]
         body: dict[str, object] = {
             "status": "completed",
             "total_events": len(self.outcomes),
@@ -52,7 +52,7 @@ class BatchOutcome:
         fields: dict[str, object] = {"durable": len(self.accepted) - self.duplicates}
         if self.duplicates:
             fields["duplicates"] = self.duplicates
-        if rejected := self._rejected:
+        if rejected := self._rejections:
             fields["rejected"] = len(rejected)
             fields["first_rejection"] = rejected[0][1].message
         return fields

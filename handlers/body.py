@@ -26,14 +26,14 @@ class BodyBudget:
     def __init__(self, max_bytes: int = MAX_BUFFERED_BYTES) -> None:
         self.left = max_bytes
 
-    def take(self, size: int) -> bool:
+    def reserve(self, size: int) -> bool:
         """Reserve `size` bytes; False if there are none left."""
         if size > self.left:
             return False
         self.left -= size
         return True
 
-    def give_back(self, size: int) -> None:
+    def release(self, size: int) -> None:
         """Release what was taken."""
         self.left += size
 
@@ -50,7 +50,7 @@ class BodyHeaders(NamedTuple):
         """Whether the body has to be unpacked."""
         return self.content_encoding in _GZIP_NAMES
 
-    def problem(self, max_bytes: int) -> ApiError | None:
+    def error(self, max_bytes: int) -> ApiError | None:
         """Why the body cannot be taken, as far as the headers tell."""
         if self.content_type.startswith("multipart/"):
             message = "multipart bodies are not taken: send the event as JSON"
@@ -61,17 +61,17 @@ class BodyHeaders(NamedTuple):
             )
             return ApiError("unsupported_encoding", message)
         if self.content_length is not None and self.content_length > max_bytes:
-            return too_large(max_bytes)
+            return body_too_large(max_bytes)
         return None
 
 
-def too_large(max_bytes: int) -> ApiError:
+def body_too_large(max_bytes: int) -> ApiError:
     """The 413 for a body over its limit, in bytes."""
     message = f"the body is over {max_bytes} bytes: send fewer events in one request"
     return ApiError("body_too_large", message)
 
 
-def too_busy() -> ApiError:
+def server_busy() -> ApiError:
     """The 503 for a body that there is no room for now."""
     message = "too many bodies are on their way at once"
     return ApiError("server_busy", message, retry_after_s=1)
@@ -94,7 +94,7 @@ def gunzip(packed: bytes, max_bytes: int) -> bytes:
         pieces.append(piece)
         room -= len(piece)
         if room == 0:
-            raise too_large(max_bytes)
+            raise body_too_large(max_bytes)
         if not unpacker.eof:
             raise _not_gzip("it is cut short")
         packed = unpacker.unused_data

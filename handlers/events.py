@@ -1,6 +1,6 @@
 """Events in over HTTP: one, or a batch."""
 
-from handlers.batch_response import BatchOutcome
+from handlers.batch_response import BatchResponse
 from handlers.errors import ApiError
 from handlers.ingest import IngestHandler
 from validation.outcomes import Accepted, Rejected
@@ -17,15 +17,16 @@ class EventHandler(IngestHandler):
 
     async def post(self) -> None:
         """Store the event in the body."""
-        stored = await self.store_one(self.ingest.reader.single(self.body(), self.request_info()))
-        answer: dict[str, object] = {
+        outcome = self.pipeline.reader.single(self.read_body(), self.request_info())
+        event = await self.make_one_durable(outcome)
+        body: dict[str, object] = {
             "status": "success",
-            "event_id": stored.event_id,
+            "event_id": event.event_id,
             "message": "Event ingested successfully",
         }
-        if stored.is_duplicate:
-            answer["duplicate"] = True
-        self.answer(200, answer)
+        if event.is_duplicate:
+            body["duplicate"] = True
+        self.respond(200, body)
 
 
 class BatchHandler(IngestHandler):
@@ -34,20 +35,20 @@ class BatchHandler(IngestHandler):
     async def post(self) -> None:
         """Store the good events in the body, and tell of the others."""
         outcomes = self._read()
-        self.arrive(len(outcomes))
+        self.count_arrived(len(outcomes))
         accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
-        duplicates = len(await self.store(accepted)) if accepted else 0
-        self.reject_the_rest()
-        found = BatchOutcome(outcomes, accepted, duplicates)
-        self.log_fields = found.log_fields()
-        self.answer(found.status, found.body())
+        duplicates = len(await self.make_durable(accepted)) if accepted else 0
+        self.count_rejected()
+        response = BatchResponse(outcomes, accepted, duplicates)
+        self.log_fields = response.log_fields()
+        self.respond(response.status, response.body())
 
     def _read(self) -> list[Accepted | Rejected]:
-        reader = self.ingest.reader
+        reader = self.pipeline.reader
         content_type = self.header("Content-Type") or ""
         is_ndjson = content_type.partition(";")[0].strip().lower() in _NDJSON
         read = reader.ndjson if is_ndjson else reader.batch
         try:
-            return read(self.body(), self.request_info())
+            return read(self.read_body(), self.request_info())
         except BodyError as error:
             raise ApiError(error.code, error.message) from error

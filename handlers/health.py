@@ -20,7 +20,7 @@ class HealthHandler(BaseHandler):
 
     def get(self) -> None:
         """Tell how the server is."""
-        self.answer(200, self._report())
+        self.respond(200, self._report())
 
     def head(self) -> None:
         """Tell only that it is alive."""
@@ -44,7 +44,7 @@ class ReadyHandler(BaseHandler):
             raise ApiError("shutting_down", "the server is shutting down", retry_after_s=5)
         if refusal is not None:
             raise ApiError(refusal.code, str(refusal), retry_after_s=refusal.retry_after_s)
-        self.answer(200, {"status": "ready"})
+        self.respond(200, {"status": "ready"})
 
     def head(self) -> None:
         """Tell it by the status alone."""

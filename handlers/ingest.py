@@ -7,7 +7,14 @@ from typing import Any, NamedTuple, Protocol
 
 from handlers.admission import Admission, AdmissionPolicy, RequestFacts
 from handlers.base import BaseHandler
-from handlers.body import DISCARDED_BYTES, BodyBudget, BodyHeaders, gunzip, too_busy, too_large
+from handlers.body import (
+    DISCARDED_BYTES,
+    BodyBudget,
+    BodyHeaders,
+    body_too_large,
+    gunzip,
+    server_busy,
+)
 from handlers.errors import ApiError, as_api_error
 from http1.activity import Activity
 from storage.refusals import Refusal
@@ -21,7 +28,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _MAX_USER_AGENT_CHARS = 1024
 
 
-class Taken(Protocol):
+class AppendResult(Protocol):
     """What became of events that are safe now."""
 
     @property
@@ -32,10 +39,10 @@ class Taken(Protocol):
 class EventSink(Protocol):
     """Where accepted events become durable."""
 
-    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> Taken:
+    async def append(self, lines: Sequence[bytes], event_ids: Sequence[str | None]) -> AppendResult:
         """Make events durable; on return they are.
 
-        `ids` has what the clients call them, None for those that they call nothing. A Refusal
+        `event_ids` has what the clients call them, None for those that they call nothing. A Refusal
         means that none of them was stored, unless it says that they may be.
         """
 
@@ -52,11 +59,11 @@ class Counters(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ingest:
+class IngestPipeline:
     """What the endpoints for events need: rules, a place for events, counters, limits, a clock.
 
-    `received_at` gives the time as events carry it. With `remembers_every_id` the sink is told
-    the ids that were made here too, since any event may have to be sent again.
+    `received_at` gives the time as events carry it. With `deduplicates_generated_ids` the sink is
+    told the ids that were made here too, since any event may have to be sent again.
     """
 
     reader: EventReader
@@ -64,7 +71,7 @@ class Ingest:
     counters: Counters
     max_body_bytes: int
     received_at: Callable[[], str]
-    remembers_every_id: bool = False
+    deduplicates_generated_ids: bool = False
     budget: BodyBudget = field(default_factory=BodyBudget)
 
 
@@ -81,17 +88,17 @@ class IngestHandler(BaseHandler):
     event_method = "POST"
 
     def initialize(  # type: ignore[override]
-        self, activity: Activity, ingest: Ingest, admission: AdmissionPolicy
+        self, activity: Activity, pipeline: IngestPipeline, admission: AdmissionPolicy
     ) -> None:
         """Take the dependencies."""
         super().initialize(activity)
-        self.ingest = ingest
+        self.pipeline = pipeline
         self._admission_policy = admission
         self._chunks: list[bytes] = []
         self._held_bytes = 0
-        self._problem: ApiError | None = None
-        self._has_arrived = False
-        self._undecided = 0
+        self._body_error: ApiError | None = None
+        self._is_counted = False
+        self._in_flight = 0
 
     def prepare(self) -> None:
         """Decide by the headers whether the body is wanted; a short one is here already."""
@@ -112,12 +119,14 @@ class IngestHandler(BaseHandler):
     def _decide_on_body(self) -> None:
         headers = self._body_headers()
         self._body_is_gzip = headers.is_gzip
-        in_headers = headers.problem(self.ingest.max_body_bytes)
-        self._problem = self._admission.error or in_headers or self._problem
+        head_error = headers.error(self.pipeline.max_body_bytes)
+        self._body_error = self._admission.error or head_error or self._body_error
         length = headers.content_length or 0
-        if self._problem is not None and (length > DISCARDED_BYTES or self._waits_for_continue()):
-            self.must_close = True
-            raise self._problem
+        if self._body_error is not None and (
+            length > DISCARDED_BYTES or self._waits_for_continue()
+        ):
+            self.closes_connection = True
+            raise self._body_error
 
     def _body_headers(self) -> BodyHeaders:
         length = self.header("Content-Length") or ""
@@ -133,11 +142,11 @@ class IngestHandler(BaseHandler):
     def data_received(self, chunk: bytes) -> None:
         """Keep a piece of the body, as long as it is within its limit and there is room."""
         super().data_received(chunk)
-        if self._problem is None and self.received_bytes > self.ingest.max_body_bytes:
-            self._problem = too_large(self.ingest.max_body_bytes)
-        if self._problem is None and not self.ingest.budget.take(len(chunk)):
-            self._problem = too_busy()
-        if self._problem is not None:
+        if self._body_error is None and self.received_bytes > self.pipeline.max_body_bytes:
+            self._body_error = body_too_large(self.pipeline.max_body_bytes)
+        if self._body_error is None and not self.pipeline.budget.reserve(len(chunk)):
+            self._body_error = server_busy()
+        if self._body_error is not None:
             self._release()
             return
         self._chunks.append(chunk)
@@ -145,7 +154,7 @@ class IngestHandler(BaseHandler):
 
     def _release(self) -> None:
         self._chunks.clear()
-        self.ingest.budget.give_back(self._held_bytes)
+        self.pipeline.budget.release(self._held_bytes)
         self._held_bytes = 0
 
     def on_finish(self) -> None:
@@ -166,86 +175,86 @@ class IngestHandler(BaseHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Count the events that the error is the answer to; a body not understood is one."""
         if self.request.method == self.event_method:
-            _, error, _ = kwargs.get("exc_info", (None, None, None))
-            self._count_failed(as_api_error(error, status_code))
+            _, cause, _ = kwargs.get("exc_info", (None, None, None))
+            self._count_failed(as_api_error(cause, status_code))
         super().write_error(status_code, **kwargs)
 
-    def _count_failed(self, problem: ApiError) -> None:
-        counters = self.ingest.counters
-        if not self._has_arrived:
-            self.arrive(1)
-        if problem.kind.may_retry:
-            counters.refused += self._undecided
+    def _count_failed(self, error: ApiError) -> None:
+        counters = self.pipeline.counters
+        if not self._is_counted:
+            self.count_arrived(1)
+        if error.kind.may_retry:
+            counters.refused += self._in_flight
         else:
-            counters.rejected += self._undecided
-        self._undecided = 0
+            counters.rejected += self._in_flight
+        self._in_flight = 0
 
-    def arrive(self, events: int) -> None:
+    def count_arrived(self, events: int) -> None:
         """Count what came in; from here on it is undecided."""
-        self._has_arrived = True
-        self._undecided = events
-        self.ingest.counters.arrived += events
+        self._is_counted = True
+        self._in_flight = events
+        self.pipeline.counters.arrived += events
 
-    def reject_the_rest(self) -> None:
+    def count_rejected(self) -> None:
         """Count what is undecided as rejected."""
-        self.ingest.counters.rejected += self._undecided
-        self._undecided = 0
+        self.pipeline.counters.rejected += self._in_flight
+        self._in_flight = 0
 
-    def body(self) -> bytes:
+    def read_body(self) -> bytes:
         """The whole body, unpacked; ApiError if it is not wanted, or is not what it says."""
         self.is_reading = False
-        if self._problem is not None:
-            raise self._problem
+        if self._body_error is not None:
+            raise self._body_error
         body = b"".join(self._chunks)
         self._release()
-        return gunzip(body, self.ingest.max_body_bytes) if self._body_is_gzip else body
+        return gunzip(body, self.pipeline.max_body_bytes) if self._body_is_gzip else body
 
     def request_info(self) -> RequestInfo:
         """What the request says of its events by itself."""
         return RequestInfo(
-            received_at=self.ingest.received_at(),
+            received_at=self.pipeline.received_at(),
             ip_address=self.client_address,
-            user_agent=_as_text(self.header("User-Agent")),
+            user_agent=_decoded(self.header("User-Agent")),
         )
 
-    async def store(self, events: Sequence[Accepted]) -> frozenset[int]:
+    async def make_durable(self, events: Sequence[Accepted]) -> frozenset[int]:
         """Make events durable; the indexes of those that were before. ApiError if refused."""
         lines = [event.line for event in events]
-        if self.ingest.remembers_every_id:
-            ids: list[str | None] = [event.event_id for event in events]
+        if self.pipeline.deduplicates_generated_ids:
+            event_ids: list[str | None] = [event.event_id for event in events]
         else:
-            ids = [event.given_id for event in events]
+            event_ids = [event.given_id for event in events]
         try:
-            taken = await self.ingest.sink.append(lines, ids)
+            result = await self.pipeline.sink.append(lines, event_ids)
         except Refusal as refusal:
             if refusal.may_deliver:
-                self._undecided -= len(events)
-                raise _refused(refusal, events) from refusal
-            raise _refused(refusal) from refusal
-        self._undecided -= len(events)
-        return taken.duplicates
+                self._in_flight -= len(events)
+                raise _refusal_error(refusal, events) from refusal
+            raise _refusal_error(refusal) from refusal
+        self._in_flight -= len(events)
+        return result.duplicates
 
-    async def store_one(self, outcome: Accepted | Rejected) -> "StoredEvent":
+    async def make_one_durable(self, outcome: Accepted | Rejected) -> "DurableEvent":
         """Store the request's only event; ApiError if it was rejected, or is refused now."""
-        self.arrive(1)
+        self.count_arrived(1)
         if isinstance(outcome, Rejected):
             raise ApiError(outcome.code, outcome.message, details=outcome.problems)
-        stored = StoredEvent(outcome.event_id, bool(await self.store([outcome])))
+        event = DurableEvent(outcome.event_id, bool(await self.make_durable([outcome])))
         self.log_fields = {
-            "duplicate" if stored.is_duplicate else "durable": 1,
-            "event_id": stored.event_id,
+            "duplicate" if event.is_duplicate else "durable": 1,
+            "event_id": event.event_id,
         }
-        return stored
+        return event
 
 
-class StoredEvent(NamedTuple):
+class DurableEvent(NamedTuple):
     """An event that is safe: now, or since it came before."""
 
     event_id: str
     is_duplicate: bool
 
 
-def _refused(refusal: Refusal, may_deliver: Sequence[Accepted] = ()) -> ApiError:
+def _refusal_error(refusal: Refusal, may_deliver: Sequence[Accepted] = ()) -> ApiError:
     details = [
         Problem("event_id", f"send it again as {event.event_id}, to have it stored once")
         for event in may_deliver
@@ -256,7 +265,7 @@ def _refused(refusal: Refusal, may_deliver: Sequence[Accepted] = ()) -> ApiError
 
 
 # Tornado reads headers as Latin-1, which maps every byte to the character of its number.
-def _as_text(header: str | None) -> str | None:
+def _decoded(header: str | None) -> str | None:
     if header is None:
         return None
     header = header[:_MAX_USER_AGENT_CHARS]

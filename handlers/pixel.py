@@ -26,20 +26,20 @@ class PixelHandler(IngestHandler):
     async def get(self) -> None:
         """Store the event in the query."""
         self.require_admission()
-        outcome = self.ingest.reader.query(self.request.query, self.request_info())
-        stored = await self.store_one(outcome)
-        self.set_header("X-Event-Id", stored.event_id)
-        if stored.is_duplicate:
+        outcome = self.pipeline.reader.query(self.request.query, self.request_info())
+        event = await self.make_one_durable(outcome)
+        self.set_header("X-Event-Id", event.event_id)
+        if event.is_duplicate:
             self.set_header("X-Event-Duplicate", "true")
         self._send_gif(200)
 
-    def answer_error(self, problem: ApiError) -> None:
+    def respond_error(self, error: ApiError) -> None:
         """Answer with the GIF if nothing would change by sending the event again."""
-        if self.request.method != self.event_method or problem.kind.may_retry:
-            super().answer_error(problem)
+        if self.request.method != self.event_method or error.kind.may_retry:
+            super().respond_error(error)
             return
-        self.set_header("X-Event-Error", _header_text(f"{problem.kind.code}: {problem.message}"))
-        self._send_gif(problem.status_code)
+        self.set_header("X-Event-Error", _header_text(f"{error.kind.code}: {error.message}"))
+        self._send_gif(error.status_code)
 
     def _send_gif(self, status: int) -> None:
         self.set_header("Content-Type", "image/gif")

@@ -15,9 +15,9 @@ from handlers.base import BaseHandler, NotFoundHandler
 from handlers.client_address import AddressResolver
 from handlers.events import BatchHandler, EventHandler
 from handlers.health import HealthHandler, ReadyHandler
-from handlers.ingest import Ingest
+from handlers.ingest import IngestPipeline
 from handlers.pixel import PixelHandler
-from handlers.selftest import PARAMETER, SELF_TESTS, ReportHandler, SelfTestLog, dry
+from handlers.selftest import PARAMETER, SELF_TESTS, ReportHandler, SelfTestLog, dry_run
 from http1.activity import Activity
 
 Route = tuple[type[BaseHandler], dict[str, object]]
@@ -77,7 +77,7 @@ class CollectorApplication(Application):
 
 def make_app(
     *,
-    ingest: Ingest,
+    pipeline: IngestPipeline,
     activity: Activity,
     health_report: Callable[[], dict[str, object]],
     admission: AdmissionPolicy,
@@ -88,18 +88,18 @@ def make_app(
 ) -> CollectorApplication:
     """The application. A slash at the end of a path makes no difference."""
     given = {"activity": activity, "admission": admission}
-    of_events = _event_routes({**given, "ingest": ingest})
+    of_events = _event_routes({**given, "pipeline": pipeline})
     of_scripts = _script_routes(activity, web)
     log = SelfTestLog()
-    dry_run = {**given, "ingest": dry(ingest), "sightings": log}
+    dry_given = {**given, "pipeline": dry_run(pipeline), "self_test_log": log}
     self_tests: dict[str, Route] = {
-        path: (SELF_TESTS[handler], dry_run) for path, (handler, _) in of_events.items()
+        path: (SELF_TESTS[handler], dry_given) for path, (handler, _) in of_events.items()
     }
     return CollectorApplication(
         routes={
             **_with_aliases({**of_events, **of_scripts}, aliases),
             "/health": (HealthHandler, {"activity": activity, "report": health_report}),
-            "/ready": (ReadyHandler, {"activity": activity, "refusal": ingest.sink.refusal}),
+            "/ready": (ReadyHandler, {"activity": activity, "refusal": pipeline.sink.refusal}),
             **_selftest_routes(activity, web, log, aliases),
         },
         self_tests=_with_aliases(self_tests, aliases),
@@ -158,6 +158,6 @@ def _selftest_routes(
         "/selftest.js": (AssetHandler, {**given, "asset": web.selftest_script}),
         "/selftest/report": (
             ReportHandler,
-            {"activity": activity, "sightings": log, "facts": facts},
+            {"activity": activity, "self_test_log": log, "facts": facts},
         ),
     }

@@ -18,7 +18,7 @@ from handlers.admission import AdmissionPolicy
 from handlers.assets import PublicHandler
 from handlers.errors import ApiError
 from handlers.events import BatchHandler, EventHandler
-from handlers.ingest import EventSink, Ingest, IngestHandler
+from handlers.ingest import EventSink, IngestHandler, IngestPipeline
 from handlers.pixel import PixelHandler
 from http1.activity import Activity
 from storage.refusals import Refusal
@@ -57,42 +57,44 @@ class SelfTestLog:
 
 
 @dataclass
-class _NotCounted:
+class _DiscardedCounters:
     arrived: int = 0
     rejected: int = 0
     refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Nothing:
+class _NoDuplicates:
     duplicates: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class _DrySink:
+class _DryRunSink:
     """Refuses what the real one would refuse now, and stores nothing."""
 
     real: EventSink
 
-    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> _Nothing:
+    async def append(
+        self, lines: Sequence[bytes], event_ids: Sequence[str | None]
+    ) -> _NoDuplicates:
         refusal = self.real.refusal()
         if refusal is not None:
             raise refusal
-        return _Nothing()
+        return _NoDuplicates()
 
     def refusal(self) -> Refusal | None:
         return self.real.refusal()
 
 
-def dry(ingest: Ingest) -> Ingest:
+def dry_run(pipeline: IngestPipeline) -> IngestPipeline:
     """The same rules and limits, with nothing stored and nothing counted."""
-    return Ingest(
-        ingest.reader,
-        _DrySink(ingest.sink),
-        _NotCounted(),
-        ingest.max_body_bytes,
-        ingest.received_at,
-        budget=ingest.budget,
+    return IngestPipeline(
+        pipeline.reader,
+        _DryRunSink(pipeline.sink),
+        _DiscardedCounters(),
+        pipeline.max_body_bytes,
+        pipeline.received_at,
+        budget=pipeline.budget,
     )
 
 
@@ -102,21 +104,21 @@ class SelfTestHandler(IngestHandler):
     def initialize(  # type: ignore[override]
         self,
         activity: Activity,
-        ingest: Ingest,
+        pipeline: IngestPipeline,
         admission: AdmissionPolicy,
-        sightings: SelfTestLog,
+        self_test_log: SelfTestLog,
     ) -> None:
         """Take the dependencies."""
-        super().initialize(activity, ingest, admission)
-        self._sightings = sightings
+        super().initialize(activity, pipeline, admission)
+        self._self_test_log = self_test_log
         self._arrived_ms = time.time() * 1000
         self._error: str | None = None
 
-    def answer(self, status: int, body: dict[str, object]) -> None:
+    def respond(self, status: int, body: dict[str, object]) -> None:
         """Answer as to an event, truthfully."""
         if status < _FIRST_ERROR:
             body = {**body, "message": "self-test: nothing was stored"}
-        super().answer(status, body)
+        super().respond(status, body)
 
     def send(self, status: int, body: bytes | None) -> None:
         """Say it in a header, too: the pixel has no other place."""
@@ -136,9 +138,9 @@ class SelfTestHandler(IngestHandler):
         if mark is not None:
             run, row, sent_ms = mark.groups()
             if self.request.method == "OPTIONS":
-                self._sightings.add(run, row, {"preflight": self._preflight()})
+                self._self_test_log.add(run, row, {"preflight": self._preflight()})
             else:
-                self._sightings.add(run, row, self._seen(int(sent_ms)))
+                self._self_test_log.add(run, row, self._seen(int(sent_ms)))
         super().on_finish()
 
     def _preflight(self) -> dict[str, object]:
@@ -200,11 +202,11 @@ class ReportHandler(PublicHandler):
     """`/selftest/report`: what was seen of a run."""
 
     def initialize(  # type: ignore[override]
-        self, activity: Activity, sightings: SelfTestLog, facts: dict[str, object]
+        self, activity: Activity, self_test_log: SelfTestLog, facts: dict[str, object]
     ) -> None:
         """Take the dependencies; `facts` are what the page says of the server."""
         super().initialize(activity)
-        self._sightings = sightings
+        self._self_test_log = self_test_log
         self._facts = facts
 
     def get(self) -> None:
@@ -212,4 +214,4 @@ class ReportHandler(PublicHandler):
         run = self.get_query_argument("run", "")
         if _RUN.fullmatch(run) is None:
             raise ApiError("bad_request", "run must be 32 hexadecimal digits")
-        self.answer(200, {**self._facts, "rows": self._sightings.rows(run)})
+        self.respond(200, {**self._facts, "rows": self._self_test_log.rows(run)})

@@ -13,7 +13,7 @@ from handlers.assets import WebFiles
 from handlers.body import BodyBudget
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
-from handlers.ingest import Ingest
+from handlers.ingest import IngestPipeline
 from handlers.routes import CollectorApplication, make_app
 from http1.activity import Activity
 from storage.counters import Counters
@@ -39,14 +39,16 @@ class RememberingSink:
     refused: Refusal | None = None
     refused_late: Refusal | None = None
 
-    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> Durable:
+    async def append(self, lines: Sequence[bytes], event_ids: Sequence[str | None]) -> Durable:
         await asyncio.sleep(0)
         if self.refused is not None:
             raise self.refused
         if self.refused_late is not None:
             raise self.refused_late
-        duplicates = {i for i, each in enumerate(ids) if each is not None and each in self.ids}
-        self.ids.update(each for each in ids if each is not None)
+        duplicates = {
+            i for i, each in enumerate(event_ids) if each is not None and each in self.ids
+        }
+        self.ids.update(each for each in event_ids if each is not None)
         fresh = (line for i, line in enumerate(lines) if i not in duplicates)
         self.events.extend(orjson.loads(line) for line in fresh)
         self.counters.duplicate += len(duplicates)
@@ -84,7 +86,9 @@ def make_site(
         now=lambda: NOW,
     )
     app = make_app(
-        ingest=Ingest(reader, sink, sink.counters, MAX_BODY_BYTES, lambda: NOW_TEXT, budget=budget),
+        pipeline=IngestPipeline(
+            reader, sink, sink.counters, MAX_BODY_BYTES, lambda: NOW_TEXT, budget=budget
+        ),
         activity=activity,
         health_report=lambda: {"status": "healthy"},
         admission=AdmissionPolicy(CorsPolicy.from_origins(origins)),

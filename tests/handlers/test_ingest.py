@@ -70,11 +70,11 @@ def test_an_endless_user_agent_is_cut(fetch: Fetch, site: Site) -> None:
 
 def test_bodies_beyond_what_memory_has_room_for_are_refused(fetch: Fetch, site: Site) -> None:
     room = site.budget.left
-    assert site.budget.take(room)
+    assert site.budget.reserve(room)
     response = fetch(ONE, body=sent({"event_type": "c"}))
     assert (503, "server_busy") == code(response)
     assert "1" == response.headers["Retry-After"]
-    site.budget.give_back(room)
+    site.budget.release(room)
     assert 200 == fetch(ONE, body=sent({"event_type": "c"})).code
     assert room == site.budget.left
 
