@@ -1,4 +1,4 @@
-"""The composition root: opens everything in the order of dependence, and stops it in reverse."""
+"""The composition root: opens all parts in order of dependency, and stops them in reverse."""
 
 import asyncio
 import gc
@@ -41,15 +41,16 @@ _log = get_logger(SERVICE)
 _LISTEN_BACKLOG = 1024
 _WEB_DIRECTORY = Path(__file__).parent / "web"
 
-# Bounds on the parts of a shutdown that are not shipping, which has DRAIN_TIMEOUT.
+# Time limits of a shutdown before shipping, which is bounded by DRAIN_TIMEOUT.
 _FINISH_REQUESTS_S = 10.0
 _SEAL_S = 10.0
 
 
 class Collector:
-    """Everything that runs, made in the order in which it depends on each other.
+    """The running server: all parts, constructed in order of dependency.
 
-    Raises DirectoryInUse, StoreError, or OSError if the journal directory cannot be used.
+    The constructor raises DirectoryInUse or StoreError, or OSError if the journal directory cannot
+    be used.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -133,7 +134,7 @@ class Collector:
         }
 
     def start(self) -> None:
-        """Take requests; OSError if the address is not free."""
+        """Listen for requests; OSError if the address is in use."""
         settings = self._settings
         sockets = bind_sockets(
             settings.port,
@@ -143,13 +144,13 @@ class Collector:
         )
         port = sockets[0].getsockname()[1]
         self._http.add_sockets(sockets)
-        # What is there now stays: looking through it for garbage, boto3's model of S3 above all,
-        # would stop every request for 40 ms.
+        # All objects that exist now live as long as the process: to collect garbage among them,
+        # above all in boto3's model of S3, would stop every request for 40 ms.
         gc.freeze()
         _log.info("listening", host=settings.host or "*", port=port)
 
     async def stop(self) -> None:
-        """Finish what was begun; what cannot be delivered in time stays in the journal."""
+        """Finish requests, ship within DRAIN_TIMEOUT, and leave the rest in the journal."""
         await self._finish_requests()
         await self._seal()
         await self._ship()
@@ -169,7 +170,7 @@ class Collector:
             async with asyncio.timeout(_SEAL_S):
                 await self._journal.close()
         except TimeoutError:
-            _log.error("shutdown: the disk does not answer; recovery will seal the open segment")
+            _log.error("shutdown: the disk does not respond; the next start seals the open segment")
         else:
             _log.info("shutdown: journal closed")
 

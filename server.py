@@ -1,6 +1,6 @@
-"""Analytics event collector: events in over HTTP, durable on disk, delivered to Amazon S3.
+"""Analytics event collector: receives events over HTTP, makes them durable, delivers them to S3.
 
-The command line: settings, signals, exit codes. `python server.py --help` says how to run it.
+This module is the command line: settings, signals, exit codes. See `python server.py --help`.
 """
 
 import argparse
@@ -29,21 +29,26 @@ _EXIT_FAILED = 1
 _EXIT_BAD_SETTINGS = 2
 _SAME_SIGNAL_S = 1.0
 
-# How long another thread may keep the event loop from running: a tenth of Python's own 5 ms.
+# The longest time for which another thread may delay the event loop: a tenth of Python's default.
 _SWITCH_INTERVAL_S = 0.0005
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code is 0, 1 for a failure, 2 for bad settings."""
+    """Run the command line and return the exit code: 0, 1 for a failure, 2 for bad settings."""
     arguments = _parse(argv)
     try:
         load_dotenv(Path(".env"))
         settings = load_settings(os.environ)
     except SettingsError as error:
-        print("The settings cannot be used:", *error.problems, sep="\n  ", file=sys.stderr)
+        print(
+            "Invalid settings; correct these in the environment or .env:",
+            *error.problems,
+            sep="\n  ",
+            file=sys.stderr,
+        )
         return _EXIT_BAD_SETTINGS
     except (UnicodeDecodeError, OSError) as error:
-        print(f"The file .env cannot be read: {error}", file=sys.stderr)
+        print(f"The file .env cannot be read ({error}): correct or remove it", file=sys.stderr)
         return _EXIT_BAD_SETTINGS
     if arguments.check:
         return _check(settings)
@@ -58,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="server.py",
-        description="Take analytics events over HTTP, keep them safe on disk, ship them to S3.",
+        description="Receive analytics events over HTTP, make them durable, deliver them to S3.",
         epilog="Settings come from the environment and from .env: see .env.example.",
     )
     parser.add_argument(
@@ -72,7 +77,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _check(settings: Settings) -> int:
     findings = [
-        Finding(True, "settings: every one is valid"),
+        Finding(True, "settings: all are valid"),
         check_journal(fs := LocalFileSystem(), settings.journal_dir),
         *check_store(partial(open_store, settings, fs), settings.s3_prefix),
     ]
@@ -95,30 +100,31 @@ async def _serve(settings: Settings) -> int:
 
 
 async def _stop_signal() -> None:
-    """Wait for SIGTERM or SIGINT; a second one ends the process where it stands.
+    """Wait for SIGTERM or SIGINT; a second signal ends the process at once.
 
-    Two at once are one: a terminal and a supervisor such as make may both pass it on.
+    Signals within a second of the first are ignored: a terminal and a supervisor such as make may
+    each pass on the same one.
     """
     loop = asyncio.get_running_loop()
-    asked, asked_long_ago = asyncio.Event(), asyncio.Event()
+    stopping, may_force = asyncio.Event(), asyncio.Event()
 
     def on_signal(number: int) -> None:
-        if not asked.is_set():
+        if not stopping.is_set():
             _log.info("shutdown: asked to stop", signal=number)
-            asked.set()
-            loop.call_later(_SAME_SIGNAL_S, asked_long_ago.set)
-        elif asked_long_ago.is_set():
+            stopping.set()
+            loop.call_later(_SAME_SIGNAL_S, may_force.set)
+        elif may_force.is_set():
             os._exit(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
-    await asked.wait()
+    await stopping.wait()
 
 
 if __name__ == "__main__":
     exit_code = main()
-    # A thread that waits for the network would keep the process for as long as its timeout;
-    # there is nothing left to lose.
+    # A thread that waits for the network would keep the process alive until its timeout, and no
+    # work is left that an immediate exit could lose.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code)

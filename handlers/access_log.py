@@ -13,7 +13,7 @@ _MAX_PATH_CHARS = 500
 
 
 def log_request(handler: RequestHandler) -> None:
-    """Log a finished request; nothing is put together that nobody would read."""
+    """Log a finished request; format nothing if its level is disabled."""
     status = handler.get_status()
     level = logging.WARNING if status >= _SERVER_ERROR else logging.INFO
     if not _log.isEnabledFor(level) or not isinstance(handler, BaseHandler):
@@ -29,7 +29,7 @@ def log_request(handler: RequestHandler) -> None:
         "client": handler.client_address,
         **handler.log_fields,
     }
-    # Logger.log() would first look through the stack for its caller, whom no format shows.
+    # Logger.log() would inspect the stack for its caller, which no log format shows.
     record = logging.LogRecord(_log.name, level, "", 0, "request", (), None)
     record.fields = fields
     _log.handle(record)

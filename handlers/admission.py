@@ -76,5 +76,5 @@ class AdmissionPolicy:
 
 
 def _origin_error(origin: CorsDecision) -> ApiError:
-    message = f"the origin may not send events here: {origin.reason}"
+    message = f"the page's origin is not allowed to send events here: {origin.reason}"
     return ApiError("origin_not_allowed", message)

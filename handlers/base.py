@@ -1,4 +1,4 @@
-"""What every answer has in common: request id, CORS headers, JSON, one form of error."""
+"""The base of all handlers: request ids, CORS headers, JSON responses, one form of error."""
 
 import re
 import time
@@ -26,18 +26,21 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @stream_request_body
 class BaseHandler(RequestHandler):
-    """A handler whose body, if it has one, is discarded.
+    """A handler that discards the request's body, if there is one.
 
     `RequestHandler.__init__` calls `set_default_headers` before `initialize`, and `send_error`
-    calls it again; so the request id, the CORS decision and the client's address are found
-    there, once, from what stands in the application's settings.
+    calls it again. So the request id, the CORS decision and the client's address are determined
+    there, on the first call, from the application's settings.
+
+    `closes_connection` announces that this response is the last of its connection.
+    `is_disconnected` is set when the client closes the connection before the response.
     """
 
     request_id: str = ""
 
     @property
     def cors_policy(self) -> CorsPolicy:
-        """Which origins may read an answer."""
+        """The policy on origins that may read a response."""
         policy: CorsPolicy = self.settings["cors_policy"]
         return policy
 
@@ -51,9 +54,9 @@ class BaseHandler(RequestHandler):
         self.is_reading = False
 
     def clear(self) -> None:
-        """Begin an answer, as Tornado does, without a header that says which server this is.
+        """Reset the response, as Tornado does, but without a Server header.
 
-        Tornado's own formats the date anew for each request, at 3 % of its cost.
+        Tornado formats the date again for each request, which is 3 % of a request's cost.
         """
         self._headers = HTTPHeaders()
         self._headers["Date"] = _http_date(int(time.time()))
@@ -63,13 +66,13 @@ class BaseHandler(RequestHandler):
         self._reason = responses[200]
 
     def set_default_headers(self) -> None:
-        """Put what every answer has on this one, errors included.
+        """Set the headers of every response, errors included.
 
-        No cache keeps the answer to a POST (RFC 9111, section 2), and no browser shows one.
+        No cache keeps the response to a POST (RFC 9111, section 2), and no browser displays one.
         """
         if not self.request_id:
             self._identify()
-        # Not by set_header, which looks at each value for what none of these can have.
+        # set_header would search each value for control characters, which none of these has.
         headers = self._headers
         headers["Content-Type"] = "application/json"
         if self.request.method != "POST":
@@ -94,12 +97,12 @@ class BaseHandler(RequestHandler):
 
     @property
     def connection(self) -> Connection:
-        """Where the request came in."""
+        """The connection on which the request came in."""
         return cast(Connection, self.request.connection)
 
     def prepare(self) -> None:
-        """Count the request; the log hears of the CORS decision if it is asked for."""
-        # Its client may have left before its turn came: then it has ended already.
+        """Count the request as in flight, and log the CORS decision if CORS_DEBUG is on."""
+        # The client may have disconnected while the request was queued: then it is over already.
         if not self.is_disconnected:
             self.activity.begin(self)
         self.is_reading = True
@@ -109,9 +112,9 @@ class BaseHandler(RequestHandler):
             self._log_cors()
 
     def header(self, name: str) -> str | None:
-        """A header of the request, several of one name joined by commas; None if it is absent.
+        """Return a request header, fields of the same name joined by commas; None if absent.
 
-        Asking HTTPHeaders for one that is absent raises and catches a KeyError each time.
+        `HTTPHeaders.get` raises and catches a KeyError for each absent header.
         """
         values = self.request.headers.get_list(name)
         return ",".join(values) if values else None
@@ -128,38 +131,38 @@ class BaseHandler(RequestHandler):
         )
 
     def data_received(self, chunk: bytes) -> None:
-        """Discard a piece of a body that nobody asked for, up to what is worth reading."""
+        """Discard a chunk of the body; respond with 413 once it is over DISCARDED_BYTES."""
         self.received_bytes += len(chunk)
         if self.received_bytes > DISCARDED_BYTES and not self._finished:
             self.closes_connection = True
             self.send_error(exc_info=(ApiError, body_too_large(DISCARDED_BYTES), None))
 
     def on_finish(self) -> None:
-        """Stop counting the request."""
+        """Count the request as finished."""
         self.activity.end(self)
 
     def on_connection_close(self) -> None:
-        """Stop counting the request: nobody waits for its answer."""
+        """Count the request as finished: its client has disconnected."""
         super().on_connection_close()
         self.is_disconnected = True
         self.on_finish()
 
     def compute_etag(self) -> None:
-        """Give no ETag: no answer is worth keeping."""
+        """Set no ETag: clients cache none of these responses."""
 
     def respond(self, status: int, body: dict[str, object]) -> None:
-        """Answer with JSON."""
+        """Send a JSON response."""
         self.send(status, orjson.dumps(body) + b"\n")
 
     def send(self, status: int, body: bytes | None) -> None:
-        """Answer; the last answer of a connection says so."""
+        """Send a response, with `Connection: close` if it is the last of its connection."""
         self.set_status(status)
         if self.closes_connection or self.activity.draining:
             self.set_header("Connection", "close")
         self.finish(body)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer with the one form of an error, whatever it was."""
+        """Send any error in the one form of errors."""
         _, cause, _ = kwargs.get("exc_info", (None, None, None))
         error = as_api_error(cause, status_code)
         self.log_fields = {"code": error.kind.code, "message": error.message}
@@ -170,7 +173,7 @@ class BaseHandler(RequestHandler):
         self.respond_error(error)
 
     def respond_error(self, error: ApiError) -> None:
-        """Answer with an error's JSON."""
+        """Send an error as JSON."""
         self.respond(error.status_code, error_body(error, self.request_id))
 
     def log_exception(
@@ -179,13 +182,13 @@ class BaseHandler(RequestHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Log what was not foreseen; the request's own line tells of the rest."""
+        """Log an unexpected exception; the access log has the HTTP errors."""
         if not isinstance(value, HTTPError):
             _log.error("request failed", request_id=self.request_id, exc_info=value)
 
     @classmethod
     def methods(cls) -> list[str]:
-        """The methods this path takes, for `Allow`."""
+        """Return the methods that the handler implements, for `Allow`."""
         own = (name for name in cls.SUPPORTED_METHODS if _is_implemented(cls, name.lower()))
         return sorted(own)
 
@@ -200,9 +203,9 @@ def _is_implemented(handler: type[RequestHandler], name: str) -> bool:
 
 
 class NotFoundHandler(BaseHandler):
-    """Whatever has no route."""
+    """The handler of paths without a route."""
 
     def prepare(self) -> None:
-        """Answer 404, with every method."""
+        """Raise the 404, for every method."""
         super().prepare()
-        raise ApiError("not_found", f"there is nothing at {self.request.path}")
+        raise ApiError("not_found", f"there is no endpoint at {self.request.path}: check the URL")

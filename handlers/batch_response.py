@@ -1,4 +1,4 @@
-"""The answer to a batch: what became of each event, in the order sent."""
+"""The response to a batch: the outcome of each event, in the order sent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from validation.outcomes import Accepted, Rejected
 
 @dataclass(frozen=True, slots=True)
 class BatchResponse:
-    """What became of each event, those of them that were accepted, how many of these were known."""
+    """A batch's response: `accepted` are durable, and `duplicates` of them were so before."""
 
     outcomes: Sequence[Accepted | Rejected]
     accepted: Sequence[Accepted]
@@ -16,7 +16,7 @@ class BatchResponse:
 
     @property
     def status(self) -> int:
-        """The HTTP status: 200 if all are stored, 207 if some are, 400 if none is."""
+        """The HTTP status: 200 if all events are durable, 207 if some are, 400 if none is."""
         if len(self.accepted) == len(self.outcomes):
             return 200
         return 207 if self.accepted else 400
@@ -28,7 +28,7 @@ class BatchResponse:
         return [(at, each) for at, each in enumerate(self.outcomes) if isinstance(each, Rejected)]
 
     def body(self) -> dict[str, object]:
-        """The answer's body."""
+        """Return the body, for JSON."""
         errors = [_error(index, each) for index, each in self._rejections]
         body: dict[str, object] = {
             "status": "completed",
@@ -48,7 +48,7 @@ class BatchResponse:
         return [each.event_id if isinstance(each, Accepted) else None for each in self.outcomes]
 
     def log_fields(self) -> dict[str, object]:
-        """What the log says of it."""
+        """Return the fields for the access log."""
         fields: dict[str, object] = {"durable": len(self.accepted) - self.duplicates}
         if self.duplicates:
             fields["duplicates"] = self.duplicates

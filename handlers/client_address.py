@@ -1,9 +1,9 @@
-"""Whose address a request came from, when proxies stand between.
+"""The address of a request's client, when proxies stand between.
 
-X-Forwarded-For is a list to which each proxy appends the address it was called from; so its
-right end was written by the nearest proxy, and whatever stands left of the first address that
-is not a proxy's may be a client's invention. It has no standard; RFC 7239, section 8.1, says why
-such a list is believed only as far as its writers are known.
+X-Forwarded-For is a list to which each proxy appends the address of its own client. So the nearest
+proxy wrote the right end, and everything left of the first address that is not a proxy's may be
+forged by the client. The header has no standard; RFC 7239, section 8.1, explains why such a list
+is trustworthy only as far as the authors of its entries are known.
 """
 
 import re
@@ -13,10 +13,10 @@ from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 MAX_ENTRIES = 100
-NO_ADDRESS = "0.0.0.0"  # noqa: S104  nothing is bound to it: it is stored for "not known"
+NO_ADDRESS = "0.0.0.0"  # noqa: S104  no socket is bound to it: in an event it means "unknown"
 
-# The longest is an IPv6 address of 45 characters with a zone, brackets and a port. It bounds
-# what the cache may hold, too.
+# The longest entry is an IPv6 address of 45 characters with a zone, brackets and a port. The limit
+# also bounds the memory of the cache.
 _MAX_ENTRY_CHARS = 80
 _CACHED_ADDRESSES = 1024
 
@@ -29,24 +29,24 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class _Address:
-    """An address in its canonical text, and whether it is a trusted proxy's."""
+    """An address in canonical text; `trusted` if it belongs to a trusted proxy."""
 
     text: str
     trusted: bool
 
 
-# The socket of a request says where it came from, so a peer that is no address is not something
-# a client could choose: it is a Unix socket, which only a process of this machine can open.
+# The peer's address comes from the socket, so a client cannot choose a peer without an address:
+# that is a Unix socket, which only a process on this machine can open.
 _LOCAL_PEER = _Address(NO_ADDRESS, trusted=True)
 
 
 @dataclass(frozen=True, slots=True)
 class AddressResolver:
-    """Finds the client's address; believes the headers of `trusted` proxies only.
+    """The rule that finds a client's address; it uses only headers from `trusted` networks.
 
-    Every result is a valid IP address in canonical text, without port or zone; an IPv4-mapped
-    IPv6 address (RFC 4291, section 2.5.5.2) is given as IPv4, and a trusted network of such
-    addresses is an IPv4 network. Addresses seen lately are remembered, 1024 at most.
+    Every result is a valid IP address in canonical text, without port or zone. An IPv4-mapped IPv6
+    address (RFC 4291, section 2.5.5.2) is converted to IPv4, and so is a trusted network of such
+    addresses. The last 1024 parsed addresses are cached.
     """
 
     trusted: Sequence[Network]
@@ -59,21 +59,21 @@ class AddressResolver:
         object.__setattr__(self, "_find", find)
 
     def trusts(self, peer: str) -> bool:
-        """Whether the headers that came from this peer are to be believed."""
+        """Return True if this peer is a trusted proxy, whose headers count."""
         return self._peer(peer).trusted
 
     def resolve(self, peer: str, forwarded_for: Sequence[str], real_ip: str | None) -> str:
         """Find the client's address.
 
-        `peer` is the socket's other end. One that is no address, or is 0.0.0.0, which is what
-        Tornado calls a Unix socket, is a proxy on this machine: trusted, and 0.0.0.0 if it says
-        nothing of the client. `forwarded_for` has the values of all X-Forwarded-For lines in
-        their order, `real_ip` that of X-Real-IP, which counts only where X-Forwarded-For names
-        nobody.
+        `peer` is the remote end of the socket. If it is not an address, or is 0.0.0.0, which is
+        Tornado's name for a Unix socket, it is a proxy on this machine: trusted, and the result is
+        0.0.0.0 if its headers name no client. `forwarded_for` has the values of all
+        X-Forwarded-For fields in order; `real_ip` is the value of X-Real-IP, which counts only if
+        X-Forwarded-For is absent or empty.
 
-        The list is walked from its right end past trusted proxies, at most 100 entries far. The
-        first address that is not trusted is the client's. If there is none, or an entry is not
-        an address, the result is the address farthest from here that was found until then.
+        The list is walked from its right end past trusted proxies, for at most 100 entries. The
+        first address that is not trusted is the client's. If there is none, or an entry is not an
+        address, the result is the last address found before that point.
         """
         nearest = self._peer(peer)
         if not nearest.trusted or not (forwarded_for or real_ip):
@@ -107,7 +107,7 @@ class AddressResolver:
 
 
 def _read(trusted: Sequence[Network], text: str) -> _Address | None:
-    """Read an address, with a port or not; None if it is none."""
+    """Parse an address with or without a port; None if it is invalid."""
     match = _WITH_PORT.fullmatch(text)
     try:
         address = _unmapped(ip_address(match[1] or match[2] if match else text))
@@ -117,7 +117,7 @@ def _read(trusted: Sequence[Network], text: str) -> _Address | None:
 
 
 def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The address without a zone (RFC 4007), which means nothing on another machine."""
+    """Remove the zone (RFC 4007), which has no meaning on another machine."""
     if isinstance(address, IPv4Address):
         return address
     return address.ipv4_mapped or IPv6Address(int(address))

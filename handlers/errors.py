@@ -1,4 +1,4 @@
-"""Every error the server answers with: one table, and the exception that carries a row."""
+"""The table of all errors that the server responds with, and the exception for a row of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from validation.problems import Problem
 
 @dataclass(frozen=True, slots=True)
 class ErrorKind:
-    """A row: the code for programs, the HTTP status, whether the same request may work later."""
+    """A row of the table; `may_retry` if the same request may succeed later."""
 
     code: str
     status: int
@@ -20,45 +20,51 @@ class ErrorKind:
 
 
 _KINDS = (
-    ErrorKind("bad_request", 400, False, "the request is not understood"),
-    ErrorKind("invalid_json", 400, False, "the body, or a line of it, is not JSON"),
-    ErrorKind("invalid_encoding", 400, False, "the body is not the gzip it claims to be"),
-    ErrorKind("invalid_query", 400, False, "the image's query cannot be read as an event"),
-    ErrorKind("invalid_event", 400, False, "the event breaks a rule; `details` lists each one"),
-    ErrorKind("invalid_batch", 400, False, "the body is not an array or lines of events"),
-    ErrorKind("origin_not_allowed", 403, False, "the page's origin may not send events here"),
-    ErrorKind("not_found", 404, False, "there is nothing at this path"),
-    ErrorKind("method_not_allowed", 405, False, "the path has other methods: see `Allow`"),
-    ErrorKind("event_too_large", 413, False, "an event is over `MAX_EVENT_BYTES`"),
-    ErrorKind("batch_too_large", 413, False, "a batch is over `MAX_BATCH_EVENTS`"),
-    ErrorKind("body_too_large", 413, False, "the body is over `MAX_BODY_BYTES`"),
-    ErrorKind("unsupported_media_type", 415, False, "multipart bodies are not taken"),
+    ErrorKind("bad_request", 400, False, "the request is malformed"),
+    ErrorKind("invalid_json", 400, False, "the body, or a line of it, is not valid JSON"),
+    ErrorKind("invalid_encoding", 400, False, "the body is not valid gzip"),
+    ErrorKind("invalid_query", 400, False, "the pixel's query string cannot be read as an event"),
+    ErrorKind("invalid_event", 400, False, "the event breaks a rule; `details` has each violation"),
+    ErrorKind("invalid_batch", 400, False, "the body is neither an array of events nor NDJSON"),
+    ErrorKind("origin_not_allowed", 403, False, "the page's origin is not allowed to send events"),
+    ErrorKind("not_found", 404, False, "there is no endpoint at this path"),
+    ErrorKind("method_not_allowed", 405, False, "the endpoint has other methods: see `Allow`"),
+    ErrorKind("event_too_large", 413, False, "an event is larger than `MAX_EVENT_BYTES`"),
+    ErrorKind("batch_too_large", 413, False, "a batch has more events than `MAX_BATCH_EVENTS`"),
+    ErrorKind("body_too_large", 413, False, "the body is larger than `MAX_BODY_BYTES`"),
+    ErrorKind("unsupported_media_type", 415, False, "multipart bodies are not supported"),
     ErrorKind("unsupported_encoding", 415, False, "a `Content-Encoding` other than gzip"),
-    ErrorKind("internal_error", 500, True, "a defect of the server; the log has the cause"),
-    ErrorKind("journal_full", 503, True, "`JOURNAL_MAX_BYTES` is reached"),
-    ErrorKind("journal_busy", 503, True, "the disk does not keep up"),
-    ErrorKind("journal_unavailable", 503, True, "the disk refuses writes"),
+    ErrorKind("internal_error", 500, True, "an unexpected error; the server's log has the cause"),
+    ErrorKind("journal_full", 503, True, "the journal has reached `JOURNAL_MAX_BYTES`"),
+    ErrorKind("journal_busy", 503, True, "the disk cannot keep up with the load"),
+    ErrorKind("journal_unavailable", 503, True, "the disk cannot be written"),
     ErrorKind(
-        "delivery_unconfirmed", 503, True, "with `ACK=delivered`: not confirmed by the store"
+        "delivery_unconfirmed",
+        503,
+        True,
+        "with `ACK=delivered`: not confirmed by the store in time",
     ),
-    ErrorKind("server_busy", 503, True, "too many bodies are on their way at once"),
-    ErrorKind("shutting_down", 503, True, "the server is about to stop"),
+    ErrorKind("server_busy", 503, True, "too many request bodies are held in memory"),
+    ErrorKind("shutting_down", 503, True, "the server is shutting down"),
 )
 
 ERRORS = MappingProxyType({kind.code: kind for kind in _KINDS})
 
 _BY_STATUS = MappingProxyType(
     {
-        404: (ERRORS["not_found"], "there is nothing at this path"),
-        405: (ERRORS["method_not_allowed"], "this path does not take this method: see Allow"),
-        500: (ERRORS["internal_error"], "an unexpected error; it has been logged"),
+        404: (ERRORS["not_found"], "there is no endpoint at this path: check the URL"),
+        405: (ERRORS["method_not_allowed"], "the endpoint does not accept this method: see Allow"),
+        500: (ERRORS["internal_error"], "an unexpected error, which has been logged: retry later"),
     }
 )
-_OTHER = (ERRORS["bad_request"], "the request is not understood")
+_OTHER = (ERRORS["bad_request"], "the request is malformed: check its URL, headers and body")
 
 
 class ApiError(HTTPError):
-    """Ends a request with a row of the table. `retry_after_s` is in whole seconds."""
+    """An error that ends a request with a row of the table.
+
+    `retry_after_s` is in whole seconds.
+    """
 
     def __init__(
         self,
@@ -77,7 +83,7 @@ class ApiError(HTTPError):
 
 
 def as_api_error(error: BaseException | None, status: int) -> ApiError:
-    """The answer for whatever ended a request; nothing of an unexpected error gets out."""
+    """Convert any exception; the text of an unexpected one is not disclosed."""
     if isinstance(error, ApiError):
         return error
     kind, message = _BY_STATUS.get(status, _OTHER)
@@ -85,7 +91,7 @@ def as_api_error(error: BaseException | None, status: int) -> ApiError:
 
 
 def error_body(error: ApiError, request_id: str) -> dict[str, object]:
-    """The one form of an error."""
+    """Return the one form of an error, for JSON."""
     body: dict[str, object] = {"code": error.kind.code, "message": error.message}
     if error.details:
         body["details"] = [{"path": each.path, "message": each.message} for each in error.details]

@@ -1,4 +1,4 @@
-"""Events in over HTTP: one, or a batch."""
+"""The endpoints for events in a request's body: one event, or a batch."""
 
 from handlers.batch_response import BatchResponse
 from handlers.errors import ApiError
@@ -6,7 +6,7 @@ from handlers.ingest import IngestHandler
 from validation.outcomes import Accepted, Rejected
 from validation.reader import BodyError
 
-# The one that is in use, and those that people send.
+# The usual media type, and others that clients send.
 _NDJSON = frozenset(
     {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
 )
@@ -16,7 +16,7 @@ class EventHandler(IngestHandler):
     """`/api/v1/events`: one event."""
 
     async def post(self) -> None:
-        """Store the event in the body."""
+        """Make the event in the body durable."""
         outcome = self.pipeline.reader.single(self.read_body(), self.request_info())
         event = await self.make_one_durable(outcome)
         body: dict[str, object] = {
@@ -30,10 +30,10 @@ class EventHandler(IngestHandler):
 
 
 class BatchHandler(IngestHandler):
-    """`/api/v1/events/batch`: a JSON array of events, or one on each line."""
+    """`/api/v1/events/batch`: a JSON array of events, or NDJSON."""
 
     async def post(self) -> None:
-        """Store the good events in the body, and tell of the others."""
+        """Make the valid events in the body durable, and report the others."""
         outcomes = self._read()
         self.count_arrived(len(outcomes))
         accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]

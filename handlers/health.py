@@ -1,4 +1,4 @@
-"""Is it alive, and would it take an event: for people, load balancers and supervisors."""
+"""Liveness and readiness, for people, load balancers and supervisors."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from storage.refusals import Refusal
 
 
 class HealthHandler(BaseHandler):
-    """`/health`: 200 as long as the process answers, with what a person wants to see."""
+    """`/health`: 200 as long as the process responds, with a report for people."""
 
     def initialize(  # type: ignore[override]
         self, activity: Activity, report: Callable[[], dict[str, object]]
@@ -19,16 +19,16 @@ class HealthHandler(BaseHandler):
         self._report = report
 
     def get(self) -> None:
-        """Tell how the server is."""
+        """Send the report."""
         self.respond(200, self._report())
 
     def head(self) -> None:
-        """Tell only that it is alive."""
+        """Send the headers of the report alone."""
         self.get()
 
 
 class ReadyHandler(BaseHandler):
-    """`/ready`: 200 while events are taken, else 503 with the reason."""
+    """`/ready`: 200 while the server accepts events, otherwise 503 with the reason."""
 
     def initialize(  # type: ignore[override]
         self, activity: Activity, refusal: Callable[[], Refusal | None]
@@ -38,14 +38,16 @@ class ReadyHandler(BaseHandler):
         self._refusal = refusal
 
     def get(self) -> None:
-        """Tell whether an event would be taken now."""
+        """Raise the 503 with which an event would be refused now, if there is one."""
         refusal = self._refusal()
         if self.activity.draining:
-            raise ApiError("shutting_down", "the server is shutting down", retry_after_s=5)
+            raise ApiError(
+                "shutting_down", "the server is shutting down: retry later", retry_after_s=5
+            )
         if refusal is not None:
             raise ApiError(refusal.code, str(refusal), retry_after_s=refusal.retry_after_s)
         self.respond(200, {"status": "ready"})
 
     def head(self) -> None:
-        """Tell it by the status alone."""
+        """Send the status alone."""
         self.get()

@@ -1,4 +1,4 @@
-"""What every request that brings events goes through: its body, its counters, the journal."""
+"""Ingestion: the steps of every request that brings events, from admission to the journal."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -24,34 +24,35 @@ from validation.reader import EventReader
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
-# The longest that a browser sends has some hundreds; it is stored with every event of a batch.
+# Browsers send a few hundred at most, and every event of a batch carries a copy.
 _MAX_USER_AGENT_CHARS = 1024
 
 
 class AppendResult(Protocol):
-    """What became of events that are safe now."""
+    """The result for events that are durable."""
 
     @property
     def duplicates(self) -> frozenset[int]:
-        """The indexes of those that were stored before."""
+        """The indexes of those that were durable before."""
 
 
 class EventSink(Protocol):
-    """Where accepted events become durable."""
+    """The port through which accepted events become durable."""
 
     async def append(self, lines: Sequence[bytes], event_ids: Sequence[str | None]) -> AppendResult:
-        """Make events durable; on return they are.
+        """Make events durable: on return all of them are.
 
-        `event_ids` has what the clients call them, None for those that they call nothing. A Refusal
-        means that none of them was stored, unless it says that they may be.
+        `event_ids` has one entry for each line: the id by which a duplicate is recognized, or None
+        for an event that is never a duplicate. Raises a Refusal: then none of the events is
+        durable, unless the Refusal's `may_deliver` says that they may be.
         """
 
     def refusal(self) -> Refusal | None:
-        """Why an event would be refused now, or None if it would be taken."""
+        """Return the Refusal that an event would get now, or None if it would be accepted."""
 
 
 class Counters(Protocol):
-    """Counters of events: those that came in, and those that the sink never saw or refused."""
+    """The counters of events that handlers keep; the sink counts durable and duplicate ones."""
 
     arrived: int
     rejected: int
@@ -60,10 +61,14 @@ class Counters(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IngestPipeline:
-    """What the endpoints for events need: rules, a place for events, counters, limits, a clock.
+    """The parts through which every event passes, shared by all endpoints for events.
 
-    `received_at` gives the time as events carry it. With `deduplicates_generated_ids` the sink is
-    told the ids that were made here too, since any event may have to be sent again.
+    `budget` bounds the memory of request bodies, and `max_body_bytes` each of them, also after
+    decompression. `reader` validates events, `sink` makes them durable, `counters` count them.
+    `received_at` returns the current time in the form that events carry.
+
+    With `deduplicates_generated_ids` the sink also gets the ids that the server generated: needed
+    where the client of an event may be asked to retry it under its generated id.
     """
 
     reader: EventReader
@@ -76,15 +81,15 @@ class IngestPipeline:
 
 
 class IngestHandler(BaseHandler):
-    """Takes a body of JSON, in whatever way a browser or a server sends it.
+    """The base of handlers for events: admission, body, counters, journal.
 
-    What the headers already rule out is answered after the body was read and discarded:
-    an answer in the middle of an upload reaches many clients as a broken connection. A
-    client that waits for `100 Continue`, or has more to send than is worth reading, gets it
-    at once.
+    A request that its headers already rule out gets its error after its body has been read and
+    discarded, since many clients see a response during an upload as a broken connection. A client
+    that waits for `100 Continue`, or announces a body over DISCARDED_BYTES, gets the error at
+    once.
     """
 
-    # What brings events; whatever it ends with, an event has come in.
+    # The method that brings events: even if it fails, at least one event is counted.
     event_method = "POST"
 
     def initialize(  # type: ignore[override]
@@ -101,7 +106,7 @@ class IngestHandler(BaseHandler):
         self._in_flight = 0
 
     def prepare(self) -> None:
-        """Decide by the headers whether the body is wanted; a short one is here already."""
+        """Decide by the headers on admission and on the body, which may have come in already."""
         super().prepare()
         self._admission = self._decide_admission()
         if self.request.method == "POST":
@@ -140,7 +145,7 @@ class IngestHandler(BaseHandler):
         return (self.header("Expect") or "").lower() == "100-continue"
 
     def data_received(self, chunk: bytes) -> None:
-        """Keep a piece of the body, as long as it is within its limit and there is room."""
+        """Keep a chunk of the body, as long as its limit and the budget allow."""
         super().data_received(chunk)
         if self._body_error is None and self.received_bytes > self.pipeline.max_body_bytes:
             self._body_error = body_too_large(self.pipeline.max_body_bytes)
@@ -158,22 +163,22 @@ class IngestHandler(BaseHandler):
         self._held_bytes = 0
 
     def on_finish(self) -> None:
-        """Release the body, also of a request whose client has gone."""
+        """Release the body, also if the client has disconnected."""
         super().on_finish()
         self._release()
 
     def options(self) -> None:
-        """Answer a preflight: https://fetch.spec.whatwg.org/#cors-preflight-request."""
+        """Respond to a preflight: https://fetch.spec.whatwg.org/#cors-preflight-request."""
         self.require_admission()
         methods = self.methods()
         self.set_header("Allow", ", ".join(methods))
-        asked = self.header("Access-Control-Request-Headers")
-        for name, value in self.cors_policy.preflight_headers(self.cors, methods, asked):
+        requested = self.header("Access-Control-Request-Headers")
+        for name, value in self.cors_policy.preflight_headers(self.cors, methods, requested):
             self.set_header(name, value)
         self.set_status(204)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Count the events that the error is the answer to; a body not understood is one."""
+        """Count the events that fail with this error; an unreadable body counts as one."""
         if self.request.method == self.event_method:
             _, cause, _ = kwargs.get("exc_info", (None, None, None))
             self._count_failed(as_api_error(cause, status_code))
@@ -190,18 +195,18 @@ class IngestHandler(BaseHandler):
         self._in_flight = 0
 
     def count_arrived(self, events: int) -> None:
-        """Count what came in; from here on it is undecided."""
+        """Count the events of this request, which are in flight from here on."""
         self._is_counted = True
         self._in_flight = events
         self.pipeline.counters.arrived += events
 
     def count_rejected(self) -> None:
-        """Count what is undecided as rejected."""
+        """Count the events still in flight as rejected."""
         self.pipeline.counters.rejected += self._in_flight
         self._in_flight = 0
 
     def read_body(self) -> bytes:
-        """The whole body, unpacked; ApiError if it is not wanted, or is not what it says."""
+        """Return the whole body, decompressed; raise the ApiError of an unacceptable one."""
         self.is_reading = False
         if self._body_error is not None:
             raise self._body_error
@@ -210,7 +215,7 @@ class IngestHandler(BaseHandler):
         return gunzip(body, self.pipeline.max_body_bytes) if self._body_is_gzip else body
 
     def request_info(self) -> RequestInfo:
-        """What the request says of its events by itself."""
+        """Return the metadata that the request adds to its events."""
         return RequestInfo(
             received_at=self.pipeline.received_at(),
             ip_address=self.client_address,
@@ -218,7 +223,7 @@ class IngestHandler(BaseHandler):
         )
 
     async def make_durable(self, events: Sequence[Accepted]) -> frozenset[int]:
-        """Make events durable; the indexes of those that were before. ApiError if refused."""
+        """Make events durable and return the indexes of duplicates; ApiError if refused."""
         lines = [event.line for event in events]
         if self.pipeline.deduplicates_generated_ids:
             event_ids: list[str | None] = [event.event_id for event in events]
@@ -235,7 +240,7 @@ class IngestHandler(BaseHandler):
         return result.duplicates
 
     async def make_one_durable(self, outcome: Accepted | Rejected) -> "DurableEvent":
-        """Store the request's only event; ApiError if it was rejected, or is refused now."""
+        """Make the request's only event durable; ApiError if it is rejected or refused."""
         self.count_arrived(1)
         if isinstance(outcome, Rejected):
             raise ApiError(outcome.code, outcome.message, details=outcome.problems)
@@ -248,7 +253,7 @@ class IngestHandler(BaseHandler):
 
 
 class DurableEvent(NamedTuple):
-    """An event that is safe: now, or since it came before."""
+    """An event that is durable: now, or from an earlier request."""
 
     event_id: str
     is_duplicate: bool
@@ -256,7 +261,7 @@ class DurableEvent(NamedTuple):
 
 def _refusal_error(refusal: Refusal, may_deliver: Sequence[Accepted] = ()) -> ApiError:
     details = [
-        Problem("event_id", f"send it again as {event.event_id}, to have it stored once")
+        Problem("event_id", f"retry this event as {event.event_id}, and it is stored once")
         for event in may_deliver
     ]
     return ApiError(
@@ -264,7 +269,7 @@ def _refusal_error(refusal: Refusal, may_deliver: Sequence[Accepted] = ()) -> Ap
     )
 
 
-# Tornado reads headers as Latin-1, which maps every byte to the character of its number.
+# Tornado decodes headers as Latin-1, which maps each byte to the code point of the same number.
 def _decoded(header: str | None) -> str | None:
     if header is None:
         return None

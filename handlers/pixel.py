@@ -1,9 +1,9 @@
-"""Events in by an image: for mail, and pages without JavaScript."""
+"""The endpoint for events in an image's query, for mail and pages without JavaScript."""
 
 from handlers.errors import ApiError
 from handlers.ingest import IngestHandler
 
-# The smallest file that every program shows, as nothing: GIF89a, one transparent pixel.
+# The smallest image that every program displays: GIF89a, one transparent pixel.
 GIF = (
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff"
     b"!\xf9\x04\x01\x00\x00\x00\x00"
@@ -17,14 +17,14 @@ _EXPOSED = "X-Request-Id, Retry-After, X-Event-Id, X-Event-Duplicate, X-Event-Er
 class PixelHandler(IngestHandler):
     """`/api/v1/pixel.gif`: one event in the query.
 
-    A rejected event gets the GIF too, with the reason in a header. One that is refused for now
-    gets none, so that the page's `onerror` knows that it has to be sent again.
+    A rejected event gets the GIF too, with the reason in a header. An event that may be retried
+    gets JSON instead, so that the page's `onerror` is called and can retry.
     """
 
     event_method = "GET"
 
     async def get(self) -> None:
-        """Store the event in the query."""
+        """Make the event in the query durable."""
         self.require_admission()
         outcome = self.pipeline.reader.query(self.request.query, self.request_info())
         event = await self.make_one_durable(outcome)
@@ -34,7 +34,7 @@ class PixelHandler(IngestHandler):
         self._send_gif(200)
 
     def respond_error(self, error: ApiError) -> None:
-        """Answer with the GIF if nothing would change by sending the event again."""
+        """Send the GIF if a retry would get the same error, otherwise JSON."""
         if self.request.method != self.event_method or error.kind.may_retry:
             super().respond_error(error)
             return
@@ -50,6 +50,6 @@ class PixelHandler(IngestHandler):
 
 
 def _header_text(text: str) -> str:
-    """A message as a header's value: printable ASCII, and short."""
+    """Convert a message to a header's value: printable ASCII, at most 300 characters."""
     visible = "".join(c if c.isprintable() else " " for c in text)
     return visible.encode("ascii", "backslashreplace").decode("ascii")[:_MAX_REASON_CHARS]

@@ -1,4 +1,4 @@
-"""The routes, and what each of them is given."""
+"""The routes, and the dependencies of each handler."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -22,8 +22,8 @@ from http1.activity import Activity
 
 Route = tuple[type[BaseHandler], dict[str, object]]
 
-# Each path that pages send to, and its short name under an alias: a word that no list of
-# blocked ones has.
+# The path of each endpoint for pages, and its short name under an alias, which contains no word
+# that ad blockers look for.
 _SHORT_NAMES = MappingProxyType(
     {
         "/api/v1/events": "/e",
@@ -34,7 +34,7 @@ _SHORT_NAMES = MappingProxyType(
 )
 _HASHED_SCRIPT = re.compile(r"(.*/(?:beacon|s))\.[0-9a-f]{16}(\.js)")
 
-# The page runs its own script, which puts its style in by itself, and sends to its own server.
+# The page runs its own script, which adds the style itself, and sends to its own server.
 _SELFTEST_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -47,7 +47,7 @@ _SELFTEST_POLICY = "; ".join(
 
 
 class CollectorApplication(Application):
-    """Finds a handler in `routes` by the whole path, without a regular expression for each."""
+    """An application that looks up the whole path in `routes`, without regular expressions."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class CollectorApplication(Application):
         self._not_found = not_found
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: object) -> Any:
-        """What takes the request."""
+        """Return the delegate that handles the request."""
         path = request.path.removesuffix("/")
         if request.query and f"{PARAMETER}=" in request.query and path in self._self_tests:
             return self.get_handler_delegate(request, *self._self_tests[path])
@@ -70,7 +70,7 @@ class CollectorApplication(Application):
         return self.get_handler_delegate(request, *(route or self._not_found))
 
     def _script_of_another_version(self, path: str) -> Route | None:
-        """A page that was cached before an upgrade still gets a script that works."""
+        """Return the current script for a page that was cached before an upgrade."""
         match = _HASHED_SCRIPT.fullmatch(path)
         return self.routes.get("".join(match.groups())) if match else None
 
@@ -86,7 +86,7 @@ def make_app(
     web: WebFiles,
     aliases: Sequence[str] = (),
 ) -> CollectorApplication:
-    """The application. A slash at the end of a path makes no difference."""
+    """Make the application. A trailing slash of a path makes no difference."""
     given = {"activity": activity, "admission": admission}
     of_events = _event_routes({**given, "pipeline": pipeline})
     of_scripts = _script_routes(activity, web)
@@ -128,7 +128,7 @@ def _script_routes(activity: Activity, web: WebFiles) -> dict[str, Route]:
 
 
 def _with_aliases(routes: dict[str, Route], aliases: Sequence[str]) -> dict[str, Route]:
-    """Add each route under each alias, by its own path and by its short name."""
+    """Add each route under each alias, by its path and by its short name."""
     aliased = {
         f"{alias}{name}": route
         for alias in aliases
@@ -139,7 +139,7 @@ def _with_aliases(routes: dict[str, Route], aliases: Sequence[str]) -> dict[str,
 
 
 def short_name(path: str) -> str:
-    """What a path is called under an alias."""
+    """Return the name of a path under an alias."""
     hashed = path.replace("/beacon.", "/s.")
     return _SHORT_NAMES.get(path, hashed)
 

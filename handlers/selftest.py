@@ -1,8 +1,8 @@
-"""The self-test: what the server saw of each way in which a page can send.
+"""The self-test: a report on each way in which a page can send, as the server saw it.
 
-Its requests go the way of all others, to the same paths, with `selftest=` in the query: the run,
-the row and the sender's clock in Unix milliseconds, with dots between. They are read, judged and
-answered as events are, and not stored.
+Its requests go to the same paths as all others, with `selftest=<run>.<row>.<milliseconds>` in the
+query: a random id of the run, the name of the row and the sender's clock as a Unix time. They are
+admitted, validated and responded to like any other events, and then discarded.
 """
 
 import re
@@ -25,10 +25,10 @@ from storage.refusals import Refusal
 
 PARAMETER = "selftest"
 
-# Bounds on memory: the oldest run makes room.
+# Bounds on memory: a new run replaces the oldest.
 _MAX_RUNS = 64
 _MAX_ROWS = 64
-_MAX_SHOWN_CHARS = 300
+_MAX_VALUE_CHARS = 300
 
 _FIRST_ERROR = 400
 
@@ -38,12 +38,12 @@ _MARK = re.compile(r"([0-9a-f]{32})\.([a-z0-9-]{1,32})\.([0-9]{1,15})")
 
 @dataclass(frozen=True, slots=True)
 class SelfTestLog:
-    """What was seen of the last runs; who knows a run's random id may read it."""
+    """Observations of the last runs, for anybody who knows the random id of a run."""
 
     _runs: OrderedDict[str, dict[str, dict[str, object]]] = field(default_factory=OrderedDict)
 
     def add(self, run: str, row: str, seen: dict[str, object]) -> None:
-        """Remember what was seen of a row; what comes later adds to it."""
+        """Add observations to a row; a later one replaces an earlier one of the same name."""
         rows = self._runs.setdefault(run, {})
         self._runs.move_to_end(run)
         if row in rows or len(rows) < _MAX_ROWS:
@@ -52,7 +52,7 @@ class SelfTestLog:
             self._runs.popitem(last=False)
 
     def rows(self, run: str) -> dict[str, dict[str, object]]:
-        """What was seen of a run, by row."""
+        """Return the observations of a run, by row."""
         return self._runs.get(run, {})
 
 
@@ -70,7 +70,7 @@ class _NoDuplicates:
 
 @dataclass(frozen=True, slots=True)
 class _DryRunSink:
-    """Refuses what the real one would refuse now, and stores nothing."""
+    """A sink that discards events, and refuses those that the real one would refuse now."""
 
     real: EventSink
 
@@ -87,7 +87,7 @@ class _DryRunSink:
 
 
 def dry_run(pipeline: IngestPipeline) -> IngestPipeline:
-    """The same rules and limits, with nothing stored and nothing counted."""
+    """Return a pipeline with the same rules and limits that keeps and counts nothing."""
     return IngestPipeline(
         pipeline.reader,
         _DryRunSink(pipeline.sink),
@@ -99,7 +99,7 @@ def dry_run(pipeline: IngestPipeline) -> IngestPipeline:
 
 
 class SelfTestHandler(IngestHandler):
-    """Remembers what it saw; says in every answer that nothing was stored."""
+    """The base of self-test handlers: they record the request and say that it is discarded."""
 
     def initialize(  # type: ignore[override]
         self,
@@ -115,25 +115,25 @@ class SelfTestHandler(IngestHandler):
         self._error: str | None = None
 
     def respond(self, status: int, body: dict[str, object]) -> None:
-        """Answer as to an event, truthfully."""
+        """Send the response of an event, with a message that it was discarded."""
         if status < _FIRST_ERROR:
-            body = {**body, "message": "self-test: nothing was stored"}
+            body = {**body, "message": "self-test: validated, then discarded"}
         super().respond(status, body)
 
     def send(self, status: int, body: bytes | None) -> None:
-        """Say it in a header, too: the pixel has no other place."""
-        self.set_header("X-Self-Test", "nothing was stored")
+        """Send a response with a header that says the same, for the pixel."""
+        self.set_header("X-Self-Test", "discarded")
         super().send(status, body)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Remember why."""
+        """Record the error."""
         _, error, _ = kwargs.get("exc_info", (None, None, None))
         if isinstance(error, ApiError):
-            self._error = f"{error.kind.code}: {error.message}"[:_MAX_SHOWN_CHARS]
+            self._error = f"{error.kind.code}: {error.message}"[:_MAX_VALUE_CHARS]
         super().write_error(status_code, **kwargs)
 
     def on_finish(self) -> None:
-        """Remember what was seen."""
+        """Record the observations of a request with a valid mark."""
         mark = _MARK.fullmatch("".join(parse_qs(self.request.query).get(PARAMETER, [])[:1]))
         if mark is not None:
             run, row, sent_ms = mark.groups()
@@ -146,7 +146,7 @@ class SelfTestHandler(IngestHandler):
     def _preflight(self) -> dict[str, object]:
         return {
             "status": self.get_status(),
-            "headers": self._shown("Access-Control-Request-Headers"),
+            "headers": self._shortened("Access-Control-Request-Headers"),
             "origin_allowed": self.cors.allowed,
         }
 
@@ -157,38 +157,38 @@ class SelfTestHandler(IngestHandler):
             "error": self._error,
             "method": self.request.method,
             "path": self.request.path,
-            "origin": self._shown("Origin"),
+            "origin": self._shortened("Origin"),
             "origin_allowed": self.cors.allowed,
             "origin_rule": self.cors.reason,
             "address": self.client_address,
             "peer": peer,
             "peer_trusted": self.settings["addresses"].trusts(peer),
-            "forwarded_for": self._shown("X-Forwarded-For"),
-            "content_type": self._shown("Content-Type"),
-            "content_encoding": self._shown("Content-Encoding"),
+            "forwarded_for": self._shortened("X-Forwarded-For"),
+            "content_type": self._shortened("Content-Type"),
+            "content_encoding": self._shortened("Content-Encoding"),
             "authorization": self.header("Authorization") is not None,
             "bytes": self.received_bytes,
             "skew_ms": round(self._arrived_ms - sent_ms),
         }
 
-    def _shown(self, name: str) -> str | None:
+    def _shortened(self, name: str) -> str | None:
         value = self.header(name)
-        return None if value is None else value[:_MAX_SHOWN_CHARS]
+        return None if value is None else value[:_MAX_VALUE_CHARS]
 
 
 class SelfTestEventHandler(SelfTestHandler, EventHandler):
-    """One event."""
+    """The self-test of one event."""
 
 
 class SelfTestBatchHandler(SelfTestHandler, BatchHandler):
-    """A batch."""
+    """The self-test of a batch."""
 
 
 class SelfTestPixelHandler(SelfTestHandler, PixelHandler):
-    """The image."""
+    """The self-test of the pixel."""
 
 
-# What stands in for each handler of events.
+# The self-test handler that replaces each handler of events.
 SELF_TESTS: Mapping[type[Any], type[SelfTestHandler]] = MappingProxyType(
     {
         EventHandler: SelfTestEventHandler,
@@ -199,19 +199,22 @@ SELF_TESTS: Mapping[type[Any], type[SelfTestHandler]] = MappingProxyType(
 
 
 class ReportHandler(PublicHandler):
-    """`/selftest/report`: what was seen of a run."""
+    """`/selftest/report`: the observations of a run."""
 
     def initialize(  # type: ignore[override]
         self, activity: Activity, self_test_log: SelfTestLog, facts: dict[str, object]
     ) -> None:
-        """Take the dependencies; `facts` are what the page says of the server."""
+        """Take the dependencies; `facts` describe the server, for the page."""
         super().initialize(activity)
         self._self_test_log = self_test_log
         self._facts = facts
 
     def get(self) -> None:
-        """Tell what was seen of the run in the query."""
+        """Send the observations of the run in the query."""
         run = self.get_query_argument("run", "")
         if _RUN.fullmatch(run) is None:
-            raise ApiError("bad_request", "run must be 32 hexadecimal digits")
+            raise ApiError(
+                "bad_request",
+                "the parameter run must be 32 hexadecimal digits: use the id of a self-test",
+            )
         self.respond(200, {**self._facts, "rows": self._self_test_log.rows(run)})

@@ -38,8 +38,8 @@ def test_a_row_is_judged_as_an_event_and_not_stored(fetch: Fetch, site: Site) ->
     headers = {"Origin": LISTED, "Content-Type": "text/plain", "Authorization": "Bearer secret"}
     response = fetch(marked("/api/v1/events", "post"), body=EVENT, headers=headers)
     assert 200 == response.code
-    assert "self-test: nothing was stored" == json.loads(response.body)["message"]
-    assert "nothing was stored" == response.headers["X-Self-Test"]
+    assert "self-test: validated, then discarded" == json.loads(response.body)["message"]
+    assert "discarded" == response.headers["X-Self-Test"]
     assert [] == site.sink.events
     assert 0 == site.sink.counters.arrived
     seen = report(fetch)["rows"]["post"]
@@ -73,7 +73,7 @@ def test_nothing_secret_is_told(fetch: Fetch) -> None:
 def test_batches_are_seen_as_well(fetch: Fetch, site: Site, path: str) -> None:
     body = gzip.compress(b"[" + EVENT + b"]")
     response = fetch(marked(path, "gzip"), body=body, headers={"Content-Encoding": "gzip"})
-    assert (200, "self-test: nothing was stored") == (
+    assert (200, "self-test: validated, then discarded") == (
         response.code,
         json.loads(response.body)["message"],
     )
@@ -85,7 +85,7 @@ def test_batches_are_seen_as_well(fetch: Fetch, site: Site, path: str) -> None:
 def test_the_image_is_seen_as_well(fetch: Fetch, site: Site) -> None:
     response = fetch(f"{marked('/api/v1/pixel.gif', 'pixel')}&event_type=selftest", "GET")
     assert (200, GIF) == (response.code, response.body)
-    assert "nothing was stored" == response.headers["X-Self-Test"]
+    assert "discarded" == response.headers["X-Self-Test"]
     assert 200 == report(fetch)["rows"]["pixel"]["status"]
     assert [] == site.sink.events
 

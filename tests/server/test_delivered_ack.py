@@ -68,7 +68,7 @@ def test_an_event_the_store_did_not_confirm_is_503_and_may_be_sent_again(
 ) -> None:
     without_store(server, ACK_TIMEOUT="300ms")
     event = {"event_id": "e1", "event_type": "c"}
-    expected = [{"path": "event_id", "message": "send it again as e1, to have it stored once"}]
+    expected = [{"path": "event_id", "message": "retry this event as e1, and it is stored once"}]
     assert unconfirmed(server.post(event)) == expected
     assert unconfirmed(server.post(event)) == expected
     assert server.get("/health").json()["events"]["pending"] == 1
