@@ -1,5 +1,5 @@
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,7 +7,7 @@ from tornado.httpclient import HTTPResponse
 from tornado.web import Application
 
 from http1.server import CollectorServer
-from tests.handlers.server import Site, make_site
+from tests.handlers.server import Fetch, Site, make_site
 
 _CONNECTIONS = 100
 
@@ -26,7 +26,7 @@ def app(site: Site) -> Application:
 def http_server(
     io_loop: Any, _unused_port: tuple[socket.socket, int], site: Site
 ) -> Iterator[CollectorServer]:
-    """In place of pytest-tornado's: the server as it is used, with its own streams."""
+    """Replace pytest-tornado's server by the one that production uses."""
     server = CollectorServer(site.app, site.activity, _CONNECTIONS)
     server.add_sockets([_unused_port[0]])
     yield server
@@ -35,21 +35,17 @@ def http_server(
 
 
 @pytest.fixture
-def fetch(http_client: Any, base_url: str, io_loop: Any) -> Callable[..., HTTPResponse]:
-    """Send a request and wait for its answer, whatever its status."""
+def fetch(http_client: Any, base_url: str) -> Fetch:
+    """Send a request and return its response, whatever its status."""
 
-    def send(path: str, method: str = "POST", **request: Any) -> HTTPResponse:
-        async def call() -> HTTPResponse:
-            answer: HTTPResponse = await http_client.fetch(
-                base_url + path,
-                method=method,
-                raise_error=False,
-                allow_nonstandard_methods=True,
-                **request,
-            )
-            return answer
-
-        response: HTTPResponse = io_loop.run_sync(call)
+    async def send(path: str, method: str = "POST", **request: Any) -> HTTPResponse:
+        response: HTTPResponse = await http_client.fetch(
+            base_url + path,
+            method=method,
+            raise_error=False,
+            allow_nonstandard_methods=True,
+            **request,
+        )
         return response
 
     return send

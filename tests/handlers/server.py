@@ -1,12 +1,14 @@
-"""The application on a real socket, with a sink that remembers what it was given."""
+"""The application with a sink in memory, and the vocabulary of its tests."""
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from typing import Any
 
 import orjson
+from tornado.httpclient import HTTPResponse
 
 from handlers.admission import AdmissionPolicy
 from handlers.assets import WebFiles
@@ -28,10 +30,31 @@ MAX_BODY_BYTES = 20_000
 MAX_EVENT_BYTES = 2_000
 MAX_BATCH_EVENTS = 10
 
+ONE = "/api/v1/events"
+BATCH = "/api/v1/events/batch"
+PIXEL = "/api/v1/pixel.gif"
+EVENT = b'{"event_type":"c"}'
+SHOP = "https://shop.example"
+
+Fetch = Callable[..., Awaitable[HTTPResponse]]
+
+
+def payload(response: HTTPResponse) -> Any:
+    """Return the JSON of a response."""
+    return orjson.loads(response.body)
+
+
+def failure(response: HTTPResponse) -> tuple[int, str]:
+    """Return the status and the code of an error."""
+    return response.code, payload(response)["error"]["code"]
+
 
 @dataclass
 class RememberingSink:
-    """Takes events unless it has a `refused` to raise: asked before, or only when it stores."""
+    """A sink that keeps events, unless it has a `refused` to raise.
+
+    `refused` is reported by `refusal` too; `refused_late` is raised by `append` alone.
+    """
 
     counters: Counters = field(default_factory=Counters)
     events: list[dict[str, object]] = field(default_factory=list)
@@ -61,7 +84,7 @@ class RememberingSink:
 
 @dataclass
 class Site:
-    """An application and what a test may look at or turn."""
+    """An application, and its parts that a test may inspect or change."""
 
     app: CollectorApplication
     sink: RememberingSink

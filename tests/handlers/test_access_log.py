@@ -1,19 +1,12 @@
 """One line for each request."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tornado.httpclient import HTTPResponse
 
 from storage.refusals import JournalFull
-from tests.handlers.server import Site
-
-Fetch = Callable[..., HTTPResponse]
-
-ONE = "/api/v1/events"
-EVENT = b'{"event_type":"c"}'
+from tests.handlers.server import EVENT, ONE, Fetch, Site
 
 
 def access_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -22,9 +15,11 @@ def access_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_request_has_one_line_in_the_log(fetch: Fetch, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_request_has_one_line_in_the_log(
+    fetch: Fetch, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO):
-        response = fetch(ONE, body=EVENT)
+        response = await fetch(ONE, body=EVENT)
     (line,) = access_lines(caplog)
     assert line.pop("ms") >= 0
     assert {
@@ -39,29 +34,29 @@ def test_a_request_has_one_line_in_the_log(fetch: Fetch, caplog: pytest.LogCaptu
     } == line
 
 
-def test_the_line_of_a_rejected_event_has_its_reason(
+async def test_the_line_of_a_rejected_event_has_its_reason(
     fetch: Fetch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        fetch(ONE, body=b"{}")
+        await fetch(ONE, body=b"{}")
     (line,) = access_lines(caplog)
     assert ("invalid_event", "event_type is required") == (line["code"], line["message"])
 
 
-def test_at_level_warning_only_failures_of_the_server_are_logged(
+async def test_at_level_warning_only_failures_of_the_server_are_logged(
     fetch: Fetch, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        fetch(ONE, body=EVENT)
-        fetch(ONE, body=b"{}")
+        await fetch(ONE, body=EVENT)
+        await fetch(ONE, body=b"{}")
         site.sink.refused = JournalFull("the journal is full", 7)
-        fetch(ONE, body=EVENT)
+        await fetch(ONE, body=EVENT)
     (line,) = access_lines(caplog)
     assert (503, "journal_full") == (line["status"], line["code"])
 
 
-def test_a_path_that_is_endless_is_cut(fetch: Fetch, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_long_path_is_truncated(fetch: Fetch, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        fetch("/" + "a" * 5000, "GET")
+        await fetch("/" + "a" * 5000, "GET")
     (line,) = access_lines(caplog)
     assert 500 == len(line["path"])

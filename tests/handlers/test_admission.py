@@ -1,20 +1,15 @@
 """Admission by table, and that every way in which events come asks for it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tornado.httpclient import HTTPResponse
 
 from handlers.admission import AdmissionPolicy, RequestFacts
 from handlers.cors import CorsPolicy
-from tests.handlers.server import Site, make_site
-
-Fetch = Callable[..., HTTPResponse]
+from tests.handlers.server import EVENT, Fetch, Site, failure, make_site
 
 LISTED = "https://shop.example.com"
 OTHER = "https://evil.example"
-EVENT = b'{"event_type":"c"}'
 
 ANY = AdmissionPolicy(CorsPolicy.from_origins(["*"]))
 LIST = AdmissionPolicy(CorsPolicy.from_origins([LISTED]))
@@ -111,19 +106,47 @@ MARK = "selftest=" + "0" * 32 + ".row.1"
         ("OPTIONS", f"/api/v1/events?{MARK}", None),
     ],
 )
-def test_every_way_asks_for_admission(
+async def test_every_way_asks_for_admission(
     fetch: Fetch, site: Site, method: str, path: str, body: Any
 ) -> None:
     request = {} if body is None else {"body": body}
-    assert 403 == fetch(path, method, headers={"Origin": OTHER}, **request).code
+    assert 403 == (await fetch(path, method, headers={"Origin": OTHER}, **request)).code
     assert [] == site.sink.events
-    assert 403 != fetch(path, method, headers={"Origin": LISTED}, **request).code
+    assert 403 != (await fetch(path, method, headers={"Origin": LISTED}, **request)).code
 
 
 @pytest.mark.parametrize(("method", "body"), [("PUT", b"{}"), ("GET", None), ("DELETE", None)])
-def test_a_method_that_brings_no_event_is_a_405_for_every_origin(
+async def test_a_method_that_brings_no_event_is_a_405_for_every_origin(
     fetch: Fetch, method: str, body: Any
 ) -> None:
     request = {} if body is None else {"body": body}
-    response = fetch("/api/v1/events", method, headers={"Origin": OTHER}, **request)
+    response = await fetch("/api/v1/events", method, headers={"Origin": OTHER}, **request)
     assert 405 == response.code
+
+
+async def test_an_event_of_a_refused_origin_is_not_stored_and_gets_no_cors_header(
+    fetch: Fetch, site: Site
+) -> None:
+    response = await fetch("/api/v1/events", body=EVENT, headers={"Origin": OTHER})
+    assert (403, "origin_not_allowed") == failure(response)
+    assert [] == site.sink.events
+    assert [] == [name for name in response.headers if name.startswith("Access-Control-")]
+
+
+async def test_an_event_of_a_listed_origin_is_stored(fetch: Fetch, site: Site) -> None:
+    response = await fetch("/api/v1/events", body=EVENT, headers={"Origin": LISTED})
+    assert (200, LISTED) == (response.code, response.headers["Access-Control-Allow-Origin"])
+    assert 1 == len(site.sink.events)
+
+
+async def test_an_event_without_an_origin_is_stored_whatever_the_list(
+    fetch: Fetch, site: Site
+) -> None:
+    assert 200 == (await fetch("/api/v1/events", body=EVENT)).code
+    assert 1 == len(site.sink.events)
+
+
+def test_a_listed_subdomain_is_admitted() -> None:
+    policy = AdmissionPolicy(CorsPolicy.from_origins(["https://*.example.com"]))
+    assert "admitted" == decide(policy, "POST", LISTED, None)
+    assert "origin_not_allowed" == decide(policy, "POST", OTHER, None)

@@ -2,16 +2,12 @@ import base64
 import gzip
 import hashlib
 import re
-from collections.abc import Callable
 
 import pytest
-from tornado.httpclient import HTTPResponse
 
 from handlers.assets import WebFiles, accepts_gzip
-from tests.handlers.server import Site, make_site
+from tests.handlers.server import Fetch, Site, make_site
 from tests.support.server_process import ROOT
-
-Fetch = Callable[..., HTTPResponse]
 
 DOCS = (ROOT / "docs" / "beacons.md").read_text(encoding="utf-8")
 WEB = WebFiles.read(ROOT / "web")
@@ -23,8 +19,8 @@ def site() -> Site:
     return make_site(origins=["https://shop.example.com"], aliases=["/a", "/deep/er"])
 
 
-def test_the_script_has_at_most_two_kilobytes(fetch: Fetch) -> None:
-    response = fetch(
+async def test_the_script_has_at_most_two_kilobytes(fetch: Fetch) -> None:
+    response = await fetch(
         "/beacon.js", "GET", headers={"Accept-Encoding": "gzip"}, decompress_response=False
     )
     assert "gzip" == response.headers["Content-Encoding"]
@@ -58,8 +54,10 @@ def test_the_source_has_no_other_name_of_one_letter() -> None:
         ("/deep/er/s.0123456789abcdef.js", "public, max-age=300"),
     ],
 )
-def test_a_script_is_cached_as_long_as_its_name_holds(fetch: Fetch, path: str, cached: str) -> None:
-    response = fetch(path, "GET")
+async def test_a_script_is_cached_as_long_as_its_name_holds(
+    fetch: Fetch, path: str, cached: str
+) -> None:
+    response = await fetch(path, "GET")
     assert (200, WEB.beacon.body) == (response.code, response.body)
     assert cached == response.headers["Cache-Control"]
     assert "text/javascript; charset=utf-8" == response.headers["Content-Type"]
@@ -69,14 +67,14 @@ def test_a_script_is_cached_as_long_as_its_name_holds(fetch: Fetch, path: str, c
 @pytest.mark.parametrize(
     "path", ["/b/beacon.js", "/s.js", "/beacon.0.js", "/a/x.0123456789abcdef.js"]
 )
-def test_nothing_else_is_a_script(fetch: Fetch, path: str) -> None:
-    assert 404 == fetch(path, "GET").code
+async def test_nothing_else_is_a_script(fetch: Fetch, path: str) -> None:
+    assert 404 == (await fetch(path, "GET")).code
 
 
 @pytest.mark.parametrize("origin", [None, "https://shop.example.com", "https://other.example"])
-def test_every_page_may_load_it_with_integrity(fetch: Fetch, origin: str | None) -> None:
+async def test_every_page_may_load_it_with_integrity(fetch: Fetch, origin: str | None) -> None:
     headers = {"Origin": origin} if origin else {}
-    response = fetch(HASHED, "GET", headers=headers)
+    response = await fetch(HASHED, "GET", headers=headers)
     assert "*" == response.headers["Access-Control-Allow-Origin"]
     assert "Access-Control-Allow-Credentials" not in response.headers
     assert "cross-origin" == response.headers["Cross-Origin-Resource-Policy"]
@@ -89,11 +87,12 @@ def test_the_integrity_is_that_of_the_content() -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
-def test_what_a_browser_has_is_not_sent_again(fetch: Fetch, coding: str) -> None:
+async def test_what_a_browser_has_is_not_sent_again(fetch: Fetch, coding: str) -> None:
     headers = {"Accept-Encoding": coding}
-    etag = fetch("/beacon.js", "GET", headers=headers, decompress_response=False).headers["Etag"]
+    first = await fetch("/beacon.js", "GET", headers=headers, decompress_response=False)
+    etag = first.headers["Etag"]
     for known in (etag, f"W/{etag}", f'"other", {etag}'):
-        response = fetch(
+        response = await fetch(
             "/beacon.js",
             "GET",
             headers={**headers, "If-None-Match": known},
@@ -101,28 +100,30 @@ def test_what_a_browser_has_is_not_sent_again(fetch: Fetch, coding: str) -> None
         )
         assert (304, b"", etag) == (response.code, response.body, response.headers["Etag"])
         assert "public, max-age=300" == response.headers["Cache-Control"]
-    response = fetch("/beacon.js", "GET", headers={**headers, "If-None-Match": '"other"'})
+    response = await fetch("/beacon.js", "GET", headers={**headers, "If-None-Match": '"other"'})
     assert 200 == response.code
 
 
-def test_the_two_encodings_have_tags_of_their_own(fetch: Fetch) -> None:
+async def test_the_two_encodings_have_tags_of_their_own(fetch: Fetch) -> None:
     tags = {
-        fetch(
-            "/beacon.js", "GET", headers={"Accept-Encoding": coding}, decompress_response=False
+        (
+            await fetch(
+                "/beacon.js", "GET", headers={"Accept-Encoding": coding}, decompress_response=False
+            )
         ).headers["Etag"]
         for coding in ("gzip", "identity")
     }
     assert 2 == len(tags)
 
 
-def test_its_head_says_the_same(fetch: Fetch) -> None:
-    head, whole = fetch("/beacon.js", "HEAD"), fetch("/beacon.js", "GET")
+async def test_its_head_says_the_same(fetch: Fetch) -> None:
+    head, whole = await fetch("/beacon.js", "HEAD"), await fetch("/beacon.js", "GET")
     assert (200, b"") == (head.code, head.body)
     assert whole.headers["Etag"] == head.headers["Etag"]
 
 
-def test_a_post_is_not_taken(fetch: Fetch) -> None:
-    response = fetch("/beacon.js", "POST", body=b"")
+async def test_a_post_is_not_taken(fetch: Fetch) -> None:
+    response = await fetch("/beacon.js", "POST", body=b"")
     assert (405, "GET, HEAD") == (response.code, response.headers["Allow"])
 
 

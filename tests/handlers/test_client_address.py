@@ -1,3 +1,5 @@
+"""The client's address, by table."""
+
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
@@ -16,7 +18,7 @@ TRUSTED = (
 )
 PROXY = "10.0.0.1"
 CLIENT = "203.0.113.7"
-UNKNOWN = "0.0.0.0"  # noqa: S104  what is claimed, not what is bound to
+UNKNOWN = "0.0.0.0"  # noqa: S104  expected in a result, not bound to
 RESOLVER = AddressResolver([ip_network(each) for each in TRUSTED])
 NOBODY = AddressResolver([])
 
@@ -82,7 +84,7 @@ def test_headers_of_an_untrusted_peer_are_ignored(
     assert peer == RESOLVER.resolve(peer, lines, real_ip)
 
 
-def test_nobody_is_trusted_where_no_network_is_but_a_unix_socket() -> None:
+def test_without_trusted_networks_only_a_unix_socket_is_trusted() -> None:
     assert "127.0.0.1" == NOBODY.resolve("127.0.0.1", [CLIENT], CLIENT)
     assert CLIENT == NOBODY.resolve("", [CLIENT], None)
 
@@ -167,7 +169,7 @@ def test_where_all_are_trusted_the_client_is_the_leftmost(
         "1" * 5000,
     ],
 )
-def test_an_entry_that_is_no_address_ends_the_walk_at_the_last_good_one(wrong: str) -> None:
+def test_an_invalid_entry_ends_the_walk_at_the_last_address(wrong: str) -> None:
     assert PROXY == forwarded(wrong)
     assert PROXY == forwarded(f"198.51.100.1, {wrong}")
     assert "10.0.0.2" == forwarded(f"198.51.100.1, {wrong}, 10.0.0.2")
@@ -195,7 +197,7 @@ def test_an_entry_that_is_no_address_ends_the_walk_at_the_last_good_one(wrong: s
         ("::ffff:203.0.113.7%eth0", "203.0.113.7"),
     ],
 )
-def test_an_address_is_given_in_one_form_however_it_was_written(entry: str, address: str) -> None:
+def test_an_address_is_returned_in_canonical_form(entry: str, address: str) -> None:
     assert address == forwarded(f"198.51.100.1, {entry}, 10.0.0.2")
     assert address == forwarded(real_ip=entry)
 
@@ -203,7 +205,7 @@ def test_an_address_is_given_in_one_form_however_it_was_written(entry: str, addr
 @pytest.mark.parametrize(
     "entry", ["10.0.0.2:80", "[fd00::2]:80", "::ffff:10.0.0.2", "fe80::2%eth0", "[::1]"]
 )
-def test_a_proxy_is_known_however_its_address_is_written(entry: str) -> None:
+def test_a_proxy_is_recognized_in_any_form_of_its_address(entry: str) -> None:
     assert CLIENT == forwarded(f"{CLIENT}, {entry}")
 
 
@@ -226,7 +228,7 @@ def test_empty_entries_are_skipped(lines: Sequence[str]) -> None:
     ("proxies", "address"),
     [(MAX_ENTRIES - 1, CLIENT), (MAX_ENTRIES, "10.0.0.2"), (MAX_ENTRIES * 50, "10.0.0.2")],
 )
-def test_the_walk_ends_after_its_longest_way(proxies: int, address: str) -> None:
+def test_the_walk_ends_after_a_hundred_entries(proxies: int, address: str) -> None:
     assert address == forwarded(CLIENT, ", ".join(["10.0.0.2"] * proxies))
     assert address == forwarded(CLIENT, *["10.0.0.2"] * proxies)
 
@@ -236,7 +238,7 @@ def test_empty_entries_count_as_steps_of_the_walk() -> None:
 
 
 @pytest.mark.parametrize("lines", [[], [""], [" "], [",", " , "]])
-def test_x_real_ip_counts_where_x_forwarded_for_names_nobody(lines: Sequence[str]) -> None:
+def test_x_real_ip_counts_if_x_forwarded_for_is_empty(lines: Sequence[str]) -> None:
     assert CLIENT == forwarded(*lines, real_ip=f" {CLIENT} ")
 
 
@@ -263,7 +265,7 @@ def test_x_real_ip_is_an_address_or_nothing(real_ip: str, address: str) -> None:
 
 
 @pytest.mark.parametrize("peer", ["", UNKNOWN, "/run/collector.sock"])
-def test_behind_a_unix_socket_the_headers_tell_the_client(peer: str) -> None:
+def test_behind_a_unix_socket_the_headers_name_the_client(peer: str) -> None:
     assert CLIENT == forwarded(f"198.51.100.1, {CLIENT}, 10.0.0.2", peer=peer)
     assert CLIENT == forwarded(peer=peer, real_ip=CLIENT)
     assert UNKNOWN == forwarded("unknown", peer=peer)
@@ -289,14 +291,14 @@ def test_trusting_all_of_ipv6_trusts_nothing_of_ipv4() -> None:
     assert not resolver.trusts("::ffff:198.51.100.1")
 
 
-def test_more_addresses_than_are_remembered_are_told_apart() -> None:
+def test_more_addresses_than_are_cached_are_resolved() -> None:
     clients = [str(ip_address("198.18.0.0") + index) for index in range(3000)]
 
     assert clients == [forwarded(client) for client in clients]
     assert clients == [forwarded(client) for client in clients]
 
 
-def test_resolvers_do_not_share_what_they_remember() -> None:
+def test_resolvers_do_not_share_a_cache() -> None:
     other = AddressResolver([ip_network(f"{CLIENT}/32")])
 
     assert not RESOLVER.trusts(CLIENT)
@@ -304,7 +306,7 @@ def test_resolvers_do_not_share_what_they_remember() -> None:
     assert not RESOLVER.trusts(CLIENT)
 
 
-def test_resolvers_are_equal_by_whom_they_trust_and_cannot_be_changed() -> None:
+def test_resolvers_are_equal_by_their_networks_and_immutable() -> None:
     networks = [ip_network("10.0.0.0/8")]
     resolver = AddressResolver(networks)
     networks.clear()

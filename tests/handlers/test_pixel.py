@@ -1,6 +1,7 @@
+"""Promises of the pixel."""
+
 import asyncio
 import struct
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,11 +9,8 @@ from tornado.httpclient import HTTPResponse
 
 from handlers.pixel import GIF
 from storage.refusals import JournalFull
-from tests.handlers.server import Site, make_site
+from tests.handlers.server import PIXEL, Fetch, Site, make_site
 
-Fetch = Callable[..., HTTPResponse]
-
-PIXEL = "/api/v1/pixel.gif"
 LISTED = "https://shop.example.com"
 
 
@@ -35,8 +33,8 @@ def test_the_gif_is_the_smallest_transparent_one() -> None:
     assert GIF.endswith(b";")
 
 
-def test_an_image_brings_an_event(fetch: Fetch, site: Site) -> None:
-    response = fetch(f"{PIXEL}?event_type=open&event_id=e1&p.campaign=spring", "GET")
+async def test_an_image_brings_an_event(fetch: Fetch, site: Site) -> None:
+    response = await fetch(f"{PIXEL}?event_type=open&event_id=e1&p.campaign=spring", "GET")
     assert (200, "image/gif", GIF) == gif(response)
     assert "no-store" == response.headers["Cache-Control"]
     assert "e1" == response.headers["X-Event-Id"]
@@ -47,8 +45,8 @@ def test_an_image_brings_an_event(fetch: Fetch, site: Site) -> None:
     assert (1, 1) == (site.sink.counters.arrived, site.sink.counters.durable)
 
 
-def test_a_duplicate_says_so(fetch: Fetch, site: Site) -> None:
-    first, second = (fetch(f"{PIXEL}?event_type=open&event_id=e1", "GET") for _ in range(2))
+async def test_a_duplicate_says_so(fetch: Fetch, site: Site) -> None:
+    first, second = [await fetch(f"{PIXEL}?event_type=open&event_id=e1", "GET") for _ in range(2)]
     assert "X-Event-Duplicate" not in first.headers
     assert "true" == second.headers["X-Event-Duplicate"]
     assert 1 == len(site.sink.events)
@@ -66,10 +64,10 @@ def test_a_duplicate_says_so(fetch: Fetch, site: Site) -> None:
         ("event_type=a&x=" + "x" * 3000, 413, "event_too_large: "),
     ],
 )
-def test_a_rejected_event_gets_the_gif_and_the_reason_in_a_header(
+async def test_a_rejected_event_gets_the_gif_and_the_reason_in_a_header(
     fetch: Fetch, site: Site, query: str, status: int, reason: str
 ) -> None:
-    response = fetch(f"{PIXEL}?{query}", "GET")
+    response = await fetch(f"{PIXEL}?{query}", "GET")
     assert (status, "image/gif", GIF) == gif(response)
     assert response.headers["X-Event-Error"].startswith(reason)
     assert (1, 1) == (site.sink.counters.arrived, site.sink.counters.rejected)
@@ -79,8 +77,8 @@ def test_a_rejected_event_gets_the_gif_and_the_reason_in_a_header(
 @pytest.mark.parametrize(
     "name", ["%0D%0ASet-Cookie:%20a=b", "%00", "%C3%BC", "%E2%80%A8", "x" * 900]
 )
-def test_no_client_writes_a_header(fetch: Fetch, name: str) -> None:
-    response = fetch(f"{PIXEL}?{name}=1&{name}=2", "GET")
+async def test_no_client_writes_a_header(fetch: Fetch, name: str) -> None:
+    response = await fetch(f"{PIXEL}?{name}=1&{name}=2", "GET")
     reason = response.headers["X-Event-Error"]
     assert reason.isascii()
     assert reason.isprintable()
@@ -88,39 +86,39 @@ def test_no_client_writes_a_header(fetch: Fetch, name: str) -> None:
     assert "Set-Cookie" not in response.headers
 
 
-def test_an_event_that_is_refused_for_now_gets_no_image(fetch: Fetch, site: Site) -> None:
+async def test_an_event_that_may_be_retried_gets_no_image(fetch: Fetch, site: Site) -> None:
     site.sink.refused = JournalFull("the journal is full", 7)
-    response = fetch(f"{PIXEL}?event_type=open", "GET")
+    response = await fetch(f"{PIXEL}?event_type=open", "GET")
     assert (503, "application/json") == (response.code, response.headers["Content-Type"])
     assert "7" == response.headers["Retry-After"]
     assert (1, 1) == (site.sink.counters.arrived, site.sink.counters.refused)
 
 
-def test_a_query_that_was_sent_without_percent_signs_is_read_as_utf_8(
-    site: Site, http_server: object, http_port: int, io_loop: Any
+async def test_a_query_that_was_sent_without_percent_signs_is_read_as_utf_8(
+    site: Site, http_server: object, http_port: int
 ) -> None:
     async def send(query: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
         writer.write(b"GET " + PIXEL.encode() + b"?event_type=" + query + b" HTTP/1.0\r\n\r\n")
-        answer = await reader.read()
+        received = await reader.read()
         writer.close()
-        return answer
+        return received
 
-    assert b" 200 OK" in io_loop.run_sync(lambda: send("grün".encode()))
+    assert b" 200 OK" in await send("grün".encode())
     assert ["grün"] == [event["event_type"] for event in site.sink.events]
-    assert b"the query must be UTF-8" in io_loop.run_sync(lambda: send(b"\xff"))
+    assert b"the query must be UTF-8" in await send(b"\xff")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD"])
-def test_other_methods_bring_nothing(fetch: Fetch, site: Site, method: str) -> None:
+async def test_other_methods_bring_no_event(fetch: Fetch, site: Site, method: str) -> None:
     body: dict[str, Any] = {"body": b"{}"} if method in {"POST", "PUT"} else {}
-    response = fetch(f"{PIXEL}?event_type=open", method, **body)
+    response = await fetch(f"{PIXEL}?event_type=open", method, **body)
     assert (405, "GET, OPTIONS") == (response.code, response.headers["Allow"])
     assert (0, []) == (site.sink.counters.arrived, site.sink.events)
 
 
-def test_a_preflight_is_answered(fetch: Fetch) -> None:
-    response = fetch(PIXEL, "OPTIONS", headers={"Origin": LISTED})
+async def test_a_preflight_is_answered(fetch: Fetch) -> None:
+    response = await fetch(PIXEL, "OPTIONS", headers={"Origin": LISTED})
     assert (204, "GET, OPTIONS") == (
         response.code,
         response.headers["Access-Control-Allow-Methods"],
@@ -143,29 +141,29 @@ def test_a_preflight_is_answered(fetch: Fetch) -> None:
         ({"Origin": "https://evil.example", "Referer": LISTED}, 403),
     ],
 )
-def test_an_image_counts_for_the_page_it_is_on(
+async def test_an_image_is_admitted_by_the_origin_of_its_page(
     fetch: Fetch, site: Site, headers: dict[str, str], status: int
 ) -> None:
-    response = fetch(f"{PIXEL}?event_type=open", "GET", headers=headers)
+    response = await fetch(f"{PIXEL}?event_type=open", "GET", headers=headers)
     assert (status, "image/gif", GIF) == gif(response)
     assert ("X-Event-Error" in response.headers) == (status == 403)
     assert (status == 200) == bool(site.sink.events)
 
 
 @listed
-def test_a_referer_gets_no_cors_headers(fetch: Fetch, site: Site) -> None:
+async def test_a_referer_gets_no_cors_headers(fetch: Fetch, site: Site) -> None:
     assert [LISTED] == list(site.app.settings["cors_policy"].origins)
-    response = fetch(f"{PIXEL}?event_type=open", "GET", headers={"Referer": LISTED})
+    response = await fetch(f"{PIXEL}?event_type=open", "GET", headers={"Referer": LISTED})
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
-def test_a_script_may_read_the_reason(fetch: Fetch) -> None:
-    response = fetch(PIXEL, "GET", headers={"Origin": LISTED})
+async def test_a_script_may_read_the_reason(fetch: Fetch) -> None:
+    response = await fetch(PIXEL, "GET", headers={"Origin": LISTED})
     assert LISTED == response.headers["Access-Control-Allow-Origin"]
     assert "X-Event-Error" in response.headers["Access-Control-Expose-Headers"]
 
 
-def test_the_log_has_no_query(fetch: Fetch, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_has_no_query(fetch: Fetch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    fetch(f"{PIXEL}?event_type=open&user_id=secret", "GET")
+    await fetch(f"{PIXEL}?event_type=open&user_id=secret", "GET")
     assert "secret" not in str([vars(record) for record in caplog.records])

@@ -1,14 +1,12 @@
+"""Promises of the routes: aliases, short names and trailing slashes."""
+
 import json
-from collections.abc import Callable
 
 import pytest
-from tornado.httpclient import HTTPResponse
 
 from handlers.pixel import GIF
-from tests.handlers.server import Site, make_site
+from tests.handlers.server import BATCH, ONE, Fetch, Site, make_site
 from tests.support.server_process import ROOT
-
-Fetch = Callable[..., HTTPResponse]
 
 # What lists of blocked paths look for.
 BLOCKED = ("event", "track", "collect", "pixel", "analytics", "beacon", "log", "stat", "metric")
@@ -24,24 +22,24 @@ def site() -> Site:
     ("path", "short"),
     [("/api/v1/events", "/e"), ("/api/v1/events/batch", "/b"), ("/api/v1/pixel.gif", "/i.gif")],
 )
-def test_events_come_in_under_an_alias(
+async def test_events_come_in_under_an_alias(
     fetch: Fetch, site: Site, alias: str, path: str, short: str
 ) -> None:
     for name in (path, short, f"{short}/"):
         if "gif" in path:
-            assert GIF == fetch(f"{alias}{name}?event_type=c", "GET").body
+            assert GIF == (await fetch(f"{alias}{name}?event_type=c", "GET")).body
         else:
             event = {"event_type": "c"}
             body = json.dumps([event] if "batch" in path else event)
-            assert 200 == fetch(f"{alias}{name}", body=body).code
+            assert 200 == (await fetch(f"{alias}{name}", body=body)).code
     assert 3 == len(site.sink.events)
 
 
 @pytest.mark.parametrize(
     "path", ["/e", "/b", "/i.gif", "/a", "/a/", "/b/e", "/deep/e", "/a/health"]
 )
-def test_there_is_nothing_else(fetch: Fetch, path: str) -> None:
-    assert 404 == fetch(path, "GET").code
+async def test_an_alias_has_no_other_paths(fetch: Fetch, path: str) -> None:
+    assert 404 == (await fetch(path, "GET")).code
 
 
 def test_short_names_have_no_word_that_is_blocked(site: Site) -> None:
@@ -57,3 +55,8 @@ def test_the_page_on_beacons_has_every_short_name(site: Site) -> None:
     for path in ("/a/e", "/a/b", "/a/i.gif", "/a/s.js", "/a/api/v1/events", "/a/beacon.js"):
         assert path in site.app.routes
         assert f"`{path}`" in page
+
+
+@pytest.mark.parametrize("path", [ONE + "/", BATCH + "/", "/health/", "/ready/"])
+async def test_a_slash_at_the_end_makes_no_difference(fetch: Fetch, path: str) -> None:
+    assert 404 != (await fetch(path, "GET")).code
