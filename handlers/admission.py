@@ -10,7 +10,7 @@ Further rules have their places:
   `AdmissionPolicy.decide`; the header field that it reads is one more fact. A preflight carries no
   credentials, so a rule that needs them must let OPTIONS pass.
 - A rule on the number of events, such as a rate limit (429), is a second method of the policy,
-  for `IngestHandler.count_arrived` to ask: every way calls it as soon as the number is known, and
+  for `IngestHandler.on_events_read` to ask: every way calls it as soon as the number is known, and
   before the journal sees an event.
 - A rule under which events are dropped although the request succeeds, such as a privacy signal,
   is one more field of `Admission`, beside `error`.

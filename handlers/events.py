@@ -35,7 +35,7 @@ class BatchHandler(IngestHandler):
     async def post(self) -> None:
         """Make the valid events in the body durable, and report the others."""
         outcomes = self._read()
-        self.count_arrived(len(outcomes))
+        self.on_events_read(len(outcomes))
         accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
         duplicates = len(await self.make_durable(accepted)) if accepted else 0
         self.count_rejected()

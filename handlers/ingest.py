@@ -187,15 +187,18 @@ class IngestHandler(BaseHandler):
     def _count_failed(self, error: ApiError) -> None:
         counters = self.pipeline.counters
         if not self._is_counted:
-            self.count_arrived(1)
+            self._count_arrived(1)
         if error.kind.may_retry:
             counters.refused += self._in_flight
         else:
             counters.rejected += self._in_flight
         self._in_flight = 0
 
-    def count_arrived(self, events: int) -> None:
-        """Count the events of this request, which are in flight from here on."""
+    def on_events_read(self, events: int) -> None:
+        """Note how many events the request has; called once, before any becomes durable."""
+        self._count_arrived(events)
+
+    def _count_arrived(self, events: int) -> None:
         self._is_counted = True
         self._in_flight = events
         self.pipeline.counters.arrived += events
@@ -241,7 +244,7 @@ class IngestHandler(BaseHandler):
 
     async def make_one_durable(self, outcome: Accepted | Rejected) -> "DurableEvent":
         """Make the request's only event durable; ApiError if it is rejected or refused."""
-        self.count_arrived(1)
+        self.on_events_read(1)
         if isinstance(outcome, Rejected):
             raise ApiError(outcome.code, outcome.message, details=outcome.problems)
         event = DurableEvent(outcome.event_id, bool(await self.make_durable([outcome])))
