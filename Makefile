@@ -39,6 +39,10 @@ format: .venv/installed-dev ## format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: web
+web: web/build/node_modules ## minify beacon.js and selftest.js into web/dist (needs npm)
+	cd web/build && npm run --silent build
+
 .PHONY: demo
 demo: .venv/installed ## run a small site that sends events, and the collector that receives them
 	@exec $(BIN)/python -m examples.demo
@@ -53,7 +57,7 @@ chaos: .venv/installed-dev ## kill the server and fail its disk and store for a 
 
 .PHONY: clean
 clean: ## remove everything that was set up; data/ and .env stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache web/build/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -69,4 +73,8 @@ clean: ## remove everything that was set up; data/ and .env stay
 
 .venv/installed-bench: .venv/installed requirements-bench.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	touch $@
+
+web/build/node_modules: web/build/package.json web/build/package-lock.json
+	cd web/build && npm ci --no-audit --no-fund --loglevel=error
 	touch $@

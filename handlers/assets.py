@@ -1,16 +1,11 @@
-"""Files for browsers: read, minified and compressed once, at the start."""
+"""Files for browsers, read and compressed once at start."""
 
 import gzip
 import re
 from base64 import b64encode
-from collections import Counter
 from dataclasses import dataclass
 from hashlib import sha256, sha384
-from itertools import chain, product
 from pathlib import Path
-from string import ascii_letters, digits
-
-from rjsmin import jsmin
 
 from handlers.base import BaseHandler
 from http1.activity import Activity
@@ -22,7 +17,9 @@ _HASH_CHARS = 16
 FOR_EVER = "public, max-age=31536000, immutable"
 FOR_MINUTES = "public, max-age=300"
 
-_OWN_NAME = re.compile(r"\b_[A-Za-z]\w*")
+_HTML = "text/html; charset=utf-8"
+_SCRIPT = "text/javascript; charset=utf-8"
+
 _ZERO_WEIGHT = re.compile(r"q=0(?:\.0*)?")
 
 
@@ -60,28 +57,17 @@ class WebFiles:
 
     @classmethod
     def read(cls, directory: Path) -> "WebFiles":
-        """Read and minify the files of `web/`; OSError if one is missing."""
+        """Read the files of `web/`. Raise OSError if one is missing."""
+        minified = directory / "dist"
         return cls(
-            _script(directory / "beacon.js"),
-            Asset.of((directory / "selftest.html").read_bytes(), "text/html; charset=utf-8"),
-            _script(directory / "selftest.js"),
+            _read(minified / "beacon.min.js", _SCRIPT),
+            _read(directory / "selftest.html", _HTML),
+            _read(minified / "selftest.min.js", _SCRIPT),
         )
 
 
-def _script(path: Path) -> Asset:
-    minified = _shortened(jsmin(path.read_text(encoding="utf-8")))
-    return Asset.of(minified.encode(), "text/javascript; charset=utf-8")
-
-
-def _shortened(script: str) -> str:
-    """Give the names that begin with an underscore one letter, or one and a digit.
-
-    In our scripts these are local, and no other name is so short.
-    """
-    by_use = Counter(_OWN_NAME.findall(script)).most_common()
-    new = chain(ascii_letters, map("".join, product(ascii_letters, digits)))
-    names = {old: short for (old, _), short in zip(by_use, new, strict=False)}
-    return _OWN_NAME.sub(lambda match: names[match[0]], script)
+def _read(path: Path, content_type: str) -> Asset:
+    return Asset.of(path.read_bytes(), content_type)
 
 
 class PublicHandler(BaseHandler):

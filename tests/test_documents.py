@@ -17,7 +17,8 @@ from tests.test_rules import PACKAGES
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "requirements-bench.txt")
-PAGES = [path for path in ROOT.rglob("*.md") if ".venv" not in path.parts]
+INSTALLED = {".venv", "node_modules"}
+PAGES = [path for path in ROOT.rglob("*.md") if not INSTALLED.intersection(path.parts)]
 
 
 def table(text: str, *head: str) -> list[list[str]]:

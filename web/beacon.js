@@ -5,7 +5,7 @@
 // `_sending` is in the request under way, `_unsure` went by a beacon, which tells nobody whether
 // it arrived. A copy of all three is what the next page finds in localStorage.
 //
-// Names that begin with an underscore are shortened when the file is served, others are not.
+// The collector serves the minified script in dist/: `make web` after each change.
 (() => {
   const _stub = window.beacon;
   const _script = document.currentScript || document.querySelector("script[data-key]");

@@ -21,6 +21,7 @@ from settings.variables import VARIABLES
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "Dockerfile"
 SECRETS = [".env", ".git/config", "data/journal/lock", "tests/__init__.py", ".venv/bin/python"]
+TOOLS = ["handlers/__pycache__/app.cpython-311.pyc", "web/build/node_modules/esbuild/bin/esbuild"]
 
 
 def steps(name: str) -> list[str]:
@@ -196,7 +197,7 @@ def test_what_is_installed_is_copied_before_with_what_it_refers_to(image: Path) 
     assert any("pip install --no-cache-dir -r requirements.txt" == run for run in steps("RUN"))
 
 
-@pytest.mark.parametrize("path", [*SECRETS, "handlers/__pycache__/app.cpython-311.pyc"])
+@pytest.mark.parametrize("path", [*SECRETS, *TOOLS])
 def test_secrets_events_and_tools_are_not_sent_to_the_builder(path: str) -> None:
     assert not is_sent(path)
 
