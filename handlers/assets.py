@@ -10,10 +10,10 @@ from pathlib import Path
 from handlers.base import BaseHandler
 from http1.activity import Activity
 
-# How much of a file's digest its name has: enough that no two versions share it.
+# Length of the hash in a file name, long enough that no two versions share one.
 _HASH_CHARS = 16
 
-# A year, the most that RFC 2616 let a server promise and that caches still go by.
+# One year, the longest lifetime that RFC 2616 allowed; caches still use that limit.
 FOR_EVER = "public, max-age=31536000, immutable"
 FOR_MINUTES = "public, max-age=300"
 
@@ -25,8 +25,11 @@ _ZERO_WEIGHT = re.compile(r"q=0(?:\.0*)?")
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file as it is served. `hash` names its content, `integrity` is for the page's tag
-    (https://www.w3.org/TR/SRI/)."""
+    """A file in the form in which it is served.
+
+    `hash` identifies the content; `integrity` is the value of that attribute in a script tag
+    (https://www.w3.org/TR/SRI/).
+    """
 
     body: bytes
     gzipped: bytes
@@ -36,7 +39,7 @@ class Asset:
 
     @classmethod
     def of(cls, body: bytes, content_type: str) -> "Asset":
-        """Compress a file. The same bytes give the same result at each start."""
+        """Compress and hash a file. The result depends on the arguments alone."""
         integrity = f"sha384-{b64encode(sha384(body).digest()).decode()}"
         return cls(
             body,
@@ -49,7 +52,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class WebFiles:
-    """What browsers get besides answers."""
+    """The static files that the server delivers to browsers."""
 
     beacon: Asset
     selftest_page: Asset
@@ -71,10 +74,10 @@ def _read(path: Path, content_type: str) -> Asset:
 
 
 class PublicHandler(BaseHandler):
-    """A handler whose answers any page may read: they hold nothing of anybody."""
+    """Base of the handlers whose responses every page may read, as they hold no user data."""
 
     def set_default_headers(self) -> None:
-        """Let every origin read, without credentials, so that caches keep one answer for all."""
+        """Allow every origin without credentials, so that caches keep one response for all."""
         super().set_default_headers()
         for name in ("Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "Vary"):
             self.clear_header(name)
@@ -83,19 +86,19 @@ class PublicHandler(BaseHandler):
 
 
 class AssetHandler(PublicHandler):
-    """One file, with an ETag (RFC 9110, section 8.8.3) for each of its two encodings."""
+    """Handler of one file, with an ETag (RFC 9110, section 8.8.3) for each of two encodings."""
 
     def initialize(  # type: ignore[override]
         self, activity: Activity, asset: Asset, cache_control: str, policy: str = ""
     ) -> None:
-        """Take the file, how long it may be kept, and its Content-Security-Policy, if any."""
+        """Set the file and the values of Cache-Control and, if any, Content-Security-Policy."""
         super().initialize(activity)
         self._asset = asset
         self._cache_control = cache_control
         self._policy = policy
 
     def get(self) -> None:
-        """Send the file, or 304 if the browser has it."""
+        """Send the file, or 304 if the browser has the current version."""
         asset = self._asset
         is_gzip = accepts_gzip(self.header("Accept-Encoding") or "")
         self.set_header("Cache-Control", self._cache_control)
@@ -112,12 +115,12 @@ class AssetHandler(PublicHandler):
         self.send(200, asset.gzipped if is_gzip else asset.body)
 
     def head(self) -> None:
-        """Send only what is said of it."""
+        """Send the header fields of GET without a body."""
         self.get()
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether a client takes gzip: RFC 9110, section 12.5.3."""
+    """Return whether the client accepts gzip, by RFC 9110, section 12.5.3."""
     weights: dict[str, bool] = {}
     for entry in accept_encoding.lower().split(","):
         coding, _, weight = entry.partition(";")

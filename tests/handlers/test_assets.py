@@ -2,12 +2,16 @@ import base64
 import gzip
 import hashlib
 import re
+from collections.abc import Callable
 
 import pytest
+from tornado.httpclient import HTTPResponse
 
 from handlers.assets import WebFiles, accepts_gzip
-from tests.handlers.server import Fetch, Site, make_site
+from tests.handlers.server import Site, make_site
 from tests.support.server_process import ROOT
+
+Fetch = Callable[..., HTTPResponse]
 
 DOCS = (ROOT / "docs" / "beacons.md").read_text(encoding="utf-8")
 WEB = WebFiles.read(ROOT / "web")
@@ -19,7 +23,7 @@ def site() -> Site:
     return make_site(origins=["https://shop.example.com"], aliases=["/a", "/deep/er"])
 
 
-async def test_the_script_has_at_most_two_kilobytes(fetch: Fetch) -> None:
+async def test_the_script_has_at_most_2048_bytes_with_gzip(fetch: Fetch) -> None:
     response = await fetch(
         "/beacon.js", "GET", headers={"Accept-Encoding": "gzip"}, decompress_response=False
     )
@@ -53,7 +57,7 @@ def test_the_served_script_has_no_local_name_of_the_source_and_no_comment() -> N
         ("/deep/er/s.0123456789abcdef.js", "public, max-age=300"),
     ],
 )
-async def test_a_script_is_cached_as_long_as_its_name_holds(
+async def test_only_a_name_with_the_current_hash_is_cached_for_a_year(
     fetch: Fetch, path: str, cached: str
 ) -> None:
     response = await fetch(path, "GET")
@@ -66,12 +70,14 @@ async def test_a_script_is_cached_as_long_as_its_name_holds(
 @pytest.mark.parametrize(
     "path", ["/b/beacon.js", "/s.js", "/beacon.0.js", "/a/x.0123456789abcdef.js"]
 )
-async def test_nothing_else_is_a_script(fetch: Fetch, path: str) -> None:
+async def test_no_other_path_serves_a_script(fetch: Fetch, path: str) -> None:
     assert 404 == (await fetch(path, "GET")).code
 
 
 @pytest.mark.parametrize("origin", [None, "https://shop.example.com", "https://other.example"])
-async def test_every_page_may_load_it_with_integrity(fetch: Fetch, origin: str | None) -> None:
+async def test_every_origin_may_load_the_script_with_integrity(
+    fetch: Fetch, origin: str | None
+) -> None:
     headers = {"Origin": origin} if origin else {}
     response = await fetch(HASHED, "GET", headers=headers)
     assert "*" == response.headers["Access-Control-Allow-Origin"]
@@ -80,16 +86,17 @@ async def test_every_page_may_load_it_with_integrity(fetch: Fetch, origin: str |
     assert "Accept-Encoding" == response.headers["Vary"]
 
 
-def test_the_integrity_is_that_of_the_content() -> None:
+def test_the_integrity_value_is_the_sha384_of_the_content() -> None:
     digest = base64.b64encode(hashlib.sha384(WEB.beacon.body).digest()).decode()
     assert f"sha384-{digest}" == WEB.beacon.integrity
 
 
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
-async def test_what_a_browser_has_is_not_sent_again(fetch: Fetch, coding: str) -> None:
+async def test_a_matching_etag_gets_304(fetch: Fetch, coding: str) -> None:
     headers = {"Accept-Encoding": coding}
-    first = await fetch("/beacon.js", "GET", headers=headers, decompress_response=False)
-    etag = first.headers["Etag"]
+    etag = (await fetch("/beacon.js", "GET", headers=headers, decompress_response=False)).headers[
+        "Etag"
+    ]
     for known in (etag, f"W/{etag}", f'"other", {etag}'):
         response = await fetch(
             "/beacon.js",
@@ -103,7 +110,7 @@ async def test_what_a_browser_has_is_not_sent_again(fetch: Fetch, coding: str) -
     assert 200 == response.code
 
 
-async def test_the_two_encodings_have_tags_of_their_own(fetch: Fetch) -> None:
+async def test_the_two_encodings_have_different_etags(fetch: Fetch) -> None:
     tags = {
         (
             await fetch(
@@ -115,18 +122,18 @@ async def test_the_two_encodings_have_tags_of_their_own(fetch: Fetch) -> None:
     assert 2 == len(tags)
 
 
-async def test_its_head_says_the_same(fetch: Fetch) -> None:
+async def test_head_has_no_body_and_the_etag_of_get(fetch: Fetch) -> None:
     head, whole = await fetch("/beacon.js", "HEAD"), await fetch("/beacon.js", "GET")
     assert (200, b"") == (head.code, head.body)
     assert whole.headers["Etag"] == head.headers["Etag"]
 
 
-async def test_a_post_is_not_taken(fetch: Fetch) -> None:
+async def test_post_is_not_allowed(fetch: Fetch) -> None:
     response = await fetch("/beacon.js", "POST", body=b"")
     assert (405, "GET, HEAD") == (response.code, response.headers["Allow"])
 
 
-def test_the_files_are_the_same_at_each_start() -> None:
+def test_reading_the_files_twice_gives_equal_assets() -> None:
     assert WEB == WebFiles.read(ROOT / "web")
 
 
@@ -144,5 +151,5 @@ def test_the_files_are_the_same_at_each_start() -> None:
         ("gzipped", False),
     ],
 )
-def test_gzip_is_sent_to_who_takes_it(accepted: str, expected: bool) -> None:
+def test_gzip_is_sent_only_to_clients_that_accept_it(accepted: str, expected: bool) -> None:
     assert expected == accepts_gzip(accepted)
