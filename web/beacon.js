@@ -1,15 +1,17 @@
-// The page's side of the collector: docs/beacons.md says what it does and why.
+// The browser side of the collector. docs/beacons.md describes the behaviour and the reasons.
 //
-// An event is made into text at once, so that the page may change its properties afterwards, and
-// is in exactly one of three lists until the server has decided about it: `queue` waits,
-// `inFlight` is in the request under way, `unconfirmed` went by a beacon, which tells nobody
-// whether it arrived. A copy of all three is what the next page finds in localStorage.
+// Each event is serialized at the call, so that the page may change its properties afterwards.
+// Until the server has decided about it, it is in exactly one of three lists:
+//   queue        waits for the next request
+//   inFlight     is in the current request
+//   unconfirmed  was sent by sendBeacon, which does not report whether the server received it
+// localStorage holds a copy of all three for the next page.
 //
-// The collector serves the minified script in dist/: `make web` after each change.
+// The collector serves the minified script in dist/: run `make web` after each change.
 (() => {
   const stub = window.beacon;
   const script = document.currentScript || document.querySelector("script[data-key]");
-  // A second tag changes nothing. (An element with the id "beacon" is no function.)
+  // A second tag has no effect. window.beacon may also be an element with the id "beacon".
   if (!script || (typeof stub == "function" && !stub.q)) return;
 
   const options = script.dataset;
@@ -18,11 +20,12 @@
   const batchUrl = endpoint("api/v1/events/batch", "b");
   const pixelUrl = endpoint("api/v1/pixel.gif", "i.gif") + "?data=";
 
-  // Browsers refuse more than 65,536 bytes on their way when a page is left.
+  // Requests that outlive the page may have 65,536 bytes in flight together (Fetch standard).
   const MAX_BODY_BYTES = 6e4,
     MAX_COPY_CHARS = 1e5,
     MAX_QUEUE = 5000,
-    PREFIX = "beacon.js:";
+    PREFIX = "beacon.js:",
+    REJECTED_HINT = "Rejected and not retried: correct the cause given here.";
 
   let queue = [],
     inFlight = [],
@@ -37,8 +40,9 @@
 
   const doNothing = () => ({});
   const warn = (...args) => console.warn(PREFIX, ...args);
+  const warnOf = (problem) => (error) => warn(problem, error);
 
-  // What the page calls never throws into it; and storage may be denied.
+  // No call may throw into the page, and access to storage may be denied.
   const guarded = (action, report) => (...args) => {
     try {
       return action(...args);
@@ -125,7 +129,7 @@
       maxBatch = inFlight.length >> 1;
       retry(0.1);
     } else if (reply.event_ids || /^4(?!08|29)/.test(status)) {
-      if (status > 200) warn(status, reply.errors || reply.error);
+      if (status > 200) warn(status, reply.errors || reply.error, REJECTED_HINT);
       finishBatch();
     } else retry(response.headers.get("Retry-After"));
   };
@@ -145,7 +149,7 @@
     flushIn((+seconds || backoff) * (1 + Math.random() / 2));
   };
 
-  // One after the other, since an image that does not load may mean that nobody is there.
+  // One at a time: an image that fails to load may mean that the server cannot be reached.
   const sendImages = () => {
     const at = inFlight.findIndex((text) => text.length < 5000);
     if (at < 0) return inFlight[0] ? retry() : finishBatch();
@@ -187,7 +191,7 @@
     referrer = url;
   };
 
-  // Frameworks change the title after the address.
+  // Frameworks set the title after they change the URL.
   const trackViewSoon = () => setTimeout(guarded(trackView));
 
   const watchNavigation = () => {
@@ -210,7 +214,8 @@
       if (key.startsWith(PREFIX)) {
         const [missing, beacons, time, ...events] = load("localStorage", key) || [0];
         lost += missing;
-        // The server knows an id for a day, and a beacon has nearly always arrived.
+        // The server recognizes duplicates for a day, so older beacons are not sent again.
+        // Nearly all of them have arrived.
         queue.push(...events.slice(Date.now() - time > 8e7 ? beacons : 0));
         save("localStorage", key);
       }
@@ -224,12 +229,13 @@
     document.addEventListener("visibilitychange", () =>
       document.hidden ? sendBeacons() : requeue()
     );
-  }, warn);
+  }, warnOf("Start failed: check the calls made before it loaded."));
 
   const optedOut =
     options.respectPrivacy != "false" &&
     (navigator.globalPrivacyControl || navigator.doNotTrack == 1);
-  const exposed = (action) => (optedOut ? doNothing : guarded(action, warn));
+  const callFailed = warnOf("Call failed: pass only values that JSON can hold.");
+  const exposed = (action) => (optedOut ? doNothing : guarded(action, callFailed));
   const api = (window.beacon = exposed(enqueue));
   api.identify = exposed((user) => touchSession({ user }));
   api.flush = exposed(flush);
