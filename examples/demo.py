@@ -1,4 +1,4 @@
-"""A small site that sends beacons, and the collector that takes them: `make demo`."""
+"""A small site that sends events, and the collector that receives them: `make demo`."""
 
 import argparse
 import asyncio
@@ -22,10 +22,10 @@ _COLLECTOR = "http://localhost:8080"
 
 
 class PageHandler(RequestHandler):
-    """A file of the site, with the collector's address in place of the usual one."""
+    """Handler of the site's files, which inserts the address of the collector."""
 
     def initialize(self, collector: str) -> None:
-        """Take the collector's address."""
+        """Set the address of the collector."""
         self._collector = collector
 
     def get(self, name: str) -> None:
@@ -38,16 +38,21 @@ class PageHandler(RequestHandler):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until interrupted; the exit code is that of the collector, or 0."""
+    """Serve until interrupted. Return the exit code of the collector, or 1 if the site fails."""
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
-    parser.add_argument("--port", type=int, default=8081, help="the site's port")
-    parser.add_argument("--collector-port", type=int, default=8080, help="the collector's")
-    parser.add_argument("--data", type=Path, default=Path("data/demo"), help="where events go")
+    parser.add_argument("--port", type=int, default=8081, help="port of the site")
+    parser.add_argument("--collector-port", type=int, default=8080, help="port of the collector")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("data/demo"),
+        help="directory of the journal and the store",
+    )
     arguments = parser.parse_args(argv)
     try:
         return asyncio.run(_serve(arguments.port, arguments.collector_port, arguments.data))
     except OSError as error:
-        print(f"The site cannot be served: {error}", file=sys.stderr)
+        print(f"The site cannot be served: {error}. Choose another --port.", file=sys.stderr)
         return 1
 
 
@@ -56,17 +61,17 @@ async def _serve(port: int, collector_port: int, data: Path) -> int:
     site = f"http://localhost:{sockets[0].getsockname()[1]}"
     collector = await _start_collector(collector_port, data, site)
     try:
-        found = await _port_of(collector)
-        if found is None:
+        listening_port = await _port_of(collector)
+        if listening_port is None:
             return await collector.wait()
-        address = f"http://localhost:{found}"
+        address = f"http://localhost:{listening_port}"
         pages = [(r"/([a-z]*\.?[a-z]*)", PageHandler, {"collector": address})]
         app = Application(pages, log_function=lambda handler: None)
         HTTPServer(app).add_sockets(sockets)
-        print(f"The site:      {site}/")
-        print(f"The collector: {address}/selftest")
-        print(f"Events go to {data}/store. Ctrl-C ends both.", flush=True)
-        return await _until_the_end(collector)
+        print(f"Site:      {site}/")
+        print(f"Self-test: {address}/selftest")
+        print(f"Events are delivered to {data}/store. Ctrl-C stops both servers.", flush=True)
+        return await _run_until_interrupted(collector)
     finally:
         if collector.returncode is None:
             collector.terminate()
@@ -90,24 +95,24 @@ async def _start_collector(port: int, data: Path, site: str) -> Process:
 
 
 async def _port_of(collector: Process) -> int | None:
-    """The port on which it listens; None if it ended, and has said why."""
+    """Return the port of the collector, or None if it exited; its log gives the reason."""
     assert collector.stderr is not None
     async for line in collector.stderr:
-        said = orjson.loads(line) if line.startswith(b"{") else {}
-        if said.get("event") == "listening":
-            return int(said["port"])
-        if said.get("level") != "info":
+        entry = orjson.loads(line) if line.startswith(b"{") else {}
+        if entry.get("event") == "listening":
+            return int(entry["port"])
+        if entry.get("level") != "info":
             print(line.decode(), end="", file=sys.stderr)
     return None
 
 
-async def _until_the_end(collector: Process) -> int:
-    ended = asyncio.Event()
+async def _run_until_interrupted(collector: Process) -> int:
+    interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
+        loop.add_signal_handler(number, interrupted.set)
     reading = asyncio.create_task(_show_problems(collector))
-    stopped = asyncio.create_task(ended.wait())
+    stopped = asyncio.create_task(interrupted.wait())
     await asyncio.wait([reading, stopped], return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     if collector.returncode is None:

@@ -1,4 +1,4 @@
-// What the pages of the site have in common. The script of the collector may come before or after.
+// Shared by all pages of the site. The collector's script may load before or after this one.
 const log = document.getElementById("log");
 const note = (text) => {
   const line = document.createElement("li");
@@ -10,7 +10,7 @@ const send = (type, properties) => {
   note(`${type} ${JSON.stringify(properties || {})}`);
 };
 
-note("page_view (by itself)");
+note("page_view (automatic)");
 
 for (const button of document.querySelectorAll("[data-event]"))
   button.addEventListener("click", () =>
@@ -25,13 +25,13 @@ for (const button of document.querySelectorAll("[data-room]"))
     const room = button.dataset.room;
     history.pushState({ room }, "", `?room=${room.toLowerCase()}`);
     show(room);
-    note(`page_view of ${room} (by itself)`);
+    note(`page_view of ${room} (automatic)`);
   });
 addEventListener("popstate", (event) => show(event.state?.room || "Kitchen"));
 
 document.getElementById("sign-in")?.addEventListener("click", () => {
   window.beacon?.identify("u-17");
-  note("user_id u-17 from now on");
+  note("identify: user_id u-17 on all later events");
 });
 document.getElementById("leave")?.addEventListener("click", () => {
   send("last_word", { text: "goodbye" });

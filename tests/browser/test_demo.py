@@ -70,7 +70,7 @@ def test_every_click_is_an_event(demo: Demo, tab: Visit) -> None:
     tab.page.goto(demo.site)
     tab.page.click("text=Add a teapot")
     tab.page.click("text=Sign in")
-    tab.page.click("text=Leave, with")
+    tab.page.click("text=Leave and send")
     tab.page.wait_for_url("**/product.html")
     tab.page.click("text=A single-page app")
     tab.page.click("button:has-text('Cellar')")
