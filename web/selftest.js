@@ -1,13 +1,15 @@
-// Sends to the collector in each way that a page can, and shows what the collector saw of it.
-// It runs on /selftest, and on any page that loads it, which is then the origin that is tested.
+// Sends to the collector by every transport that a page has, and shows what the collector saw.
+// It runs on /selftest and on any page that loads it, and tests the origin of that page.
+//
+// The collector serves the minified script in dist/: run `make web` after each change.
 (() => {
   const script = document.currentScript;
   const base = script.src.replace(/\/selftest\.js.*$/, "");
   const run = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
     byte.toString(16).padStart(2, "0")
   ).join("");
-  const ANSWER_WITHIN_MS = 10000;
-  const REPORT_WITHIN_MS = 6000;
+  const RESPONSE_TIMEOUT_MS = 10000;
+  const REPORT_TIMEOUT_MS = 6000;
   const BIG_EVENTS = 12;
   const BIG_EVENT_CHARS = 130000;
 
@@ -16,17 +18,18 @@
   const BATCH = "/api/v1/events/batch";
   const PIXEL = "/api/v1/pixel.gif";
 
-  const marked = (path, row, more = "") =>
+  const markedUrl = (path, row, more = "") =>
     `${base}${path}?selftest=${run}.${row}.${Date.now()}${more}`;
 
-  // Each resolves to what the page got to see: a status, or null where it sees nothing.
+  // Each of these resolves to the status, or to null if the page cannot read the response.
   const post = async (row, path, body, options = {}) => {
-    const abort = AbortSignal.timeout(ANSWER_WITHIN_MS);
-    const given = { method: "POST", body, credentials: "omit", signal: abort, ...options };
-    return (await fetch(marked(path, row), given)).status;
+    const signal = AbortSignal.timeout(RESPONSE_TIMEOUT_MS);
+    const request = { method: "POST", body, credentials: "omit", signal, ...options };
+    return (await fetch(markedUrl(path, row), request)).status;
   };
   const sendBeacon = async (row, path, body) => {
-    if (!navigator.sendBeacon(marked(path, row), body)) throw new Error("the browser refused it");
+    if (!navigator.sendBeacon(markedUrl(path, row), body))
+      throw new Error("the browser refused to send it");
     return null;
   };
   const loadPixel = (row) =>
@@ -34,7 +37,7 @@
       const image = new Image();
       image.onload = () => resolve(null);
       image.onerror = () => reject(new Error("the image did not load"));
-      image.src = marked(PIXEL, row, "&event_type=selftest");
+      image.src = markedUrl(PIXEL, row, "&event_type=selftest");
     });
   const gzipped = (text) =>
     new Response(new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
@@ -44,53 +47,53 @@
     );
 
   const ROWS = [
-    ["post", "POST, simple", (row) => post(row, ONE, EVENT)],
+    ["post", "POST without preflight", (row) => post(row, ONE, EVENT)],
     [
       "authorized",
-      "POST with Authorization, preflighted",
+      "POST with Authorization and preflight",
       (row) =>
         post(row, ONE, EVENT, {
           headers: { "Content-Type": "application/json", Authorization: "Bearer selftest" },
         }),
     ],
-    ["beacon", "sendBeacon of a string", (row) => sendBeacon(row, ONE, EVENT)],
+    ["beacon", "sendBeacon with a string", (row) => sendBeacon(row, ONE, EVENT)],
     [
       "blob",
-      "sendBeacon of a JSON Blob, preflighted",
+      "sendBeacon with a JSON Blob and preflight",
       (row) => sendBeacon(row, ONE, new Blob([EVENT], { type: "application/json" })),
     ],
     ["keepalive", "fetch with keepalive", (row) => post(row, BATCH, `[${EVENT}]`, { keepalive: true })],
     ["pixel", "Image", loadPixel],
     [
       "gzip",
-      "POST of a gzip body, preflighted",
+      "POST with a gzip body and preflight",
       async (row) =>
         post(row, ONE, await gzipped(EVENT), { headers: { "Content-Encoding": "gzip" } }),
     ],
-    ["big", "POST of 1.5 MB", (row) => post(row, BATCH, bigBatch())],
+    ["big", "POST with a body of 1.5 MB", (row) => post(row, BATCH, bigBatch())],
   ];
   const aliasRow = (alias, index) => [
     `alias-${index}`,
-    `sendBeacon under ${alias}`,
+    `sendBeacon to the alias ${alias}`,
     (row) => sendBeacon(row, `${alias}/b`, `[${EVENT}]`),
   ];
 
   const readReport = async () => {
     const response = await fetch(`${base}/selftest/report?run=${run}`, { credentials: "omit" });
-    if (!response.ok) throw new Error(`the report answered ${response.status}`);
+    if (!response.ok) throw new Error(`the report has status ${response.status}`);
     return response.json();
   };
 
   const attempt = async ([row, title, send]) => {
     try {
-      return { row, title, got: await send(row) };
+      return { row, title, status: await send(row) };
     } catch (error) {
       return { row, title, failure: String(error.message || error) };
     }
   };
 
   const completeReport = async (rows) => {
-    const until = Date.now() + REPORT_WITHIN_MS;
+    const until = Date.now() + REPORT_TIMEOUT_MS;
     for (;;) {
       const report = await readReport();
       if (rows.every(([row]) => report.rows[row]) || Date.now() > until) return report;
@@ -103,26 +106,29 @@
     (seen.preflight && seen.preflight.origin_allowed === false) ||
     /^origin_not_allowed/.test(seen.error || "");
 
-  // What is wrong with a row and what to change; null if nothing is.
+  // The problem of a row and its remedy, or null.
   const advice = (result, seen) => {
     if (!seen) {
-      const origin = `connect-src and img-src ${new URL(base).origin}`;
+      const origin = new URL(base).origin;
       return (
-        `Nothing arrived (${result.failure || "the browser tells no reason"}). Is there a blocker? ` +
-        `Then try INGEST_ALIASES. Does the page have a Content-Security-Policy? It needs ${origin}. ` +
-        "Otherwise a proxy kept it: look into its log for the time of this test."
+        `Nothing arrived (${result.failure || "the browser reports no reason"}). ` +
+        "If a blocker is active, send to a path of INGEST_ALIASES. " +
+        "If the page has a Content-Security-Policy, add to it: " +
+        `connect-src ${origin}; img-src ${origin}. ` +
+        "Otherwise look for this request in the log of the proxy."
       );
     }
-    if (isRefused(seen)) return `Add ${location.origin} to CORS_ALLOWED_ORIGINS.`;
+    if (isRefused(seen))
+      return `The collector refuses this origin. Add ${location.origin} to CORS_ALLOWED_ORIGINS.`;
     if (!seen.status)
-      return "Only the preflight arrived. Its answer was not what the browser needs: does a proxy remove CORS headers?";
-    if (seen.status !== 200) return `The server answered ${seen.status}: ${seen.error}.`;
+      return "Only the preflight arrived: the browser rejected its response. Check whether a proxy removes CORS headers.";
+    if (seen.status !== 200) return `The server responded with ${seen.status}: ${seen.error}.`;
     if (result.row === "authorized" && !seen.authorization)
-      return "The Authorization header was lost on the way: let the proxy pass it on.";
+      return "The Authorization header was lost on the way. Configure the proxy to forward it.";
     if (result.row === "gzip" && seen.content_encoding !== "gzip")
-      return "The Content-Encoding was lost on the way: let the proxy pass it on.";
+      return "The Content-Encoding header was lost on the way. Configure the proxy to forward it.";
     if (result.failure)
-      return `It arrived, but the page could not read the answer (${result.failure}): does a proxy remove or double CORS headers?`;
+      return `The request arrived, but the page could not read the response (${result.failure}). Check whether a proxy removes or duplicates CORS headers.`;
     return null;
   };
 
@@ -130,18 +136,18 @@
     /^(10\.|127\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|0\.|::1$|f[cd]|fe80)/.test(address);
 
   const addressAdvice = (seen) => {
-    if (!isPrivate(seen.address) || isPrivate(new URL(base).hostname) || /localhost$/.test(new URL(base).hostname))
-      return null;
+    const { hostname } = new URL(base);
+    if (!isPrivate(seen.address) || isPrivate(hostname) || /localhost$/.test(hostname)) return null;
     if (!seen.forwarded_for)
-      return "This is a private address: your proxy must set X-Forwarded-For.";
-    return `X-Forwarded-For from ${seen.peer} is not believed: add it to TRUSTED_PROXIES.`;
+      return "The collector sees a private address. The proxy must set X-Forwarded-For.";
+    return `The collector ignores X-Forwarded-For from ${seen.peer}. If this is your proxy, add it to TRUSTED_PROXIES.`;
   };
-  const skewAdvice = (seen) =>
+  const clockAdvice = (seen) =>
     Math.abs(seen.skew_ms) > 2000
-      ? "This computer's clock or the server's is wrong; events of beacon.js are corrected."
+      ? "The clocks of this computer and of the server differ. Correct the wrong one; until then the collector corrects the timestamps of events from beacon.js."
       : null;
 
-  // --- What is shown. Everything is text: nothing that came in can become markup.
+  // The page. All values are set as text, so that none of them can become markup.
 
   const CSS = `
     :host { display: block; color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif;
@@ -191,32 +197,33 @@
   const rowSection = (result, seen) => {
     const problem = advice(result, seen);
     const at = seen || {};
-    const preflight = at.preflight && `${at.preflight.status}, asked for ${at.preflight.headers || "no headers"}`;
+    const preflight =
+      at.preflight && `status ${at.preflight.status} for headers: ${at.preflight.headers || "none"}`;
     return section(result.title, problem === null, [
-      ["page saw", result.failure || (result.got ? `status ${result.got}` : "nothing, as always")],
-      ["server answered", at.status && [at.status, at.error].filter(Boolean).join(" ")],
+      ["page received", result.failure || (result.status ? `status ${result.status}` : "response not readable, as expected")],
+      ["server sent", at.status && [`status ${at.status}`, at.error].filter(Boolean).join(", ")],
       ["request", at.method && `${at.method} ${at.path}`],
       ["preflight", preflight],
       ["origin", at.origin || (at.status && "none sent")],
-      ["rule", at.origin_rule],
+      ["origin rule", at.origin_rule],
       ["Content-Type", at.content_type],
       ["Content-Encoding", at.content_encoding],
-      ["bytes", at.status && at.bytes],
+      ["body", at.status && `${at.bytes} bytes`],
     ], problem);
   };
 
   const serverSections = (seen) => {
     const problem = addressAdvice(seen);
-    const late = skewAdvice(seen);
+    const clockProblem = clockAdvice(seen);
     return [
       section("Address", problem === null, [
         ["your address", seen.address],
-        ["came from", `${seen.peer}, ${seen.peer_trusted ? "a trusted proxy" : "not a trusted proxy"}`],
+        ["connection from", `${seen.peer}, ${seen.peer_trusted ? "a trusted proxy" : "not a trusted proxy"}`],
         ["X-Forwarded-For", seen.forwarded_for || "none"],
       ], problem),
-      section("Clock", late === null, [
-        ["receipt − sending", `${seen.skew_ms} ms (clocks and way together)`],
-      ], late),
+      section("Clock", clockProblem === null, [
+        ["difference", `${seen.skew_ms} ms (clocks and network delay together)`],
+      ], clockProblem),
     ];
   };
 
@@ -224,17 +231,17 @@
     const src = `${base}/beacon.${report.script.hash}.js`;
     const load = `document.head.append(Object.assign(document.createElement("script"), {src: "${base}/selftest.js"}))`;
     return [
-      element("h2", "Your tag"),
+      element("h2", "Script tag"),
       element("pre", `<script async src="${base}/beacon.js"></script>`),
-      element("p", "Or for ever this version, checked by the browser:"),
+      element("p", "To pin the current version and have the browser verify it:"),
       element("pre", `<script async src="${src}" integrity="${report.script.integrity}" crossorigin></script>`),
-      element("h2", "Test another of your sites"),
-      element("p", "Open it and put this into the console of its developer tools:"),
+      element("h2", "Test another site"),
+      element("p", "Open a page of the site and paste this into the console of the developer tools:"),
       element("pre", load),
     ];
   };
 
-  const place = () => {
+  const mount = () => {
     const host = document.createElement("div");
     host.id = "collector-selftest";
     document.body.append(host);
@@ -256,21 +263,21 @@
     const isOwnHost = location.origin === new URL(base).origin;
     const hint =
       isOwnHost && Object.values(report.rows).some(isRefused)
-        ? "The collector's own host is not in CORS_ALLOWED_ORIGINS, which is right unless pages of yours are served from it. Test from one of your sites: the end of this page says how."
+        ? "The collector's own origin is not in CORS_ALLOWED_ORIGINS. This is correct unless it also serves your pages. Test from one of your sites, as described at the end of this page."
         : undefined;
     main.replaceChildren(
-      element("h1", bad ? `${bad} of ${sections.length + about.length} need attention` : "Everything arrives"),
-      element("p", `From ${location.origin} to ${base}. Nothing of this was stored.`),
+      element("h1", bad ? `${bad} of ${sections.length + about.length} checks failed` : "Everything arrives"),
+      element("p", `From ${location.origin} to ${base}. The collector keeps none of these test events.`),
       ...(hint ? [element("p", hint, "hint")] : []),
-      element("h2", "Ways to send"),
+      element("h2", "Transports"),
       ...sections,
-      ...(about.length ? [element("h2", "What the server makes of you"), ...about] : []),
+      ...(about.length ? [element("h2", "Address and clock"), ...about] : []),
       ...snippets(report)
     );
   };
 
-  const go = async () => {
-    const main = place();
+  const runTest = async () => {
+    const main = mount();
     main.append(element("h1", "Testing …"), element("p", `From ${location.origin} to ${base}.`));
     try {
       const { aliases } = await readReport();
@@ -281,11 +288,11 @@
       main.dataset.bad = "all";
       main.replaceChildren(
         element("h1", "The collector cannot be reached"),
-        element("p", `${base}/selftest/report: ${error.message}. Look into the browser's console: it names a policy, a certificate or an address that is wrong.`)
+        element("p", `${base}/selftest/report: ${error.message}. The browser's console has the cause: a Content-Security-Policy, a certificate or a wrong address.`)
       );
     }
   };
 
-  if (document.body) go();
-  else addEventListener("DOMContentLoaded", go);
+  if (document.body) runTest();
+  else addEventListener("DOMContentLoaded", runTest);
 })();

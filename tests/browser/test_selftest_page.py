@@ -78,7 +78,8 @@ def test_an_origin_that_is_not_listed_is_told_where_to_add_it(
     tab.page.goto(site.put("/", body=f'<script src="{collector.url}/selftest.js"></script>'))
     found = bad(tab)
     assert ROWS == len(found)
-    assert {f"Add {site.url} to CORS_ALLOWED_ORIGINS."} == set(found.values())
+    expected = f"The collector refuses this origin. Add {site.url} to CORS_ALLOWED_ORIGINS."
+    assert {expected} == set(found.values())
 
 
 def test_the_collectors_own_page_says_to_test_from_a_site_if_it_is_not_listed(
@@ -107,7 +108,7 @@ def test_a_proxy_that_loses_headers_is_found_out(
     collector: Collector, site: Site, tab: Visit, losing_front: Front
 ) -> None:
     tab.page.goto(site.put("/", body=f'<script src="{losing_front.url}/selftest.js"></script>'))
-    assert "lost on the way" in bad(tab)["POST with Authorization, preflighted"]
+    assert "lost on the way" in bad(tab)["POST with Authorization and preflight"]
 
 
 @pytest.fixture
