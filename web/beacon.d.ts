@@ -1,17 +1,17 @@
-/** What `/beacon.js` puts on the page. No call throws, and none waits for anything. */
+/** The function that `/beacon.js` defines on the page. No call throws or blocks. */
 interface Beacon {
   /**
    * Queue an event.
    *
    * @param eventType 1 to 128 characters, not blank, such as `"signup"`.
-   * @param properties Whatever JSON can hold, taken as it is at this moment.
+   * @param properties Any values that JSON can hold. They are serialized at the call.
    */
   (eventType: string, properties?: Record<string, unknown>): void;
 
-  /** Put `user_id` on every event from now on, for the session; `null` ends that. */
+  /** Set `user_id` on all later events of the session; `null` removes it. */
   identify(userId: string | number | null): void;
 
-  /** Send what is queued now; otherwise that is done a second after the first. */
+  /** Send the queue now. By default it is sent one second after its first event. */
   flush(): void;
 }
 
