@@ -2,16 +2,12 @@ import base64
 import gzip
 import hashlib
 import re
-from collections.abc import Callable
 
 import pytest
-from tornado.httpclient import HTTPResponse
 
 from handlers.assets import WebFiles, accepts_gzip
-from tests.handlers.server import Site, make_site
+from tests.handlers.server import Fetch, Site, make_site
 from tests.support.server_process import ROOT
-
-Fetch = Callable[..., HTTPResponse]
 
 DOCS = (ROOT / "docs" / "beacons.md").read_text(encoding="utf-8")
 WEB = WebFiles.read(ROOT / "web")
