@@ -22,7 +22,8 @@ from settings.settings import Settings
 from storage.dedup.deduplicator import Deduplicator
 from storage.dedup.id_log import IdLimits
 from storage.delivery.delivered_ack import DeliveredAck
-from storage.filesystem import FileSystem, LocalFileSystem
+from storage.filesystem import LocalFileSystem
+from storage.journal.directory import JournalDirectory
 from storage.journal.journal import Journal, JournalLimits
 from storage.journal.reserve import sealing_bytes
 from storage.journal.segment import KeyRules, new_segment_name
@@ -57,25 +58,25 @@ class Collector:
         self._settings = settings
         self._started = time.monotonic()
         fs = LocalFileSystem()
+        directory = JournalDirectory(fs, settings.journal_dir)
         store = open_store(settings, fs)
-        opened = open_directory(fs, settings.journal_dir, store, _opening_limits(settings))
+        opened = open_directory(directory, store, _opening_limits(settings))
         self._lock = opened.lock
         self._counters = opened.counters
         self._backlog = opened.backlog
         self._shipper = opened.shipper
-        self._journal = self._make_journal(fs, opened)
+        self._journal = self._make_journal(directory, opened)
         self._events = Deduplicator(self._journal, opened.id_window, self._counters)
         self._activity = Activity()
         self._utc_now = UtcClock()
         self._web = WebFiles.read(_WEB_DIRECTORY)
         self._http = CollectorServer(self._make_app(), self._activity, connection_limit())
 
-    def _make_journal(self, fs: FileSystem, opened: OpenDirectory) -> Journal:
+    def _make_journal(self, directory: JournalDirectory, opened: OpenDirectory) -> Journal:
         settings = self._settings
         keys = KeyRules.of(settings.object_layout, settings.auto_batch_above, settings.s3_prefix)
         writer = SegmentWriter(
-            fs,
-            settings.journal_dir,
+            directory,
             partial(new_segment_name, keys),
             opened.id_log.record,
             opened.reserve,

@@ -20,7 +20,9 @@ from journal_tools.check import Finding, check_journal, check_store
 from logs.events import get_logger
 from logs.setup import configure
 from settings.settings import Settings, SettingsError, describe, load_settings
-from storage.filesystem import DirectoryInUse, LocalFileSystem
+from storage.filesystem import LocalFileSystem
+from storage.journal.directory import JournalDirectory
+from storage.journal.lock import DirectoryInUse
 from storage.stores.choose import open_store
 from storage.stores.store import StoreError
 
@@ -78,7 +80,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _check(settings: Settings) -> int:
     findings = [
         Finding(True, "settings: all are valid"),
-        check_journal(fs := LocalFileSystem(), settings.journal_dir),
+        check_journal(JournalDirectory(fs := LocalFileSystem(), settings.journal_dir)),
         *check_store(partial(open_store, settings, fs), settings.s3_prefix),
     ]
     for finding in findings:

@@ -22,6 +22,7 @@ from benchmarks.running import (
 )
 from benchmarks.speed import medians
 from storage.filesystem import LocalFileSystem
+from storage.journal.directory import JournalDirectory
 from storage.journal.reserve import Reserve
 from storage.journal.segment import KeyRules, new_segment_name
 from storage.journal.writer import SegmentWriter
@@ -78,7 +79,7 @@ def delivery(folder: Path, scale: Scale, most: float) -> dict[str, float]:
 def backlog(folder: Path, scale: Scale) -> dict[str, Any]:
     """Latencies while 1 GiB is shipped, and when it is gone."""
     journal = folder / "journal-full"
-    events = _fill(journal)
+    events = _fill(JournalDirectory(LocalFileSystem(), journal))
     during: list[Latencies] = []
     own = str(journal)
     with store_that_takes_all(folder) as url, collector(folder, url, JOURNAL_DIR=own) as port:
@@ -99,13 +100,12 @@ def backlog(folder: Path, scale: Scale) -> dict[str, Any]:
     }
 
 
-def _fill(directory: Path) -> int:
+def _fill(directory: JournalDirectory) -> int:
     """Segments of ordinary events; how many events."""
-    fs = LocalFileSystem()
-    fs.make_directory(directory)
+    directory.make()
     rules = KeyRules.of("auto", 100, "events")
     new_name = partial(new_segment_name, rules)
-    writer = SegmentWriter(fs, directory, new_name, _no_ids, Reserve(fs, directory, 0))
+    writer = SegmentWriter(directory, new_name, _no_ids, Reserve(directory, 0))
     ids, written, events = random_ids(), 0, 0
     while written < _BACKLOG_BYTES:
         lines = [_line(each) for each in islice(ids, _LINES_AT_ONCE)]

@@ -27,13 +27,17 @@ from logs.setup import configure
 from settings.settings import SettingsError, load_settings
 from settings.variables import VARIABLES
 from storage.dedup.id_log import IdLimits
-from storage.filesystem import DirectoryInUse, LocalFileSystem
+from storage.filesystem import LocalFileSystem
+from storage.journal.directory import JournalDirectory
+from storage.journal.lock import DirectoryInUse
 from storage.stores.choose import open_store
 from storage.stores.store import StoreError
 
 _EXIT_FAILED = 1
 _EXIT_USAGE = 2
 _EXIT_INTERRUPTED = 130
+
+_Command = Callable[[JournalDirectory, argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,13 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UnicodeDecodeError, OSError) as error:
         return _fail(f"the file .env cannot be read: {error}", _EXIT_USAGE)
     arguments = _parser().parse_args(argv)
-    directory: Path = arguments.journal_dir
-    if not directory.is_dir():
-        return _fail(f"{directory} is no directory; name the journal's with --journal-dir")
+    path: Path = arguments.journal_dir
+    if not path.is_dir():
+        return _fail(f"{path} is no directory; name the journal's with --journal-dir")
+    directory = JournalDirectory(LocalFileSystem(), path)
     try:
-        if not is_journal(LocalFileSystem(), directory):
-            return _fail(f"{directory} is no journal: it has neither a lock file nor a segment")
-        code: int = arguments.run(arguments)
+        if not is_journal(directory):
+            return _fail(f"{path} is no journal: it has neither a lock file nor a segment")
+        code: int = arguments.run(directory, arguments)
     except BrokenPipeError:
         return 0  # whoever reads has had enough
     except KeyboardInterrupt:
@@ -72,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> Any:
+    def add(name: str, run: _Command, text: str) -> Any:
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
         command.add_argument(
@@ -105,18 +110,17 @@ def _bar(total: int, unit: str, *, shown: bool = True) -> Any:
     )
 
 
-def _ls(arguments: argparse.Namespace) -> int:
-    fs = LocalFileSystem()
-    found = list(rows(fs, arguments.journal_dir, time.time()))
-    beside = others(fs, arguments.journal_dir)
+def _ls(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
+    found = list(rows(directory, time.time()))
+    beside = others(directory)
     lines = [as_json(found, beside)] if arguments.json else as_text(found, beside)
     print(*lines, sep="\n", flush=True)
     return 0
 
 
-def _verify(arguments: argparse.Namespace) -> int:
-    fs, directory, checked = LocalFileSystem(), arguments.journal_dir, Checked()
-    files = segment_files(fs, directory)
+def _verify(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
+    checked = Checked()
+    files = segment_files(directory)
     with _bar(sum(file.size for file in files), "B") as bar:
 
         def tell(problem: Problem) -> None:
@@ -125,9 +129,9 @@ def _verify(arguments: argparse.Namespace) -> int:
             tqdm.write(str(problem))
 
         for file in files:
-            for problem in check_segment(fs, directory, file, checked, bar.update):
+            for problem in check_segment(directory, file, checked, bar.update):
                 tell(problem)
-        for problem in check_ids(fs, directory):
+        for problem in check_ids(directory):
             tell(problem)
     print(
         f"{counted(checked.segments, 'segment')}, {counted(checked.events, 'event')},"
@@ -137,13 +141,12 @@ def _verify(arguments: argparse.Namespace) -> int:
     return _EXIT_FAILED if checked.damage else 0
 
 
-def _export(arguments: argparse.Namespace) -> int:
-    fs, directory = LocalFileSystem(), arguments.journal_dir
-    files = _chosen(segment_files(fs, directory), arguments.segment)
+def _export(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
+    files = _chosen(segment_files(directory), arguments.segment)
     damaged = False
     with _bar(sum(file.size for file in files), "B", shown=not sys.stdout.isatty()) as bar:
         for file in files:
-            for path, piece in export_segment(fs, directory, file, sys.stdout.buffer, bar.update):
+            for path, piece in export_segment(directory, file, sys.stdout.buffer, bar.update):
                 damaged = True
                 tqdm.write(f"{path} at byte {piece.offset}: {piece.cause}", file=sys.stderr)
     sys.stdout.buffer.flush()
@@ -167,13 +170,12 @@ class _AboveBar:
         sys.stderr.flush()
 
 
-def _ship(arguments: argparse.Namespace) -> int:
+def _ship(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
     try:
-        settings = load_settings({**os.environ, "JOURNAL_DIR": str(arguments.journal_dir)})
+        settings = load_settings({**os.environ, "JOURNAL_DIR": str(directory.path)})
     except SettingsError as error:
         print("The settings cannot be used:", *error.problems, sep="\n  ", file=sys.stderr)
         return _EXIT_USAGE
-    fs = LocalFileSystem()
     ids = IdLimits(settings.dedup_window_s, settings.dedup_max_events)
     output = configure("warning", settings.log_format, cast(TextIO, _AboveBar()))
     with _bar(0, " events") as bar:
@@ -183,10 +185,8 @@ def _ship(arguments: argparse.Namespace) -> int:
             return cast(Callable[[int], object], bar.update)
 
         try:
-            store = open_store(settings, fs)
-            result = asyncio.run(
-                ship(fs, arguments.journal_dir, store, settings.upload_concurrency, ids, begin)
-            )
+            store = open_store(settings, directory.fs)
+            result = asyncio.run(ship(directory, store, settings.upload_concurrency, ids, begin))
         finally:
             output.close()
     print(

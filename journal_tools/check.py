@@ -8,10 +8,9 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from storage.filesystem import DirectoryInUse, DirectoryLock, FileSystem
-from storage.journal.recovery import DAMAGED, STAGED
+from storage.journal.directory import JournalDirectory
+from storage.journal.lock import DirectoryInUse, DirectoryLock
 from storage.stores.store import Store, StoredObject, StoreError
 
 _PROBE = b'{"probe":"written by --check, safe to delete"}'
@@ -47,36 +46,24 @@ class Finding:
     text: str
 
 
-def check_journal(fs: FileSystem, directory: Path) -> Finding:
+def check_journal(directory: JournalDirectory) -> Finding:
     """Make the directory, take its lock, write and sync a file there."""
+    path = directory.path
     try:
-        for each in (directory, directory / STAGED, directory / DAMAGED):
-            fs.make_directory(each)
+        directory.make()
         lock = DirectoryLock(directory)
     except DirectoryInUse as error:
         return Finding(False, f"journal: {error}; stop that one, or set another JOURNAL_DIR")
     except OSError as error:
-        return Finding(False, f"journal: {directory} cannot be used: {error}{_advice(error)}")
+        return Finding(False, f"journal: {path} cannot be used: {error}{_advice(error)}")
     try:
-        _write_probe(fs, directory / "probe")
+        directory.check_writable()
+        directory.sync()
     except OSError as error:
-        return Finding(False, f"journal: {directory} cannot be written: {error}{_advice(error)}")
+        return Finding(False, f"journal: {path} cannot be written: {error}{_advice(error)}")
     finally:
         lock.release()
-    return Finding(True, f"journal: {directory} can be written and synced")
-
-
-def _write_probe(fs: FileSystem, path: Path) -> None:
-    if path.name in {name for name, _ in fs.entries(path.parent)}:
-        fs.remove(path)
-    file = fs.create(path)
-    try:
-        file.write(_PROBE)
-        file.sync()
-    finally:
-        file.close()
-        fs.remove(path)
-    fs.sync_directory(path.parent)
+    return Finding(True, f"journal: {path} can be written and synced")
 
 
 def check_store(open_store: Callable[[], Store], prefix: str) -> Iterator[Finding]:

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from journal_tools.reading import SegmentFile, open_segment, pieces
-from storage.filesystem import FileSystem
+from storage.journal.directory import JournalDirectory
 from storage.journal.record import CorruptRange, Record
 
 
 def export_segment(
-    fs: FileSystem,
-    directory: Path,
+    directory: JournalDirectory,
     file: SegmentFile,
     output: BinaryIO,
     advance: Callable[[int], object],
@@ -20,7 +19,7 @@ def export_segment(
 
     Unfinished writes at the end of an open segment are passed over: they are not durable yet.
     """
-    opened = open_segment(fs, directory, file.name)
+    opened = open_segment(directory, file.name)
     if opened is None:
         return
     name, stream = opened
@@ -30,4 +29,4 @@ def export_segment(
                 output.write(piece.line + b"\n")
                 advance(piece.end - piece.offset)
             elif not (piece.at_end and name.events is None):
-                yield directory / name.file_name, piece
+                yield directory.segment(name), piece

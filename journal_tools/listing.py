@@ -4,13 +4,10 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from journal_tools.reading import SegmentFile, open_segment, pieces, segment_files
-from storage.dedup.id_log import IDS
-from storage.filesystem import FileSystem
+from storage.journal.directory import JournalDirectory
 from storage.journal.record import Record
-from storage.journal.recovery import DAMAGED, STAGED
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _ROW = "{:<36}  {:<6}  {:>10}  {:>10}  {:>9}  {:<8}  {}"
@@ -29,10 +26,10 @@ class Row:
     prefix: str
 
 
-def rows(fs: FileSystem, directory: Path, now: float) -> Iterator[Row]:
+def rows(directory: JournalDirectory, now: float) -> Iterator[Row]:
     """Every segment, the oldest first; the events of an open one are counted by reading it."""
-    for file in segment_files(fs, directory):
-        events = _events(fs, directory, file)
+    for file in segment_files(directory):
+        events = _events(directory, file)
         if events is not None:
             yield Row(
                 file.name.id,
@@ -45,10 +42,10 @@ def rows(fs: FileSystem, directory: Path, now: float) -> Iterator[Row]:
             )
 
 
-def _events(fs: FileSystem, directory: Path, file: SegmentFile) -> int | None:
+def _events(directory: JournalDirectory, file: SegmentFile) -> int | None:
     if file.name.events is not None:
         return file.name.events
-    opened = open_segment(fs, directory, file.name)
+    opened = open_segment(directory, file.name)
     if opened is None:
         return None
     name, stream = opened
@@ -56,15 +53,15 @@ def _events(fs: FileSystem, directory: Path, file: SegmentFile) -> int | None:
         return sum(isinstance(piece, Record) for piece in pieces(stream, name))
 
 
-def others(fs: FileSystem, directory: Path) -> dict[str, tuple[int, int]]:
+def others(directory: JournalDirectory) -> dict[str, tuple[int, int]]:
     """How many files, and bytes in them, lie in each of the directories beside the segments."""
     found = {}
-    for name in (STAGED, DAMAGED, IDS):
+    for path in (directory.staged, directory.quarantine, directory.ids):
         try:
-            sizes = [size for _, size in fs.entries(directory / name)]
+            sizes = [size for _, size in directory.fs.entries(path)]
         except FileNotFoundError:
             continue
-        found[name] = (len(sizes), sum(sizes))
+        found[path.name] = (len(sizes), sum(sizes))
     return found
 
 

@@ -6,18 +6,14 @@ A server may be at work in the directory: files are sealed and deleted while the
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from storage.delivery import layout
-from storage.filesystem import FileSystem
+from storage.journal.directory import JournalDirectory
 from storage.journal.record import CorruptRange, Record, scan
-from storage.journal.segment import SegmentName, parse_segment_name
+from storage.journal.segment import SegmentName
 
 _BUFFER_BYTES = 256 * 1024
-
-# What a server or a copy of its directory has, even when nothing is on its way.
-_SIGNS = ("lock", "staged", "damaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +29,29 @@ class SegmentFile:
         return self.name.events is None
 
 
-def is_journal(fs: FileSystem, directory: Path) -> bool:
+def is_journal(directory: JournalDirectory) -> bool:
     """Whether a directory looks like a journal's; OSError if it cannot be read."""
-    has_sign = any((directory / name).exists() for name in _SIGNS)
-    return has_sign or bool(segment_files(fs, directory))
+    # What a server or a copy of its directory has, even when nothing is on its way.
+    signs = (directory.lock, directory.staged, directory.quarantine)
+    return any(path.exists() for path in signs) or bool(segment_files(directory))
 
 
-def segment_files(fs: FileSystem, directory: Path) -> list[SegmentFile]:
+def segment_files(directory: JournalDirectory) -> list[SegmentFile]:
     """Every segment, the oldest first; OSError if the directory cannot be read."""
-    found = [
-        SegmentFile(name, size)
-        for file_name, size in fs.entries(directory)
-        if (name := parse_segment_name(file_name)) is not None
-    ]
+    found = [SegmentFile(name, size) for name, size in directory.segments()]
     return sorted(found, key=lambda file: (file.name.id, file.is_open))
 
 
 def open_segment(
-    fs: FileSystem, directory: Path, name: SegmentName
+    directory: JournalDirectory, name: SegmentName
 ) -> tuple[SegmentName, BinaryIO] | None:
     """A segment's contents, under the name that it has now; None if it was delivered meanwhile.
 
     Of one that is open, what it holds now: what is appended while it is read is not looked at.
     """
-    for each in (name, *_sealed_since(fs, directory, name)):
+    for each in (name, *_sealed_since(directory, name)):
         try:
-            stream = fs.open_read(directory / each.file_name)
+            stream = directory.fs.open_read(directory.segment(each))
         except FileNotFoundError:
             continue
         return each, stream if each.events is not None else as_it_is_now(stream)
@@ -95,8 +88,8 @@ class _Beginning(io.RawIOBase):
         super().close()
 
 
-def _sealed_since(fs: FileSystem, directory: Path, name: SegmentName) -> Iterator[SegmentName]:
-    for file in segment_files(fs, directory):
+def _sealed_since(directory: JournalDirectory, name: SegmentName) -> Iterator[SegmentName]:
+    for file in segment_files(directory):
         if file.name.id == name.id and file.name != name:
             yield file.name
 

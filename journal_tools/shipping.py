@@ -4,12 +4,11 @@ import asyncio
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from storage.counters import Counters
 from storage.dedup.id_log import IdLimits
 from storage.delivery.shipper import Shipper
-from storage.filesystem import FileSystem
+from storage.journal.directory import JournalDirectory
 from storage.opening import OpeningLimits, open_directory
 from storage.stores.store import Store
 
@@ -30,8 +29,7 @@ class Shipped:
 
 
 async def ship(
-    fs: FileSystem,
-    directory: Path,
+    directory: JournalDirectory,
     store: Store,
     concurrency: int,
     id_limits: IdLimits,
@@ -47,7 +45,7 @@ async def ship(
     # A signal that comes during the recovery is acted on after it.
     stopped = _stop_signal()
     limits = OpeningLimits(id_limits, _IDS_IN_MEMORY, reserve_bytes=0, uploads=concurrency)
-    opened = open_directory(fs, directory, store, limits, pause=lambda: None)
+    opened = open_directory(directory, store, limits, pause=lambda: None)
     try:
         counters = opened.counters
         await _watch(opened.shipper, counters, begin(counters.recovered), stopped)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from journal_tools.reading import SegmentFile, open_segment, pieces
-from storage.dedup.id_log import IDS, rest_of_ids
-from storage.filesystem import FileSystem
+from storage.dedup.id_log import rest_of_ids
+from storage.journal.directory import JournalDirectory
 from storage.journal.record import CorruptRange, Record
 from storage.journal.segment import SegmentName
 
@@ -38,14 +38,13 @@ class Checked:
 
 
 def check_segment(
-    fs: FileSystem,
-    directory: Path,
+    directory: JournalDirectory,
     file: SegmentFile,
     checked: Checked,
     advance: Callable[[int], object],
 ) -> Iterator[Problem]:
     """What is wrong with a segment; `advance` is told how many bytes were read."""
-    opened = open_segment(fs, directory, file.name)
+    opened = open_segment(directory, file.name)
     if opened is None:
         return
     name, stream = opened
@@ -61,29 +60,29 @@ def check_segment(
                 advance(piece.length)
     if name.events not in (None, events) and not problems:
         cause = f"it was sealed with {name.events} records and holds {events}"
-        problems.append(Problem(directory / name.file_name, file.size, 0, cause, is_damage=True))
+        problems.append(Problem(directory.segment(name), file.size, 0, cause, is_damage=True))
     checked.segments += 1
     checked.events += events
     yield from problems
 
 
-def _problem(directory: Path, name: SegmentName, piece: CorruptRange) -> Problem:
+def _problem(directory: JournalDirectory, name: SegmentName, piece: CorruptRange) -> Problem:
     is_torn = piece.at_end and name.events is None
     return Problem(
-        directory / name.file_name, piece.offset, piece.length, piece.cause, is_damage=not is_torn
+        directory.segment(name), piece.offset, piece.length, piece.cause, is_damage=not is_torn
     )
 
 
-def check_ids(fs: FileSystem, directory: Path) -> Iterator[Problem]:
+def check_ids(directory: JournalDirectory) -> Iterator[Problem]:
     """What is wrong with the files of event ids."""
     try:
-        names = sorted(name for name, _ in fs.entries(directory / IDS))
+        names = sorted(name for name, _ in directory.fs.entries(directory.ids))
     except FileNotFoundError:
         return
     for name in names:
-        path = directory / IDS / name
+        path = directory.ids / name
         try:
-            with fs.open_read(path) as stream:
+            with directory.fs.open_read(path) as stream:
                 raw = stream.read()
         except FileNotFoundError:
             continue

@@ -7,17 +7,16 @@ a file system under the journal that loses whatever was not synced.
 import contextlib
 import errno
 import fcntl
-import json
 import os
-import socket
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 # What file systems without hard links say.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+_CHUNK_BYTES = 1024 * 1024
 
 
 class AppendFile(Protocol):
@@ -70,6 +69,38 @@ class FileSystem(Protocol):
 
     def entries(self, path: Path) -> Iterator[tuple[str, int]]:
         """Name and size in bytes of every regular file in a directory, in no order."""
+
+
+def write_new(fs: FileSystem, path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a new file and sync it, not its directory entry; FileExistsError if it is there.
+
+    Raises OSError, or what `chunks` raises; then the partial file is removed if the disk lets it.
+    """
+    file = fs.create(path)
+    try:
+        with contextlib.closing(file):
+            for chunk in chunks:
+                file.write(chunk)
+            file.sync()
+    except BaseException:
+        with contextlib.suppress(OSError):
+            fs.remove(path)
+        raise
+
+
+def read_range(fs: FileSystem, path: Path, offset: int, length: int) -> Iterator[bytes]:
+    """Yield `length` bytes of a file from `offset` on, or up to its end, in chunks."""
+    with fs.open_read(path) as stream:
+        stream.seek(offset)
+        while length and (chunk := stream.read(min(length, _CHUNK_BYTES))):
+            yield chunk
+            length -= len(chunk)
+
+
+def remove_if_exists(fs: FileSystem, path: Path) -> None:
+    """Delete a file if it exists. Durable after `sync_directory`."""
+    with contextlib.suppress(FileNotFoundError):
+        fs.remove(path)
 
 
 class LocalFileSystem:
@@ -170,40 +201,35 @@ class _LocalFile:
         os.close(self._descriptor)
 
 
-class DirectoryInUse(Exception):
-    """Another process holds the journal directory; the text says which."""
+class FileLocked(Exception):
+    """Another process holds the lock; `note` is what it wrote into the file, or empty."""
+
+    def __init__(self, note: str) -> None:
+        super().__init__(note)
+        self.note = note
 
 
-class DirectoryLock:
-    """The right to use a journal directory, held by one process at a time.
+class FileLock:
+    """A lock on a local file, made if need be, and released by the kernel when the process ends."""
 
-    The kernel drops it when the process ends, however it ends. The lock file tells a
-    person who holds it.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        """Take the lock, or raise DirectoryInUse; OSError if the file cannot be made."""
-        self._descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)
+    def __init__(self, path: Path) -> None:
+        """Take the lock, or raise FileLocked; OSError if the file cannot be made."""
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(self._descriptor, 1000, 0).decode(errors="replace").strip()
+            note = os.pread(self._descriptor, 1000, 0).decode(errors="replace").strip()
             os.close(self._descriptor)
-            message = f"{directory} is in use by another process: {holder or 'unknown'}"
-            raise DirectoryInUse(message) from None
+            raise FileLocked(note) from None
         except OSError:
             os.close(self._descriptor)
             raise
-        # A full disk must not keep the server from starting and shipping what is on it.
-        with contextlib.suppress(OSError):
-            self._sign()
 
-    def _sign(self) -> None:
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    def write_note(self, note: str) -> None:
+        """Write a line for people into the file, in place of the one before."""
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(holder).encode() + b"\n", 0)
+        os.pwrite(self._descriptor, note.encode() + b"\n", 0)
 
     def release(self) -> None:
-        """Let another process have the directory."""
+        """Let another process take the lock."""
         os.close(self._descriptor)

@@ -12,7 +12,6 @@ The order is a safety property:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from storage.counters import Counters
 from storage.dedup.deduplicator import load_ids
@@ -20,8 +19,9 @@ from storage.dedup.id_log import IdLimits, IdLog
 from storage.dedup.id_window import IdWindow
 from storage.delivery.shipment import Packer, pause_briefly
 from storage.delivery.shipper import Shipper
-from storage.filesystem import DirectoryLock, FileSystem
 from storage.journal.backlog import Backlog
+from storage.journal.directory import JournalDirectory
+from storage.journal.lock import DirectoryLock
 from storage.journal.recovery import recover
 from storage.journal.reserve import Reserve
 from storage.stores.store import Store
@@ -55,8 +55,7 @@ class OpenDirectory:
 
 
 def open_directory(
-    fs: FileSystem,
-    directory: Path,
+    directory: JournalDirectory,
     store: Store,
     limits: OpeningLimits,
     pause: Callable[[], None] = pause_briefly,
@@ -67,18 +66,18 @@ def open_directory(
     event loop. Raises DirectoryInUse if another process holds the directory, OSError if the disk
     refuses; then the directory is released, and nothing is lost.
     """
-    fs.make_directory(directory)
+    directory.fs.make_directory(directory.path)
     lock = DirectoryLock(directory)
     try:
-        recover(fs, directory)
-        reserve = Reserve(fs, directory, limits.reserve_bytes)
-        id_log = IdLog(fs, directory, limits.ids, reserve)
+        recover(directory)
+        reserve = Reserve(directory, limits.reserve_bytes)
+        id_log = IdLog(directory, limits.ids, reserve)
         id_window = IdWindow(IdLimits(limits.ids.window_s, limits.ids_in_memory))
-        load_ids(fs, directory, id_log, id_window)
+        load_ids(directory, id_log, id_window)
         counters = Counters()
-        backlog = Backlog(fs, directory, counters)
+        backlog = Backlog(directory, counters)
         backlog.load()
-        packer = Packer(fs, directory, id_log.settle, pause)
+        packer = Packer(directory, id_log.settle, pause)
         shipper = Shipper(backlog, packer, store, concurrency=limits.uploads)
     except BaseException:
         lock.release()

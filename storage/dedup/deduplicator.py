@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import orjson
 
@@ -22,8 +21,8 @@ from logs.events import get_logger
 from storage.counters import Counters
 from storage.dedup.id_log import IdBlock, IdLog, id_digest
 from storage.dedup.id_window import IdWindow
-from storage.filesystem import FileSystem
 from storage.journal.backlog import sealed_segments
+from storage.journal.directory import JournalDirectory
 from storage.journal.journal import Journal
 from storage.journal.record import Record, scan
 from storage.journal.segment import SealedSegment
@@ -107,7 +106,7 @@ class Deduplicator:
             self._window.add(new_ids, done.result())
 
 
-def load_ids(fs: FileSystem, directory: Path, log: IdLog, window: IdWindow) -> None:
+def load_ids(directory: JournalDirectory, log: IdLog, window: IdWindow) -> None:
     """Fill the window with what is on disk; no segment may be open. Blocks; once, at start.
 
     OSError if the disk cannot be read. If it cannot be written, a segment whose ids are not
@@ -117,9 +116,9 @@ def load_ids(fs: FileSystem, directory: Path, log: IdLog, window: IdWindow) -> N
     for block in log.load():
         window.load(block)
         known[block.segment_id] = block.ids
-    sealed = list(sealed_segments(fs, directory))
+    sealed = list(sealed_segments(directory))
     for segment in _to_scan(sealed, known, log.limits.max_ids):
-        digests = b"".join(_digests(fs, directory, segment))
+        digests = b"".join(_digests(directory, segment))
         window.load(IdBlock(segment.name.id, digests, log.begun_at(segment.name.id)))
         _record(log, segment, digests)
     for segment in sealed:
@@ -151,8 +150,8 @@ def _record(log: IdLog, segment: SealedSegment, digests: bytes) -> None:
 
 
 # Ids that were made here are among them: they cost memory, and nothing else.
-def _digests(fs: FileSystem, directory: Path, segment: SealedSegment) -> Iterator[bytes]:
-    with fs.open_read(directory / segment.name.file_name) as stream:
+def _digests(directory: JournalDirectory, segment: SealedSegment) -> Iterator[bytes]:
+    with directory.fs.open_read(directory.segment(segment.name)) as stream:
         for piece in scan(stream, segment.name.checksum_seed):
             if isinstance(piece, Record):
                 yield id_digest(_event_id(piece.line))

@@ -19,14 +19,14 @@ from hashlib import blake2b
 from pathlib import Path
 
 from logs.events import get_logger
-from storage.filesystem import AppendFile, FileSystem
+from storage.filesystem import AppendFile
+from storage.journal.directory import JournalDirectory
 from storage.journal.reserve import Reserve
 from storage.journal.segment import created_at
 
 _log = get_logger(__name__)
 
 DIGEST_BYTES = 16
-IDS = "ids"
 
 _SUFFIX = ".ids"
 _FILE_NAME = re.compile(r"[0-9]{8,}\.ids")
@@ -86,16 +86,15 @@ class IdLog:
 
     def __init__(
         self,
-        fs: FileSystem,
-        journal: Path,
+        directory: JournalDirectory,
         limits: IdLimits,
         reserve: Reserve,
         *,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._fs = fs
-        self._directory = journal / IDS
+        self._fs = directory.fs
+        self._directory = directory.ids
         self.limits = limits
         self._reserve = reserve
         self._now = now

@@ -5,7 +5,6 @@ its offset, by day: 8 bytes an event. Objects are made one at a time, from the d
 they are about to be sent. Everything here blocks and belongs in a worker thread.
 """
 
-import contextlib
 import io
 import threading
 import time
@@ -19,8 +18,8 @@ from typing import BinaryIO, TypeVar
 
 from storage.delivery import layout
 from storage.delivery.staging import Staging, unstaged
-from storage.filesystem import FileSystem
 from storage.journal import quarantine
+from storage.journal.directory import JournalDirectory
 from storage.journal.record import (
     MAX_RECORD_BYTES,
     RECORD_OVERHEAD_BYTES,
@@ -109,17 +108,16 @@ class Packer:
 
     def __init__(
         self,
-        fs: FileSystem,
-        directory: Path,
+        directory: JournalDirectory,
         settle_ids: Callable[[str], None] = lambda segment_id: None,
         pause: Callable[[], None] = pause_briefly,
     ) -> None:
-        self._fs = fs
         self._directory = directory
+        self._fs = directory.fs
         self._settle_ids = settle_ids
         self._pause = pause
         self._turn = threading.Lock()
-        self._staging = Staging(fs, directory)
+        self._staging = Staging(directory)
 
     def open_shipment(self, segment: SealedSegment) -> Shipment:
         """Check a segment and index it; damage is kept aside and reported.
@@ -174,7 +172,7 @@ class Packer:
             cause = f"it was sealed with {segment.events} records and holds {events}"
             pieces = [CorruptRange(segment.size, 0, cause, at_end=True, has_whole_line=False)]
         for piece in pieces:
-            quarantine.keep_aside(self._fs, self._directory, segment.name, piece)
+            quarantine.keep_aside(self._directory, segment.name, piece)
             quarantine.report(self._directory, segment.name, piece)
 
     def pack(self, shipment: Shipment, part: Part) -> StoredObject:
@@ -230,10 +228,9 @@ class Packer:
         """
         name = shipment.segment.name
         self._settle_ids(name.id)
-        with contextlib.suppress(FileNotFoundError):
-            self._fs.remove(self._path(name))
+        self._directory.remove_if_exists(self._path(name))
         if shipment.is_batched:
-            self._fs.sync_directory(self._directory)
+            self._directory.sync()
             for day in shipment.days:
                 self._staging.drop(name, day)
 
@@ -244,7 +241,7 @@ class Packer:
             raise SegmentVanished(str(self._path(name))) from None
 
     def _path(self, name: SegmentName) -> Path:
-        return self._directory / name.file_name
+        return self._directory.segment(name)
 
 
 class _SeveralObjects(Exception):

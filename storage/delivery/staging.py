@@ -6,15 +6,13 @@ attempt sends these bytes, also those of a process with another version of zlib.
 Blocking.
 """
 
-import contextlib
 import io
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 from storage.delivery import layout
-from storage.filesystem import FileSystem
-from storage.journal.recovery import STAGED
+from storage.journal.directory import JournalDirectory
 from storage.journal.reserve import is_disk_full
 from storage.journal.segment import SegmentName
 from storage.stores.store import StoredObject
@@ -25,9 +23,9 @@ _CONTENT_TYPE = "application/gzip"
 class Staging:
     """The staged objects of one journal directory: one for each segment and day."""
 
-    def __init__(self, fs: FileSystem, journal: Path) -> None:
-        self._fs = fs
-        self._directory = journal / STAGED
+    def __init__(self, directory: JournalDirectory) -> None:
+        self._directory = directory
+        self._fs = directory.fs
 
     def find(self, name: SegmentName, day: str) -> StoredObject | None:
         """The object of a segment's day, if it is staged."""
@@ -48,39 +46,23 @@ class Staging:
         path = self._path(name, day)
         temporary = path.with_suffix(".tmp")
         try:
-            self._fs.make_directory(self._directory)
-            self._remove(temporary)
-            self._write(temporary, lines)
+            self._fs.make_directory(self._directory.staged)
+            self._directory.remove_if_exists(temporary)
+            self._directory.write_new(temporary, layout.compress(lines))
             self._fs.rename(temporary, path)
-            self._fs.sync_directory(self._directory)
+            self._fs.sync_directory(self._directory.staged)
         except OSError as error:
             if not is_disk_full(error):
                 raise
             return False
         return True
 
-    def _write(self, temporary: Path, lines: Iterable[bytes]) -> None:
-        file = self._fs.create(temporary)
-        try:
-            for piece in layout.compress(lines):
-                file.write(piece)
-            file.sync()
-        except Exception:
-            self._remove(temporary)
-            raise
-        finally:
-            file.close()
-
     def drop(self, name: SegmentName, day: str) -> None:
         """Remove what is staged of a segment's day; nothing happens if nothing is."""
-        self._remove(self._path(name, day))
-
-    def _remove(self, path: Path) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self._fs.remove(path)
+        self._directory.remove_if_exists(self._path(name, day))
 
     def _path(self, name: SegmentName, day: str) -> Path:
-        return self._directory / f"{name.id}.{day}.ndjson.gz"
+        return self._directory.staged / f"{name.id}.{day}.ndjson.gz"
 
 
 # Only shipping empties a full disk, so it must not need space there. Compressed, a segment

@@ -19,20 +19,18 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from storage.counters import Counters
-from storage.filesystem import FileSystem
-from storage.journal.segment import SealedSegment, parse_segment_name
+from storage.journal.directory import JournalDirectory
+from storage.journal.segment import SealedSegment
 
 _LISTED = 4096
 
 
-def sealed_segments(fs: FileSystem, directory: Path) -> Iterator[SealedSegment]:
+def sealed_segments(directory: JournalDirectory) -> Iterator[SealedSegment]:
     """Every sealed segment in a journal directory, in no order."""
-    for file_name, size in fs.entries(directory):
-        name = parse_segment_name(file_name)
-        if name is not None and name.events is not None:
+    for name, size in directory.segments():
+        if name.events is not None:
             yield SealedSegment(name, size)
 
 
@@ -49,8 +47,7 @@ class BacklogCounts:
 class Backlog:
     """The sealed segments of one journal directory."""
 
-    def __init__(self, fs: FileSystem, directory: Path, counters: Counters) -> None:
-        self._fs = fs
+    def __init__(self, directory: JournalDirectory, counters: Counters) -> None:
         self._directory = directory
         self._counters = counters
         self._old: deque[SealedSegment] = deque()
@@ -82,7 +79,7 @@ class Backlog:
 
     def load(self) -> None:
         """Count what is on disk, and list the oldest. Blocks; once, at start."""
-        for segment in sealed_segments(self._fs, self._directory):
+        for segment in sealed_segments(self._directory):
             self._count(segment, 1)
         self._counters.recovered += self._events
         self.relist(self.read_directory())
@@ -145,7 +142,7 @@ class Backlog:
         """The oldest segments on disk. Blocks; give the result to `relist`."""
         self._delivered_meanwhile = set()
         self._left_unlisted = False
-        found = sealed_segments(self._fs, self._directory)
+        found = sealed_segments(self._directory)
         return heapq.nsmallest(_LISTED, found, key=lambda segment: segment.name.id)
 
     def relist(self, found: list[SealedSegment]) -> None:

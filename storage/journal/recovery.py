@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from logs.events import get_logger
-from storage.filesystem import FileSystem
+from storage.filesystem import FileSystem, read_range
+from storage.journal.directory import JournalDirectory
 from storage.journal.quarantine import keep_aside
 from storage.journal.record import CorruptRange, Record, scan
 from storage.journal.reserve import is_disk_full
@@ -17,11 +18,7 @@ from storage.journal.segment import SegmentName, parse_segment_name
 
 _log = get_logger(__name__)
 
-STAGED = "staged"
-DAMAGED = "damaged"
-
 _COPY = ".copy"
-_CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,43 +28,40 @@ class _Checked:
     torn: CorruptRange | None
 
 
-def recover(fs: FileSystem, directory: Path) -> None:
+def recover(directory: JournalDirectory) -> None:
     """Make the journal directory ready: it exists, and no segment in it is open.
 
     OSError if the disk refuses; nothing is lost then, and it can be called again. The caller
     holds the directory's lock.
     """
-    fs.make_directory(directory / STAGED)
-    fs.make_directory(directory / DAMAGED)
-    _remove_copies(fs, directory)
-    parsed = [parse_segment_name(file_name) for file_name, _ in fs.entries(directory)]
-    names = [name for name in parsed if name is not None]
+    directory.make()
+    _remove_copies(directory)
+    names = [name for name, _ in directory.segments()]
     sealed = {name.id for name in names if name.events is not None}
     for name in names:
         if name.events is None and name.id in sealed:
-            fs.remove(directory / name.file_name)
+            directory.fs.remove(directory.segment(name))
         elif name.events is None:
-            _seal(fs, directory, name)
+            _seal(directory, name)
     # Before anything is delivered, what this process sees is what a power cut leaves.
-    fs.sync_directory(directory)
-    _remove_orphans(fs, directory, {name.id for name in names})
+    directory.sync()
+    _remove_orphans(directory, {name.id for name in names})
 
 
-def _seal(fs: FileSystem, directory: Path, name: SegmentName) -> None:
-    path = directory / name.file_name
-    checked = _check(fs, path, name)
+def _seal(directory: JournalDirectory, name: SegmentName) -> None:
+    checked = _check(directory, name)
     if checked.torn is not None:
-        _report_torn(fs, directory, name, checked.torn)
+        _report_torn(directory, name, checked.torn)
     if checked.events == 0:
-        fs.remove(path)
+        directory.fs.remove(directory.segment(name))
     else:
-        _move(fs, path, directory / name.sealed(checked.events).file_name, checked.size)
+        _move(directory, name, name.sealed(checked.events), checked.size)
     _log.info("segment recovered", segment=name.id, events=checked.events, bytes=checked.size)
 
 
-def _check(fs: FileSystem, path: Path, name: SegmentName) -> _Checked:
+def _check(directory: JournalDirectory, name: SegmentName) -> _Checked:
     events, size, torn = 0, 0, None
-    with fs.open_read(path) as stream:
+    with directory.fs.open_read(directory.segment(name)) as stream:
         for piece in scan(stream, name.checksum_seed):
             if isinstance(piece, Record):
                 events += 1
@@ -79,45 +73,29 @@ def _check(fs: FileSystem, path: Path, name: SegmentName) -> _Checked:
 
 # The dead process may have written records that only the page cache holds, or that a failed sync
 # has marked as written though they are not: the disk has for certain what is written again.
-def _move(fs: FileSystem, source: Path, target: Path, size: int) -> None:
+def _move(directory: JournalDirectory, name: SegmentName, sealed: SegmentName, size: int) -> None:
+    fs, source, target = directory.fs, directory.segment(name), directory.segment(sealed)
     copy = source.with_name(source.name + _COPY)
     try:
-        _write_copy(fs, source, copy, size)
+        directory.write_new(copy, read_range(fs, source, 0, size))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            fs.remove(copy)
         if not is_disk_full(error):
             raise
         _cut(fs, source, size)
         fs.rename(source, target)
     else:
         fs.rename(copy, target)
-        fs.sync_directory(target.parent)
+        directory.sync()
         fs.remove(source)
 
 
-def _write_copy(fs: FileSystem, source: Path, copy: Path, size: int) -> None:
-    file = fs.create(copy)
-    try:
-        with fs.open_read(source) as stream:
-            while chunk := stream.read(min(size, _CHUNK_BYTES)):
-                file.write(chunk)
-                size -= len(chunk)
-        file.sync()
-    finally:
-        file.close()
-
-
 def _cut(fs: FileSystem, path: Path, size: int) -> None:
-    file = fs.reopen(path)
-    try:
+    with contextlib.closing(fs.reopen(path)) as file:
         file.truncate(size)
         file.sync()
-    finally:
-        file.close()
 
 
-def _report_torn(fs: FileSystem, directory: Path, name: SegmentName, torn: CorruptRange) -> None:
+def _report_torn(directory: JournalDirectory, name: SegmentName, torn: CorruptRange) -> None:
     fields: dict[str, object] = {
         "segment": name.id,
         "offset": torn.offset,
@@ -125,21 +103,21 @@ def _report_torn(fs: FileSystem, directory: Path, name: SegmentName, torn: Corru
     }
     if torn.has_whole_line:
         try:
-            fields["kept"] = str(keep_aside(fs, directory, name, torn))
+            fields["kept"] = str(keep_aside(directory, name, torn))
         except OSError as error:
             # A full disk must not keep the server from starting: only shipping empties it.
             fields["copy_failed"] = str(error)
     _log.warning("torn tail cut off", **fields)
 
 
-def _remove_copies(fs: FileSystem, directory: Path) -> None:
-    for file_name, _ in list(fs.entries(directory)):
+def _remove_copies(directory: JournalDirectory) -> None:
+    for file_name, _ in list(directory.fs.entries(directory.path)):
         is_copy = file_name.endswith(_COPY)
         if is_copy and parse_segment_name(file_name.removesuffix(_COPY)) is not None:
-            fs.remove(directory / file_name)
+            directory.fs.remove(directory.path / file_name)
 
 
-def _remove_orphans(fs: FileSystem, directory: Path, segment_ids: set[str]) -> None:
-    for file_name, _ in list(fs.entries(directory / STAGED)):
+def _remove_orphans(directory: JournalDirectory, segment_ids: set[str]) -> None:
+    for file_name, _ in list(directory.fs.entries(directory.staged)):
         if file_name.partition(".")[0] not in segment_ids:
-            fs.remove(directory / STAGED / file_name)
+            directory.fs.remove(directory.staged / file_name)

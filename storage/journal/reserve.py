@@ -4,14 +4,10 @@ Sealing a segment writes the ids in it and a directory entry. On a full disk the
 given up for these; no event is taken before it is there again.
 """
 
-import contextlib
 import errno
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
-from storage.filesystem import FileSystem
-
-RESERVE = "reserve"
+from storage.journal.directory import JournalDirectory
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CHUNK_BYTES = 1024 * 1024
@@ -34,9 +30,8 @@ def is_disk_full(error: BaseException) -> bool:
 class Reserve:
     """A file of `size` bytes in a journal directory. Blocking, for one thread at a time."""
 
-    def __init__(self, fs: FileSystem, directory: Path, size: int) -> None:
-        self._fs = fs
-        self._path = directory / RESERVE
+    def __init__(self, directory: JournalDirectory, size: int) -> None:
+        self._directory = directory
         self._size = size
         self._is_held = False
 
@@ -51,33 +46,24 @@ class Reserve:
             return
         if self._found() != self._size:
             self._remove()
-            self._write()
+            self._directory.write_new(self._directory.reserve, self._zeros())
         self._is_held = True
 
     def _found(self) -> int | None:
         try:
-            with self._fs.open_read(self._path) as stream:
+            with self._directory.fs.open_read(self._directory.reserve) as stream:
                 return stream.seek(0, 2)
         except FileNotFoundError:
             return None
 
     # Written, not only allocated: on a file system that does not allocate ahead nothing else
     # keeps others from the space.
-    def _write(self) -> None:
-        file = self._fs.create(self._path)
-        try:
-            for start in range(0, self._size, _CHUNK_BYTES):
-                file.write(bytes(min(_CHUNK_BYTES, self._size - start)))
-            file.sync()
-        except OSError:
-            self._remove()
-            raise
-        finally:
-            file.close()
+    def _zeros(self) -> Iterator[bytes]:
+        for start in range(0, self._size, _CHUNK_BYTES):
+            yield bytes(min(_CHUNK_BYTES, self._size - start))
 
     def _remove(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self._fs.remove(self._path)
+        self._directory.remove_if_exists(self._directory.reserve)
 
     def spend(self, step: Callable[[], None]) -> None:
         """Run a step that needs little space; if the disk is full, once more without the reserve.

@@ -13,20 +13,18 @@ Invariants, between calls:
 Blocking, for one thread; the event loop calls it through `Journal`.
 """
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from logs.events import get_logger
-from storage.filesystem import AppendFile, FileSystem
+from storage.filesystem import AppendFile
+from storage.journal.directory import JournalDirectory
 from storage.journal.record import encode
 from storage.journal.reserve import Reserve
 from storage.journal.segment import SealedSegment, SegmentName
 
 _log = get_logger(__name__)
-
-_PROBE_BYTES = 4096
 
 
 @dataclass(slots=True)
@@ -50,14 +48,13 @@ class SegmentWriter:
 
     def __init__(
         self,
-        fs: FileSystem,
-        directory: Path,
+        directory: JournalDirectory,
         new_name: Callable[[], SegmentName],
         record_ids: Callable[[str, bytes], None],
         reserve: Reserve,
     ) -> None:
-        self._fs = fs
         self._directory = directory
+        self._fs = directory.fs
         self._new_name = new_name
         self._record_ids = record_ids
         self._reserve = reserve
@@ -102,7 +99,7 @@ class SegmentWriter:
     def _begin(self) -> _Segment:
         self._reserve.hold()
         name = self._new_name()
-        path = self._directory / name.file_name
+        path = self._directory.segment(name)
         return _Segment(name, path, self._fs.create(path))
 
     def _append_to(self, segment: _Segment, lines: Sequence[bytes]) -> None:
@@ -110,7 +107,7 @@ class SegmentWriter:
         segment.file.write(records)
         segment.file.sync()
         if segment.size == 0:
-            self._fs.sync_directory(self._directory)
+            self._directory.sync()
         segment.size += len(records)
         segment.events += len(lines)
 
@@ -130,7 +127,7 @@ class SegmentWriter:
         except OSError:
             self._distrusted.append(segment)
             raise
-        self._fs.sync_directory(self._directory)
+        self._directory.sync()
 
     def take_sealed(self) -> list[SealedSegment]:
         """The segments sealed since the last call."""
@@ -154,21 +151,9 @@ class SegmentWriter:
             else:
                 self._cut_and_seal(segment)
             self._distrusted.pop()
-        self._fs.sync_directory(self._directory)
+        self._directory.sync()
         self._reserve.hold()
-        self._probe()
-
-    def _probe(self) -> None:
-        path = self._directory / "probe"
-        with contextlib.suppress(FileNotFoundError):
-            self._fs.remove(path)
-        file = self._fs.create(path)
-        try:
-            file.write(bytes(_PROBE_BYTES))
-            file.sync()
-        finally:
-            file.close()
-            self._fs.remove(path)
+        self._directory.check_writable()
 
     def _give_up(self, segment: _Segment) -> None:
         self._open = None
@@ -200,7 +185,7 @@ class SegmentWriter:
             self._record_ids(segment.name.id, b"".join(segment.ids))
             segment.ids_recorded = True
         sealed = SealedSegment(segment.name.sealed(segment.events), segment.size)
-        target = self._directory / sealed.name.file_name
+        target = self._directory.segment(sealed.name)
         self._reserve.spend(lambda: self._fs.rename(segment.path, target))
         self._sealed.append(sealed)
 

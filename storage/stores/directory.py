@@ -3,9 +3,10 @@
 import contextlib
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from storage.filesystem import FileSystem
+from storage.filesystem import FileSystem, remove_if_exists, write_new
 from storage.stores.store import StoredObject, StoreError
 
 _CHUNK_BYTES = 256 * 1024
@@ -49,16 +50,9 @@ class DirectoryStore:
         return True
 
     def _write(self, path: Path, item: StoredObject) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self._fs.remove(path)
-        file = self._fs.create(path)
-        try:
-            with item.open() as body:
-                while chunk := body.read(_CHUNK_BYTES):
-                    file.write(chunk)
-            file.sync()
-        finally:
-            file.close()
+        remove_if_exists(self._fs, path)
+        with item.open() as body:
+            write_new(self._fs, path, iter(partial(body.read, _CHUNK_BYTES), b""))
 
     def get(self, key: str) -> bytes:
         """See `Store.get`."""

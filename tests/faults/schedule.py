@@ -16,6 +16,7 @@ from storage.dedup.id_log import IdLimits, IdLog, id_digest
 from storage.dedup.id_window import IdWindow
 from storage.delivery.shipment import Packer, Part, Shipment
 from storage.journal.backlog import sealed_segments
+from storage.journal.directory import JournalDirectory
 from storage.journal.recovery import recover
 from storage.journal.reserve import Reserve
 from storage.journal.segment import KeyRules, SealedSegment, SegmentName
@@ -74,17 +75,18 @@ class Process:
         self._history = history
         self._chance = chance
         fs.may_trust_dropped = True
-        recover(fs, DIRECTORY)
+        directory = JournalDirectory(fs, DIRECTORY)
+        recover(directory)
         fs.may_trust_dropped = False
         if any(name.endswith(".open") for name, _ in fs.entries(DIRECTORY)):
             raise Broken("recovery left an open segment")
-        reserve = Reserve(fs, DIRECTORY, _RESERVE_BYTES)
-        log = IdLog(fs, DIRECTORY, _LIMITS, reserve, now=lambda: _NOW, monotonic=lambda: 1e6)
+        reserve = Reserve(directory, _RESERVE_BYTES)
+        log = IdLog(directory, _LIMITS, reserve, now=lambda: _NOW, monotonic=lambda: 1e6)
         self.window = IdWindow(_LIMITS, lambda: 1e6)
-        load_ids(fs, DIRECTORY, log, self.window)
-        self._writer = SegmentWriter(fs, DIRECTORY, self._new_name, log.record, reserve)
-        self._packer = Packer(fs, DIRECTORY, log.settle)
-        self.sealed: list[SealedSegment] = list(sealed_segments(fs, DIRECTORY))
+        load_ids(directory, log, self.window)
+        self._writer = SegmentWriter(directory, self._new_name, log.record, reserve)
+        self._packer = Packer(directory, log.settle)
+        self.sealed: list[SealedSegment] = list(sealed_segments(directory))
         self._delivered: list[Shipment] = []
         self._has_failed = False
 

@@ -15,14 +15,13 @@ from storage.counters import Counters
 from storage.delivery.shipment import Packer
 from storage.delivery.shipper import Shipper
 from storage.delivery.uploader import Clock
-from storage.filesystem import LocalFileSystem
 from storage.journal.backlog import Backlog
 from storage.journal.recovery import recover
 from storage.journal.segment import KeyRules, SealedSegment, SegmentName
 from storage.stores import s3 as s3_module
 from storage.stores.s3 import S3Store
 from tests.faults.faulty_s3 import ANSWERS, FaultyS3
-from tests.storage.segments import events, numbered_name, write_sealed
+from tests.storage.segments import events, local, numbered_name, write_sealed
 from tests.support.objects import events_in
 
 EVENTS = 12
@@ -90,8 +89,8 @@ def sealed_segments(directory: Path) -> list[SealedSegment]:
 
 @asynccontextmanager
 async def bench(directory: Path, store: FaultyS3) -> AsyncIterator[Bench]:
-    fs = LocalFileSystem()
-    recover(fs, directory)
+    journal = local(directory)
+    recover(journal)
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -99,11 +98,11 @@ async def bench(directory: Path, store: FaultyS3) -> AsyncIterator[Bench]:
         await asyncio.sleep(0.005)
 
     counters = Counters()
-    backlog = Backlog(fs, directory, counters)
+    backlog = Backlog(journal, counters)
     backlog.load()
     s3 = S3Store("b", region="eu-central-1", endpoint_url=store.endpoint_url, connections=4)
     clock = Clock(sleep=sleep, random=lambda: 1.0)
-    shipper = Shipper(backlog, Packer(fs, directory), s3, concurrency=4, clock=clock)
+    shipper = Shipper(backlog, Packer(journal), s3, concurrency=4, clock=clock)
     yield Bench(directory, store, counters, backlog, shipper, waits)
     await shipper.close()
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from journal_tools.reading import as_it_is_now, pieces
-from storage.filesystem import DirectoryLock, LocalFileSystem
+from storage.journal.lock import DirectoryLock
 from storage.journal.record import CorruptRange, Record, encode
 from storage.journal.recovery import recover
 from tests.faults.faulty_s3 import FaultyS3
@@ -22,6 +22,7 @@ from tests.storage.segments import (
     NAME,
     events,
     flip,
+    local,
     numbered_name,
     sealed_in,
     tear,
@@ -53,7 +54,7 @@ def tool(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     directory = tmp_path / "journal"
-    recover(LocalFileSystem(), directory)
+    recover(local(directory))
     return directory
 
 
@@ -292,7 +293,7 @@ def test_an_interrupt_is_no_traceback(journal: Path, tmp_path: Path) -> None:
 
 
 def test_ship_refuses_a_journal_at_work(tool: Tool, journal: Path) -> None:
-    lock = DirectoryLock(journal)
+    lock = DirectoryLock(local(journal))
     result = tool("ship", "--journal-dir", "journal", STORAGE_DIR="store")
     lock.release()
     assert (1, 1) == (result.returncode, result.stderr.count("\n"))

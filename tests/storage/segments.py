@@ -7,6 +7,7 @@ from pathlib import Path
 
 from storage.delivery.shipment import Packer
 from storage.filesystem import FileSystem, LocalFileSystem
+from storage.journal.directory import JournalDirectory
 from storage.journal.record import CorruptRange, Record, encode, scan
 from storage.journal.recovery import recover
 from storage.journal.reserve import Reserve
@@ -39,9 +40,14 @@ def name_source(layout: str = "auto-100") -> Callable[[], SegmentName]:
     return lambda: numbered_name(next(numbers), layout)
 
 
+def local(directory: Path) -> JournalDirectory:
+    """A journal directory on this machine's file system."""
+    return JournalDirectory(LocalFileSystem(), directory)
+
+
 def no_reserve(directory: Path) -> Reserve:
     """A reserve of nothing."""
-    return Reserve(LocalFileSystem(), directory, 0)
+    return Reserve(local(directory), 0)
 
 
 @dataclass
@@ -78,7 +84,7 @@ def write_sealed(
     promised: int | None = None,
 ) -> SealedSegment:
     """A sealed segment in a directory that recovery has made ready."""
-    recover(LocalFileSystem(), directory)
+    recover(local(directory))
     sealed = name.sealed(len(lines) if promised is None else promised)
     path = write_segment(directory, lines, sealed)
     return SealedSegment(sealed, path.stat().st_size)
@@ -133,7 +139,7 @@ def kept_aside(directory: Path) -> dict[str, bytes]:
 
 def shipped(directory: Path, fs: FileSystem | None = None) -> dict[str, bytes]:
     """The objects that all sealed segments of a directory become: key and body."""
-    packer = Packer(fs or LocalFileSystem(), directory)
+    packer = Packer(JournalDirectory(fs or LocalFileSystem(), directory))
     objects: dict[str, bytes] = {}
     for segment in sealed_in(directory):
         shipment = packer.open_shipment(segment)

@@ -1,18 +1,20 @@
 import ast
 import contextlib
 import errno
-import json
 import os
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from storage.filesystem import AppendFile, DirectoryInUse, DirectoryLock, LocalFileSystem
+from storage.filesystem import (
+    AppendFile,
+    LocalFileSystem,
+    read_range,
+    remove_if_exists,
+    write_new,
+)
+from tests.storage.faulty import FaultyFileSystem
 
 FS = LocalFileSystem()
 ROOT = Path(__file__).parents[2]
@@ -123,65 +125,72 @@ def test_syncing_needs_a_directory_that_is_there(tmp_path: Path) -> None:
         FS.sync_directory(tmp_path / "missing")
 
 
-HOLD_THE_LOCK = """
-import sys
-from pathlib import Path
-from storage.filesystem import DirectoryLock
-lock = DirectoryLock(Path(sys.argv[1]))
-print("held", flush=True)
-sys.stdin.read()
-"""
+def test_a_new_file_is_written_and_synced(tmp_path: Path) -> None:
+    fs = FaultyFileSystem()
+    write_new(fs, tmp_path / "file", [b"one", b"two"])
+    assert b"onetwo" == (tmp_path / "file").read_bytes()
+    assert ["create", "write", "write", "sync", "close"] == fs.calls
 
 
-@contextlib.contextmanager
-def holder(directory: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the lock until it is killed."""
-    command = [sys.executable, "-c", HOLD_THE_LOCK, str(directory)]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "held\n"
-            yield process
-        finally:
-            process.kill()
+def test_a_new_file_replaces_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(FileExistsError):
+        write_new(FS, tmp_path / "file", [b"theirs"])
+    assert b"mine" == (tmp_path / "file").read_bytes()
 
 
-def test_a_second_process_is_refused_and_told_who_holds_the_directory(tmp_path: Path) -> None:
-    with holder(tmp_path) as process:
-        with pytest.raises(DirectoryInUse) as caught:
-            DirectoryLock(tmp_path)
-        assert str(tmp_path) in str(caught.value)
-        assert f'"pid": {process.pid}' in str(caught.value)
-        assert socket.gethostname() in str(caught.value)
+@pytest.mark.parametrize("kind", ["write", "sync", "close"])
+def test_a_new_file_that_fails_is_removed(tmp_path: Path, kind: str) -> None:
+    fs = FaultyFileSystem()
+    fs.fail(kind, partial=2)
+    with pytest.raises(OSError, match="Input/output"):
+        write_new(fs, tmp_path / "file", [b"one"])
+    assert [] == list(tmp_path.iterdir())
 
 
-def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
-    with holder(tmp_path) as process:
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
-        DirectoryLock(tmp_path).release()
+def test_a_new_file_whose_content_fails_is_removed(tmp_path: Path) -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"one"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_new(FS, tmp_path / "file", failing())
+    assert [] == list(tmp_path.iterdir())
 
 
-def test_a_released_lock_can_be_taken_again_and_says_by_whom(tmp_path: Path) -> None:
-    (tmp_path / "lock").write_text("x" * 500)
-    DirectoryLock(tmp_path).release()
-    lock = DirectoryLock(tmp_path)
-    assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
-    lock.release()
+def test_the_first_failure_is_raised_when_the_partial_file_cannot_be_removed(
+    tmp_path: Path,
+) -> None:
+    fs = FaultyFileSystem()
+    fs.fail("write", code=errno.ENOSPC)
+    fs.fail("remove")
+    with pytest.raises(OSError, match="No space left"):
+        write_new(fs, tmp_path / "file", [b"one"])
 
 
-def test_one_process_cannot_take_it_twice(tmp_path: Path) -> None:
-    lock = DirectoryLock(tmp_path)
-    with pytest.raises(DirectoryInUse):
-        DirectoryLock(tmp_path)
-    lock.release()
+@pytest.mark.parametrize(
+    ("offset", "length", "expected"),
+    [(0, 10, b"0123456789"), (3, 4, b"3456"), (8, 5, b"89"), (5, 0, b""), (20, 5, b"")],
+)
+def test_a_range_of_a_file_ends_where_the_file_does(
+    tmp_path: Path, offset: int, length: int, expected: bytes
+) -> None:
+    (tmp_path / "file").write_bytes(b"0123456789")
+    assert expected == b"".join(read_range(FS, tmp_path / "file", offset, length))
 
 
-def test_a_lock_in_a_missing_directory_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        DirectoryLock(tmp_path / "missing")
+def test_a_file_is_removed_if_it_exists(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for _ in range(2):
+        remove_if_exists(FS, tmp_path / "file")
+        assert [] == list(tmp_path.iterdir())
+
+
+def test_a_removal_that_the_disk_refuses_is_an_error(tmp_path: Path) -> None:
+    fs = FaultyFileSystem()
+    fs.fail("remove")
+    with pytest.raises(OSError, match="Input/output"):
+        remove_if_exists(fs, tmp_path / "file")
 
 
 # What opens, syncs, renames, makes or removes files, by how it is called.
@@ -197,7 +206,7 @@ PATH_METHODS = {
 FILE_MODULES = {"shutil", "tempfile", "fcntl", "aiofiles", "mmap"}
 
 # A file system that was passed in, and the body of an object.
-PORTS = {"fs", "self._fs", "item"}
+PORTS = {"fs", "self.fs", "self._fs", "directory.fs", "self._directory.fs", "item"}
 
 
 def file_calls(source: str) -> list[str]:

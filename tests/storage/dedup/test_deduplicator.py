@@ -11,6 +11,7 @@ from storage.dedup.id_log import IdLimits, IdLog, id_digest
 from storage.dedup.id_window import IdWindow
 from storage.delivery.shipment import Packer
 from storage.filesystem import FileSystem, LocalFileSystem
+from storage.journal.directory import JournalDirectory
 from storage.journal.journal import Journal, JournalLimits
 from storage.journal.recovery import recover
 from storage.journal.writer import SegmentWriter
@@ -21,6 +22,7 @@ from tests.storage.segments import (
     NoShipping,
     delivered_lines,
     event,
+    local,
     name_source,
     no_reserve,
     numbered_name,
@@ -38,19 +40,20 @@ class Bench:
     """A deduplicator over a journal in a directory."""
 
     def __init__(self, directory: Path, fs: FileSystem) -> None:
-        recover(LocalFileSystem(), directory)
+        recover(local(directory))
         self.directory = directory
+        journal = JournalDirectory(fs, directory)
         self.counters = Counters()
         self.ids, self.window = (
-            IdLog(fs, directory, LIMITS, no_reserve(directory), now=lambda: NOW),
+            IdLog(journal, LIMITS, no_reserve(directory), now=lambda: NOW),
             IdWindow(LIMITS),
         )
-        load_ids(fs, directory, self.ids, self.window)
+        load_ids(journal, self.ids, self.window)
         names = name_source("batch")
         for _ in sealed_in(directory):
             names()
         self.journal = Journal(
-            SegmentWriter(fs, directory, names, self.ids.record, no_reserve(directory)),
+            SegmentWriter(journal, names, self.ids.record, no_reserve(directory)),
             JournalLimits(NEVER_S, 1 << 20, 1 << 24, seal_when_idle=False),
             NoShipping(),
             self.counters,
@@ -90,7 +93,7 @@ def run(io_loop: Any, tmp_path: Path) -> Callable[..., Any]:
 
 
 def stored(directory: Path) -> list[bytes]:
-    recover(LocalFileSystem(), directory)
+    recover(local(directory))
     return delivered_lines(directory)
 
 
@@ -225,7 +228,7 @@ def test_a_segment_whose_ids_are_not_kept_is_not_deleted(
     fs = FaultyFileSystem([Fault("write", 1)])
 
     async def scenario(bench: Bench) -> None:
-        packer = Packer(LocalFileSystem(), tmp_path, bench.ids.settle)
+        packer = Packer(local(tmp_path), bench.ids.settle)
         shipment = packer.open_shipment(segment)
         if works_later:
             packer.discard(shipment)
@@ -267,11 +270,12 @@ class Scan:
 
     def __init__(self, directory: Path, max_ids: int) -> None:
         self.fs = FaultyFileSystem()
+        journal = JournalDirectory(self.fs, directory)
         limits = IdLimits(86400.0, max_ids)
-        recover(LocalFileSystem(), directory)
-        log = IdLog(self.fs, directory, limits, no_reserve(directory), now=lambda: NOW)
+        recover(local(directory))
+        log = IdLog(journal, limits, no_reserve(directory), now=lambda: NOW)
         self.window = IdWindow(limits)
-        load_ids(self.fs, directory, log, self.window)
+        load_ids(journal, log, self.window)
 
     @property
     def segments_read(self) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from storage.dedup.id_log import DIGEST_BYTES, IdBlock, IdLimits, IdLog, id_digest
+from storage.journal.directory import JournalDirectory
 from tests.storage.faulty import FaultyFileSystem
 from tests.storage.segments import flip, no_reserve, tear
 
@@ -32,8 +33,7 @@ class Bench:
 
     def log(self) -> IdLog:
         return IdLog(
-            self.fs,
-            self.directory,
+            JournalDirectory(self.fs, self.directory),
             IdLimits(DAY_S, self.max_ids),
             no_reserve(self.directory),
             now=lambda: self.now,

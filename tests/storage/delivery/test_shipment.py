@@ -10,6 +10,7 @@ import pytest
 from storage.delivery import layout
 from storage.delivery.shipment import Packer, SegmentUnreadable, SegmentVanished, Shipment
 from storage.filesystem import LocalFileSystem
+from storage.journal.directory import JournalDirectory
 from storage.journal.recovery import recover
 from storage.journal.segment import SealedSegment, SegmentName
 from storage.stores.store import StoredObject
@@ -23,6 +24,7 @@ from tests.storage.segments import (
     events,
     flip,
     kept_aside,
+    local,
     numbered_name,
     offsets,
     shipped,
@@ -36,7 +38,7 @@ LOCAL = LocalFileSystem()
 
 
 def opened(directory: Path, segment: SealedSegment) -> tuple[Packer, Shipment]:
-    packer = Packer(LOCAL, directory)
+    packer = Packer(local(directory))
     return packer, packer.open_shipment(segment)
 
 
@@ -106,7 +108,7 @@ def test_a_segment_gives_the_same_objects_at_every_attempt(
 ) -> None:
     write_sealed(tmp_path, events(20), name)
     once = shipped(tmp_path)
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert once == shipped(tmp_path)
 
 
@@ -123,7 +125,7 @@ def test_a_batch_keeps_its_bytes_when_compression_changes(
     write_sealed(tmp_path, events(500), BATCH)
     once = shipped(tmp_path)
     monkeypatch.setattr(layout, "_GZIP_LEVEL", 0)
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert once == shipped(tmp_path)
     (tmp_path / STAGED).unlink()
     assert once != shipped(tmp_path)
@@ -132,7 +134,7 @@ def test_a_batch_keeps_its_bytes_when_compression_changes(
 def test_a_batch_is_staged_whole_and_synced_before_it_has_its_name(tmp_path: Path) -> None:
     segment = write_sealed(tmp_path, events(3), BATCH)
     fs = FaultyFileSystem()
-    packer = Packer(fs, tmp_path)
+    packer = Packer(JournalDirectory(fs, tmp_path))
     objects(packer, packer.open_shipment(segment))
     expected = ["create", "sync", "close", "rename", "sync_directory"]
     assert expected == [call for call in fs.calls if call in expected]
@@ -142,7 +144,7 @@ def test_a_batch_is_staged_whole_and_synced_before_it_has_its_name(tmp_path: Pat
 def test_staging_that_fails_can_be_tried_again(tmp_path: Path, kind: str) -> None:
     segment = write_sealed(tmp_path, events(3), BATCH)
     fs = FaultyFileSystem([Fault(kind, errno=errno.EIO, partial=5)])
-    packer = Packer(fs, tmp_path)
+    packer = Packer(JournalDirectory(fs, tmp_path))
     shipment = packer.open_shipment(segment)
     with pytest.raises(OSError, match="Input/output error"):
         objects(packer, shipment)
@@ -158,7 +160,7 @@ def test_a_full_disk_does_not_keep_a_batch_from_being_sent(
 ) -> None:
     segment = write_sealed(tmp_path, events(3), BATCH)
     fs = FaultyFileSystem([Fault(kind, last=100, errno=code, partial=5)])
-    packer = Packer(fs, tmp_path)
+    packer = Packer(JournalDirectory(fs, tmp_path))
     (item,) = objects(packer, packer.open_shipment(segment))
     unstaged = body(item)
     assert events(3) == gzip.decompress(unstaged).splitlines()
@@ -179,7 +181,7 @@ def test_staging_makes_its_directory_if_somebody_removed_it(tmp_path: Path) -> N
 def test_a_stage_cut_short_by_a_kill_is_made_anew(tmp_path: Path) -> None:
     write_sealed(tmp_path, events(3), BATCH)
     (tmp_path / STAGED).with_suffix(".tmp").write_bytes(b"half")
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     (raw,) = shipped(tmp_path).values()
     assert events(3) == gzip.decompress(raw).splitlines()
     assert STAGED in contents(tmp_path)
@@ -229,7 +231,7 @@ def test_damage_that_cannot_be_kept_stops_the_shipment(tmp_path: Path) -> None:
     flip(tmp_path / segment.name.file_name, 0)
     fs = FaultyFileSystem([Fault("write", errno=errno.ENOSPC)])
     with pytest.raises(OSError, match="No space"):
-        Packer(fs, tmp_path).open_shipment(segment)
+        Packer(JournalDirectory(fs, tmp_path)).open_shipment(segment)
 
 
 def test_a_segment_that_is_gone_says_so(tmp_path: Path) -> None:
@@ -255,7 +257,7 @@ def test_a_delivered_segment_goes_first_then_what_was_staged(tmp_path: Path) -> 
     lines = [event(0, "2026-11-22"), event(1, "2026-11-23")]
     segment = write_sealed(tmp_path, lines, BATCH)
     fs = FaultyFileSystem()
-    packer = Packer(fs, tmp_path)
+    packer = Packer(JournalDirectory(fs, tmp_path))
     shipment = packer.open_shipment(segment)
     objects(packer, shipment)
     fs.calls.clear()
@@ -277,7 +279,7 @@ def test_a_removal_cut_short_never_leaves_a_segment_without_its_staged_objects(
 ) -> None:
     segment = write_sealed(tmp_path, events(3), BATCH)
     fs = FaultyFileSystem()
-    packer = Packer(fs, tmp_path)
+    packer = Packer(JournalDirectory(fs, tmp_path))
     shipment = packer.open_shipment(segment)
     objects(packer, shipment)
     fs.calls, fs.faults = [], [fault]
@@ -299,7 +301,7 @@ def test_packing_lets_others_have_their_turn(tmp_path: Path, days: int) -> None:
     lines = [event(n, f"2026-11-{22 + n % days}") for n in range(2000)]
     segment = write_sealed(tmp_path, lines, BATCH)
     paused: list[None] = []
-    packer = Packer(LOCAL, tmp_path, pause=lambda: paused.append(None))
+    packer = Packer(local(tmp_path), pause=lambda: paused.append(None))
     assert days == len(objects(packer, packer.open_shipment(segment)))
     blocks = segment.size // 16_384
     assert blocks > 5

@@ -14,11 +14,11 @@ from storage.counters import Counters
 from storage.delivery.shipment import Packer
 from storage.delivery.shipper import Shipper
 from storage.delivery.uploader import Clock
-from storage.filesystem import LocalFileSystem
 from storage.journal.backlog import Backlog
 from storage.journal.record import encode
 from storage.journal.segment import KeyRules, SealedSegment, new_segment_name
 from storage.stores.store import StoredObject, StoreError
+from tests.storage.segments import local
 
 DAY = "events/year=2026/month=11/day=23"
 
@@ -111,19 +111,18 @@ def write_segment(directory: Path, *ids: str, layout: str = "auto-100") -> Seale
 
 @asynccontextmanager
 async def bench(directory: Path, store: MemoryStore, packer: type[Packer] = Packer):  # type: ignore[no-untyped-def]
-    fs = LocalFileSystem()
-    fs.make_directory(directory / "staged")
-    fs.make_directory(directory / "damaged")
+    journal = local(directory)
+    journal.make()
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
         await asyncio.sleep(0)
 
-    backlog = Backlog(fs, directory, Counters())
+    backlog = Backlog(journal, Counters())
     backlog.load()
     clock = Clock(sleep=sleep, random=lambda: 1.0)
-    shipper = Shipper(backlog, packer(fs, directory), store, concurrency=4, clock=clock)
+    shipper = Shipper(backlog, packer(journal), store, concurrency=4, clock=clock)
     yield Bench(directory, store, backlog, shipper, waits)
     store.gate.set()
     await shipper.close()

@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 from storage.delivery import layout
 from storage.delivery.shipment import Packer, Shipment
 from storage.delivery.staging import Staging
-from storage.filesystem import LocalFileSystem
+from storage.journal.directory import JournalDirectory
 from storage.journal.segment import SealedSegment
 from tests.storage.faulty import Fault, FaultyFileSystem
-from tests.storage.segments import contents, flip, numbered_name, shipped, write_sealed
+from tests.storage.segments import contents, flip, local, numbered_name, shipped, write_sealed
 
 BATCH = numbered_name(1, "batch")
-LOCAL = LocalFileSystem()
 ONE, OTHER = "2026-11-23", "2026-11-22"
 
 
@@ -43,7 +42,7 @@ def without_timestamp(number: int) -> bytes:
 def test_a_segment_of_one_day_is_read_once(tmp_path: Path) -> None:
     segment = write_sealed(tmp_path, lines(600), BATCH)
     fs = FaultyFileSystem()
-    packer = Packer(fs, tmp_path)
+    packer = Packer(JournalDirectory(fs, tmp_path))
     shipment = packer.open_shipment(segment)
     (part,) = shipment.parts()
     item = packer.pack(shipment, part)
@@ -97,7 +96,7 @@ def test_the_objects_are_those_of_two_readings(written: list[bytes]) -> None:
 
 
 def opened(directory: Path, segment: SealedSegment) -> Shipment:
-    return Packer(LOCAL, directory).open_shipment(segment)
+    return Packer(local(directory)).open_shipment(segment)
 
 
 def staged_files(directory: Path) -> set[str]:
@@ -127,7 +126,7 @@ def test_records_that_are_missing_are_damage(tmp_path: Path, expected_errors: li
 def test_on_a_full_disk_the_object_is_made_in_memory(tmp_path: Path) -> None:
     segment = write_sealed(tmp_path, lines(600), BATCH)
     fs = FaultyFileSystem([Fault("write", n, errno=errno.ENOSPC) for n in (1, 2)])
-    packer = Packer(fs, tmp_path)
+    packer = Packer(JournalDirectory(fs, tmp_path))
     shipment = packer.open_shipment(segment)
     (part,) = shipment.parts()
     with packer.pack(shipment, part).open() as body:
@@ -151,5 +150,5 @@ def test_lines_that_fail_leave_nothing(tmp_path: Path) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        Staging(LOCAL, tmp_path).write(BATCH, ONE, failing())
+        Staging(local(tmp_path)).write(BATCH, ONE, failing())
     assert set() == staged_files(tmp_path)

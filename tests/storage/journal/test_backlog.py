@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from storage.counters import Counters
-from storage.filesystem import LocalFileSystem
 from storage.journal import backlog as backlog_module
 from storage.journal.backlog import Backlog, BacklogCounts
+from storage.journal.directory import JournalDirectory
 from storage.journal.segment import SealedSegment
 from tests.storage.faulty import FaultyFileSystem
-from tests.storage.segments import numbered_name
+from tests.storage.segments import local, numbered_name
 
 RECORD_BYTES = 10
 
@@ -47,7 +47,7 @@ def drained(backlog: Backlog, directory: Path) -> list[SealedSegment]:
 
 @pytest.fixture
 def backlog(tmp_path: Path) -> Backlog:
-    return Backlog(LocalFileSystem(), tmp_path, Counters())
+    return Backlog(local(tmp_path), Counters())
 
 
 @pytest.fixture
@@ -269,7 +269,7 @@ def test_deliveries_are_remembered_only_while_the_directory_is_read(
 
 def test_a_directory_that_cannot_be_read_is_read_again_later(tmp_path: Path) -> None:
     fs = FaultyFileSystem()
-    backlog = Backlog(fs, tmp_path, Counters())
+    backlog = Backlog(JournalDirectory(fs, tmp_path), Counters())
     (each,) = on_disk(tmp_path, 1)
     fs.fail("entries")
     with pytest.raises(OSError, match="Input/output"):

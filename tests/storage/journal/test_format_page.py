@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 import storage
-from storage.filesystem import LocalFileSystem
 from storage.journal.record import MAX_RECORD_BYTES, decode, encode
 from storage.journal.segment import SegmentName, parse_segment_name
 from storage.journal.writer import SegmentWriter
-from tests.storage.segments import no_ids, no_reserve, scanned
+from tests.storage.segments import local, no_ids, no_reserve, scanned
 
 PAGE = (Path(storage.__file__).parent / "FORMAT.md").read_text()
 NAMES = re.findall(r"^ +(\S+\.(?:open|sealed))$", PAGE, re.MULTILINE)
@@ -79,7 +78,7 @@ def test_segments_are_written_as_they_were_of_old(
 ) -> None:
     name = golden_name(file_name)
     begun = SegmentName(name.id, name.rules)
-    writer = SegmentWriter(LocalFileSystem(), tmp_path, lambda: begun, no_ids, no_reserve(tmp_path))
+    writer = SegmentWriter(local(tmp_path), lambda: begun, no_ids, no_reserve(tmp_path))
     writer.append(lines[:1])
     writer.append(lines[1:])
     if name.events is not None:

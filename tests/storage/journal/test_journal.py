@@ -13,6 +13,7 @@ import pytest
 from storage.counters import Counters
 from storage.filesystem import AppendFile, LocalFileSystem
 from storage.journal import journal as journal_module
+from storage.journal.directory import JournalDirectory
 from storage.journal.journal import Journal, JournalLimits
 from storage.journal.record import Record, scan
 from storage.journal.segment import KeyRules, SealedSegment, new_segment_name, parse_segment_name
@@ -40,8 +41,7 @@ class Disk(LocalFileSystem):
 class CountingWriter(SegmentWriter):
     def __init__(self, disk: Disk, directory: Path) -> None:
         super().__init__(
-            disk,
-            directory,
+            JournalDirectory(disk, directory),
             lambda: new_segment_name(KeyRules("auto-100", "events")),
             no_ids,
             no_reserve(directory),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.filesystem import LocalFileSystem
+from storage.journal.directory import JournalDirectory
 from storage.journal.recovery import recover
 from storage.journal.segment import KeyRules, SegmentName
 from tests.storage.faulty import Fault, FaultyFileSystem
@@ -19,6 +19,7 @@ from tests.storage.segments import (
     events,
     flip,
     kept_aside,
+    local,
     numbered_name,
     offsets,
     scanned,
@@ -31,7 +32,6 @@ from tests.storage.segments import (
 LINES = events(5)
 STARTS = offsets(LINES)
 MIDDLE = range(STARTS[2], STARTS[3])
-LOCAL = LocalFileSystem()
 
 
 def logged(caplog: pytest.LogCaptureFixture, message: str) -> list[dict[str, object]]:
@@ -48,7 +48,7 @@ def test_every_cut_keeps_exactly_the_whole_records_before_it(tmp_path: Path, kep
         directory = tmp_path / str(cut)
         directory.mkdir()
         tear(write_segment(directory, LINES), at=cut)
-        recover(LOCAL, directory)
+        recover(local(directory))
         assert (cut, [kept] if kept else []) == (cut, counts(directory))
         assert LINES[:kept] == delivered_lines(directory)
         assert [STARTS[kept]] * bool(kept) == [segment.size for segment in sealed_in(directory)]
@@ -57,7 +57,7 @@ def test_every_cut_keeps_exactly_the_whole_records_before_it(tmp_path: Path, kep
 
 def test_a_whole_segment_is_sealed_as_it_is(tmp_path: Path) -> None:
     raw = write_segment(tmp_path, LINES).read_bytes()
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert {NAME.sealed(5).file_name: raw} == contents(tmp_path)
     assert delivered_lines(tmp_path) == LINES
 
@@ -92,7 +92,7 @@ def test_every_harmed_byte_costs_its_record_and_no_other(
         flip(path, byte, mask)
         harmed = path.read_bytes()[MIDDLE.start : MIDDLE.stop]
         caplog.clear()
-        recover(LOCAL, directory)
+        recover(local(directory))
         assert LINES[:2] + LINES[3:] == delivered_lines(directory)
         assert {f"{SEGMENT_ID}.{MIDDLE.start}.bad": harmed} == kept_aside(directory)
         (fields,) = logged(caplog, "segment is damaged")
@@ -111,7 +111,7 @@ def test_damage_says_its_cause_and_where_the_bytes_are_kept(
     path = write_segment(tmp_path, LINES)
     flip(path, MIDDLE.stop - 3)
     harmed = path.read_bytes()[MIDDLE.start : MIDDLE.stop]
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     delivered_lines(tmp_path)
     (fields,) = logged(caplog, "segment is damaged")
     assert fields["cause"] == "the checksum does not match"
@@ -125,7 +125,7 @@ def test_a_zeroed_block_costs_only_the_records_it_touches(
     path = write_segment(tmp_path, LINES)
     raw = path.read_bytes()
     path.write_bytes(raw[: STARTS[1]] + bytes(STARTS[3] - STARTS[1]) + raw[STARTS[3] :])
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert delivered_lines(tmp_path) == [LINES[0], *LINES[3:]]
 
 
@@ -135,7 +135,7 @@ def test_a_stale_block_of_another_segment_is_not_delivered(tmp_path: Path) -> No
     path = write_segment(tmp_path, LINES[:2])
     path.write_bytes(path.read_bytes() + stale.read_bytes())
     stale.unlink()
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert delivered_lines(tmp_path) == LINES[:2]
     assert counts(tmp_path) == [2]
 
@@ -144,7 +144,7 @@ def test_a_segment_of_stale_blocks_alone_is_removed(tmp_path: Path) -> None:
     stale = write_segment(tmp_path, LINES, numbered_name(1))
     raw = stale.read_bytes()
     stale.rename(tmp_path / NAME.file_name)
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert {f"damaged/{SEGMENT_ID}.0.bad": raw} == contents(tmp_path)
 
 
@@ -162,7 +162,7 @@ def test_a_torn_tail_is_cut_off_and_kept_only_if_a_line_ends_in_it(
 ) -> None:
     path = write_segment(tmp_path, LINES)
     path.write_bytes(path.read_bytes() + tail)
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert counts(tmp_path) == [5]
     assert delivered_lines(tmp_path) == LINES
     assert kept == list(kept_aside(tmp_path).values())
@@ -179,7 +179,7 @@ def test_a_bad_piece_at_the_end_of_a_sealed_segment_is_damage(
     segment = write_sealed(tmp_path, LINES)
     path = tmp_path / segment.name.file_name
     flip(path, STARTS[5] - 2)
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert delivered_lines(tmp_path) == LINES[:4]
     assert [STARTS[4]] == [fields["offset"] for fields in logged(caplog, "segment is damaged")]
     assert {f"{SEGMENT_ID}.{STARTS[4]}.bad"} == kept_aside(tmp_path).keys()
@@ -200,7 +200,7 @@ def test_a_sealed_segment_with_another_number_of_records_is_reported(
 
 def harmed_journal(directory: Path) -> None:
     """An open segment with damage and a torn tail, an empty one, a sealed one, an orphan."""
-    recover(LOCAL, directory)
+    recover(local(directory))
     path = write_segment(directory, LINES)
     flip(path, MIDDLE.start)
     path.write_bytes(path.read_bytes() + b"73ffe409 {}\nhalf")
@@ -211,14 +211,14 @@ def harmed_journal(directory: Path) -> None:
 
 def test_recovery_twice_is_the_same_as_once(tmp_path: Path) -> None:
     harmed_journal(tmp_path)
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     once = contents(tmp_path)
     assert {
         NAME.sealed(4).file_name,
         numbered_name(2, count=2).file_name,
         f"damaged/{SEGMENT_ID}.{STARTS[5]}.bad",
     } == once.keys()
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert once == contents(tmp_path)
 
 
@@ -247,10 +247,10 @@ def test_recovery_that_was_interrupted_finishes_the_next_time(
     for directory in (whole, broken):
         directory.mkdir()
         harmed_journal(directory)
-    recover(LOCAL, whole)
+    recover(local(whole))
     with pytest.raises(OSError, match="Input/output"):
-        recover(FaultyFileSystem([Fault(kind, call)]), broken)
-    recover(LOCAL, broken)
+        recover(JournalDirectory(FaultyFileSystem([Fault(kind, call)]), broken))
+    recover(local(broken))
     assert contents(whole) == contents(broken)
 
 
@@ -261,7 +261,7 @@ def test_a_full_disk_does_not_keep_recovery_from_sealing(
     path.write_bytes(path.read_bytes() + b"73ffe409 {}\n")
     faulty = FaultyFileSystem()
     faulty.fail("create", code=errno.ENOSPC)
-    recover(faulty, tmp_path)
+    recover(JournalDirectory(faulty, tmp_path))
     assert delivered_lines(tmp_path) == LINES
     (fields,) = logged(caplog, "torn tail cut off")
     assert "No space left" in str(fields["copy_failed"])
@@ -275,7 +275,7 @@ def test_without_room_for_a_copy_a_segment_is_sealed_where_it_is(
     path = write_segment(tmp_path, LINES)
     tear(path, at=STARTS[4] + 17)
     fs = FaultyFileSystem([Fault(kind, 1, errno=code, partial=20)])
-    recover(fs, tmp_path)
+    recover(JournalDirectory(fs, tmp_path))
     assert [NAME.sealed(4).file_name] == [path.name for path in tmp_path.glob("2026*")]
     assert delivered_lines(tmp_path) == LINES[:4]
     assert ["truncate", "sync", "rename"] == [
@@ -288,14 +288,14 @@ def test_a_segment_whose_copy_is_sealed_is_not_sealed_again(tmp_path: Path) -> N
     write_segment(tmp_path, LINES[:2])
     (tmp_path / f"{NAME.file_name}.copy").write_bytes(b"begun")
     (tmp_path / "mine.copy").write_bytes(b"a person's")
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert {NAME.sealed(5).file_name, "mine.copy"} == contents(tmp_path).keys()
     assert delivered_lines(tmp_path) == LINES
 
 
 def test_an_open_segment_without_a_record_is_removed(tmp_path: Path) -> None:
     write_segment(tmp_path, [])
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert contents(tmp_path) == {}
 
 
@@ -305,14 +305,14 @@ def test_staged_objects_stay_with_their_segment_alone(tmp_path: Path) -> None:
     mine = staged / f"{SEGMENT_ID}.{DAY}.ndjson.gz"
     for name in (mine.name, f"{numbered_name(1).id}.{DAY}.ndjson.gz", "x.tmp", ".hidden"):
         (staged / name).write_bytes(b"staged")
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert [mine] == list(staged.iterdir())
 
 
 def test_files_that_are_no_segments_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "lock").write_bytes(b"held")
     (tmp_path / "README.open").write_bytes(b"a person's")
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert contents(tmp_path) == {"lock": b"held", "README.open": b"a person's"}
 
 
@@ -320,27 +320,27 @@ def test_a_sealed_segment_is_not_touched(tmp_path: Path) -> None:
     segment = write_sealed(tmp_path, LINES)
     path = tmp_path / segment.name.file_name
     path.write_bytes(b"garbage")
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert contents(tmp_path) == {path.name: b"garbage"}
 
 
 def test_the_directories_are_made(tmp_path: Path) -> None:
-    recover(LOCAL, tmp_path / "a" / "b")
+    recover(local(tmp_path / "a" / "b"))
     assert {"staged", "damaged"} == {path.name for path in (tmp_path / "a" / "b").iterdir()}
 
 
 def test_a_recovered_segment_is_written_again_before_its_name_says_sealed(tmp_path: Path) -> None:
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     write_segment(tmp_path, LINES)
     fs = FaultyFileSystem()
-    recover(fs, tmp_path)
+    recover(JournalDirectory(fs, tmp_path))
     expected = ["create", "write", "sync", "close", "rename", "sync_directory", "remove"]
     assert [*expected, "sync_directory"] == [call for call in fs.calls if call in expected]
 
 
 def test_what_recovery_did_is_durable_before_anything_is_delivered(tmp_path: Path) -> None:
     fs = FaultyFileSystem()
-    recover(fs, tmp_path)
+    recover(JournalDirectory(fs, tmp_path))
     assert ["sync_directory", "entries"] == fs.calls[-2:]
 
 
@@ -351,7 +351,7 @@ def test_every_open_segment_is_sealed_under_its_own_rules(
     other = SegmentName(numbered_name(7).id, KeyRules("batch", "a/b"))
     write_segment(tmp_path, LINES)
     write_segment(tmp_path, [event(9)], other)
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     expected = {NAME.sealed(5), other.sealed(1)}
     assert expected == {segment.name for segment in sealed_in(tmp_path)}
     assert {5, 1} == {fields["events"] for fields in logged(caplog, "segment recovered")}
@@ -359,5 +359,5 @@ def test_every_open_segment_is_sealed_under_its_own_rules(
 
 def test_what_is_sealed_by_recovery_holds_good_records_alone(tmp_path: Path) -> None:
     tear(write_segment(tmp_path, LINES), at=STARTS[4] + 17)
-    recover(LOCAL, tmp_path)
+    recover(local(tmp_path))
     assert scanned(tmp_path / NAME.sealed(4).file_name) == LINES[:4]

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from storage.dedup.id_log import DIGEST_BYTES
+from storage.journal.directory import JournalDirectory
 from storage.journal.recovery import recover
 from storage.journal.reserve import Reserve, sealing_bytes
 from storage.journal.writer import SegmentWriter
@@ -20,7 +21,7 @@ class Bench:
         self.directory = directory
         self.path = directory / "reserve"
         self.fs = FaultyFileSystem()
-        self.reserve = Reserve(self.fs, directory, SIZE)
+        self.reserve = Reserve(JournalDirectory(self.fs, directory), SIZE)
         self.tries = 0
 
     def step(self) -> None:
@@ -47,7 +48,7 @@ def test_what_is_held_is_written_and_synced(bench: Bench) -> None:
 def test_what_the_last_process_held_is_taken_over(bench: Bench) -> None:
     bench.reserve.hold()
     bench.fs.calls.clear()
-    Reserve(bench.fs, bench.directory, SIZE).hold()
+    Reserve(JournalDirectory(bench.fs, bench.directory), SIZE).hold()
     assert bench.fs.calls == ["open_read"]
 
 
@@ -114,9 +115,10 @@ def test_it_is_as_large_as_the_ids_of_the_smallest_events() -> None:
 
 def test_a_segment_is_sealed_on_a_full_disk_and_none_begun(tmp_path: Path) -> None:
     fs = FaultyFileSystem()
-    recover(fs, tmp_path)
-    reserve = Reserve(fs, tmp_path, SIZE)
-    writer = SegmentWriter(fs, tmp_path, name_source(), no_ids, reserve)
+    directory = JournalDirectory(fs, tmp_path)
+    recover(directory)
+    reserve = Reserve(directory, SIZE)
+    writer = SegmentWriter(directory, name_source(), no_ids, reserve)
     writer.append(events(3))
     assert (tmp_path / "reserve").stat().st_size == SIZE
     fs.fail("rename", code=errno.ENOSPC)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.filesystem import LocalFileSystem
+from storage.journal.directory import JournalDirectory
 from storage.journal.record import encode
 from storage.journal.recovery import recover
 from storage.journal.writer import SegmentWriter
@@ -13,6 +13,7 @@ from tests.storage.segments import (
     contents,
     delivered_lines,
     events,
+    local,
     name_source,
     no_ids,
     no_reserve,
@@ -27,11 +28,14 @@ class Bench:
     """A writer over a file system that can be told to fail."""
 
     def __init__(self, directory: Path) -> None:
-        recover(LocalFileSystem(), directory)
+        recover(local(directory))
         self.directory = directory
         self.fs = FaultyFileSystem()
         self.writer = SegmentWriter(
-            self.fs, directory, name_source("batch"), no_ids, no_reserve(directory)
+            JournalDirectory(self.fs, directory),
+            name_source("batch"),
+            no_ids,
+            no_reserve(directory),
         )
 
     def refused(self, lines: Sequence[bytes]) -> int | None:
@@ -43,7 +47,7 @@ class Bench:
         return [(each.name.file_name, each.size) for each in self.writer.take_sealed()]
 
     def delivered_after_restart(self) -> list[bytes]:
-        recover(LocalFileSystem(), self.directory)
+        recover(local(self.directory))
         return delivered_lines(self.directory)
 
 
@@ -258,8 +262,7 @@ def test_ids_are_recorded_once_for_a_segment_however_often_sealing_fails(tmp_pat
     recorded = []
     fs = FaultyFileSystem()
     writer = SegmentWriter(
-        fs,
-        tmp_path,
+        JournalDirectory(fs, tmp_path),
         name_source(),
         lambda segment_id, digests: recorded.append((segment_id, digests)),
         no_reserve(tmp_path),
