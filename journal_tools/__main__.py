@@ -41,7 +41,7 @@ _Command = Callable[[JournalDirectory, argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 if all is well, 1 for damage or a failure, 2 for bad usage."""
+    """Run the command line; 0 if all is well, 1 for corruption or a failure, 2 for bad usage."""
     try:
         load_dotenv(Path(".env"))
     except (UnicodeDecodeError, OSError) as error:
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
     listing = add("ls", _ls, "List the segments: state, events, bytes, age.")
     listing.add_argument("--json", action="store_true", help="for programs: one JSON object")
-    add("verify", _verify, "Check every checksum; exit with 1 if there is damage.")
+    add("verify", _verify, "Check every checksum; exit with 1 if anything is corrupt.")
     exporting = add("export", _export, "Write the events to stdout, one JSON object a line.")
     exporting.add_argument("segment", nargs="*", help="ids of segments (default: all)")
     add("ship", _ship, "Deliver a journal that no server works in, to the store in the settings.")
@@ -125,7 +125,7 @@ def _verify(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
 
         def tell(problem: Problem) -> None:
             checked.problems += 1
-            checked.damage += problem.is_damage
+            checked.corrupt += problem.is_corrupt
             tqdm.write(str(problem))
 
         for file in files:
@@ -135,22 +135,22 @@ def _verify(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
             tell(problem)
     print(
         f"{counted(checked.segments, 'segment')}, {counted(checked.events, 'event')},"
-        f" {checked.damage} damaged",
+        f" {checked.corrupt} corrupt",
         flush=True,
     )
-    return _EXIT_FAILED if checked.damage else 0
+    return _EXIT_FAILED if checked.corrupt else 0
 
 
 def _export(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
     files = _chosen(segment_files(directory), arguments.segment)
-    damaged = False
+    has_corrupt = False
     with _bar(sum(file.size for file in files), "B", shown=not sys.stdout.isatty()) as bar:
         for file in files:
             for path, piece in export_segment(directory, file, sys.stdout.buffer, bar.update):
-                damaged = True
+                has_corrupt = True
                 tqdm.write(f"{path} at byte {piece.offset}: {piece.cause}", file=sys.stderr)
     sys.stdout.buffer.flush()
-    return _EXIT_FAILED if damaged else 0
+    return _EXIT_FAILED if has_corrupt else 0
 
 
 def _chosen(files: list[SegmentFile], ids: Sequence[str]) -> list[SegmentFile]:
@@ -191,7 +191,7 @@ def _ship(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
             output.close()
     print(
         f"{counted(result.delivered, 'event')} delivered,"
-        f" {result.lost:,} damaged, {result.left:,} left"
+        f" {result.lost:,} lost, {result.left:,} left"
     )
     if result.was_stopped and result.left:
         print("stopped: what is left can be shipped again, or by a server that starts there")

@@ -13,17 +13,17 @@ from storage.journal.segment import SegmentName
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Bytes that do not check out; `is_damage` is False for what an interrupted write explains."""
+    """Bytes that do not check out; `is_corrupt` is False for what an interrupted write explains."""
 
     path: Path
     offset: int
     length: int
     cause: str
-    is_damage: bool
+    is_corrupt: bool
 
     def __str__(self) -> str:
         """As `verify` prints it."""
-        kind = "DAMAGE" if self.is_damage else "torn"
+        kind = "CORRUPT" if self.is_corrupt else "torn"
         return f"{kind}  {self.path} at byte {self.offset}, {self.length} bytes: {self.cause}"
 
 
@@ -34,7 +34,7 @@ class Checked:
     segments: int = 0
     events: int = 0
     problems: int = 0
-    damage: int = 0
+    corrupt: int = 0
 
 
 def check_segment(
@@ -60,7 +60,7 @@ def check_segment(
                 advance(piece.length)
     if name.events not in (None, events) and not problems:
         cause = f"it was sealed with {name.events} records and holds {events}"
-        problems.append(Problem(directory.segment(name), file.size, 0, cause, is_damage=True))
+        problems.append(Problem(directory.segment(name), file.size, 0, cause, is_corrupt=True))
     checked.segments += 1
     checked.events += events
     yield from problems
@@ -69,7 +69,7 @@ def check_segment(
 def _problem(directory: JournalDirectory, name: SegmentName, piece: CorruptRange) -> Problem:
     is_torn = piece.at_end and name.events is None
     return Problem(
-        directory.segment(name), piece.offset, piece.length, piece.cause, is_damage=not is_torn
+        directory.segment(name), piece.offset, piece.length, piece.cause, is_corrupt=not is_torn
     )
 
 
@@ -89,4 +89,4 @@ def check_ids(directory: JournalDirectory) -> Iterator[Problem]:
         rest = rest_of_ids(raw)
         if rest is not None:
             cause = "a block of event ids does not check out"
-            yield Problem(path, rest.offset, len(raw) - rest.offset, cause, rest.is_damage)
+            yield Problem(path, rest.offset, len(raw) - rest.offset, cause, rest.is_corrupt)

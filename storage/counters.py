@@ -16,7 +16,7 @@ class Counters:
     """The counters; each counts events.
 
     `arrived` counts those that were read, `recovered` those that the journal held at start,
-    `lost` those that a disk or a person took out of it: damaged records, removed segments.
+    `lost` those that a disk or a person took out of it: corrupt records, removed segments.
     A body that cannot be read as events counts as one.
     """
 

@@ -248,10 +248,10 @@ def _read_block(raw: bytes, offset: int) -> tuple[str, bytes, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What comes after the last good block; `is_damage` if it is not the torn end of a file."""
+    """What comes after the last good block; `is_corrupt` if it is not the torn end of a file."""
 
     offset: int
-    is_damage: bool
+    is_corrupt: bool
 
 
 def rest_of_ids(raw: bytes, offset: int = 0) -> Rest | None:
@@ -260,10 +260,10 @@ def rest_of_ids(raw: bytes, offset: int = 0) -> Rest | None:
         offset += read[2]
     if offset == len(raw):
         return None
-    return Rest(offset, is_damage=_HEAD.search(raw, offset + 1) is not None)
+    return Rest(offset, is_corrupt=_HEAD.search(raw, offset + 1) is not None)
 
 
 def _report_rest(path: Path, rest: Rest, length: int) -> None:
-    level = logging.ERROR if rest.is_damage else logging.WARNING
-    text = "event ids are damaged" if rest.is_damage else "torn block of event ids left out"
+    level = logging.ERROR if rest.is_corrupt else logging.WARNING
+    text = "event ids are corrupt" if rest.is_corrupt else "torn block of event ids left out"
     _log.log(level, text, file=str(path), offset=rest.offset, bytes=length)

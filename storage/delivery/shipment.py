@@ -18,8 +18,8 @@ from typing import BinaryIO, TypeVar
 
 from storage.delivery import layout
 from storage.delivery.staging import Staging, unstaged
-from storage.journal import quarantine
 from storage.journal.directory import JournalDirectory
+from storage.journal.quarantine import quarantine_range, report_corruption
 from storage.journal.record import (
     MAX_RECORD_BYTES,
     RECORD_OVERHEAD_BYTES,
@@ -172,8 +172,8 @@ class Packer:
             cause = f"it was sealed with {segment.events} records and holds {events}"
             pieces = [CorruptRange(segment.size, 0, cause, at_end=True, has_whole_line=False)]
         for piece in pieces:
-            quarantine.keep_aside(self._directory, segment.name, piece)
-            quarantine.report(self._directory, segment.name, piece)
+            quarantine_range(self._directory, segment.name, piece)
+            report_corruption(self._directory, segment.name, piece)
 
     def pack(self, shipment: Shipment, part: Part) -> StoredObject:
         """The object of a part: the same key and bytes whenever it is called."""

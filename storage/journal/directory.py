@@ -48,7 +48,7 @@ class JournalDirectory:
     @property
     def quarantine(self) -> Path:
         """The directory of copies of corrupt ranges."""
-        return self.path / "damaged"
+        return self.path / "quarantine"
 
     def segment(self, name: SegmentName) -> Path:
         """Return the path of a segment."""

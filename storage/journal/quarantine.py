@@ -1,4 +1,4 @@
-"""Bytes of a segment that did not check out are kept for a person, and reported."""
+"""Corrupt ranges of a segment: copied to `quarantine/` for a person, and reported."""
 
 from pathlib import Path
 
@@ -11,30 +11,34 @@ from storage.journal.segment import SegmentName
 _log = get_logger(__name__)
 
 
-def keep_aside(directory: JournalDirectory, name: SegmentName, piece: CorruptRange) -> Path:
-    """Copy a bad piece to `damaged/`, durable on return. Doing it again changes nothing.
+def quarantine_range(directory: JournalDirectory, name: SegmentName, corrupt: CorruptRange) -> Path:
+    """Copy a corrupt range, durable on return, and return the path of the copy.
 
-    Returns where the copy is.
+    A repeated call replaces the copy with the same bytes. Raises OSError if the segment cannot be
+    read or the copy cannot be written.
     """
-    fs, target = directory.fs, _target(directory, name, piece)
-    fs.make_directory(directory.quarantine)
+    target = _target(directory, name, corrupt)
+    content = read_range(directory.fs, directory.segment(name), corrupt.offset, corrupt.length)
+    directory.fs.make_directory(directory.quarantine)
     directory.remove_if_exists(target)
-    directory.write_new(target, read_range(fs, directory.segment(name), piece.offset, piece.length))
-    fs.sync_directory(directory.quarantine)
+    directory.write_new(target, content)
+    directory.fs.sync_directory(directory.quarantine)
     return target
 
 
-def _target(directory: JournalDirectory, name: SegmentName, piece: CorruptRange) -> Path:
-    return directory.quarantine / f"{name.id}.{piece.offset}.bad"
+def _target(directory: JournalDirectory, name: SegmentName, corrupt: CorruptRange) -> Path:
+    return directory.quarantine / f"{name.id}.{corrupt.offset}.bad"
 
 
-def report(directory: JournalDirectory, name: SegmentName, piece: CorruptRange) -> None:
-    """Say in the log where a segment is damaged, and where the bytes went."""
+def report_corruption(
+    directory: JournalDirectory, name: SegmentName, corrupt: CorruptRange
+) -> None:
+    """Log the file, the range, the cause, and where the copy is."""
     _log.error(
-        "segment is damaged",
+        "segment is corrupt",
         file=str(directory.segment(name)),
-        offset=piece.offset,
-        bytes=piece.length,
-        cause=piece.cause,
-        kept=str(_target(directory, name, piece)),
+        offset=corrupt.offset,
+        bytes=corrupt.length,
+        cause=corrupt.cause,
+        quarantined=str(_target(directory, name, corrupt)),
     )

@@ -137,7 +137,7 @@ def _scan_one_by_one(
         yield CorruptRange(bad.offset, bad.length, bad.cause, True, bad.has_whole_line)
 
 
-# A record whose newline was damaged must not take the good record after it along.
+# A record whose newline is corrupt must not take the good record after it along.
 def _behind_bad_bytes(raw: bytes, seed: int) -> tuple[int, bytes | None]:
     """How many bytes of a bad line are bad, and the event of the record they run into."""
     for match in _EVENT_START.finditer(raw, 1):

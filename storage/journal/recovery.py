@@ -11,7 +11,7 @@ from pathlib import Path
 from logs.events import get_logger
 from storage.filesystem import FileSystem, read_range
 from storage.journal.directory import JournalDirectory
-from storage.journal.quarantine import keep_aside
+from storage.journal.quarantine import quarantine_range
 from storage.journal.record import CorruptRange, Record, scan
 from storage.journal.reserve import is_disk_full
 from storage.journal.segment import SegmentName, parse_segment_name
@@ -103,7 +103,7 @@ def _report_torn(directory: JournalDirectory, name: SegmentName, torn: CorruptRa
     }
     if torn.has_whole_line:
         try:
-            fields["kept"] = str(keep_aside(directory, name, torn))
+            fields["quarantined"] = str(quarantine_range(directory, name, torn))
         except OSError as error:
             # A full disk must not keep the server from starting: only shipping empties it.
             fields["copy_failed"] = str(error)

@@ -72,7 +72,7 @@ def test_ls_counts_the_events_of_sealed_and_open_segments(tool: Tool, journal: P
     write_sealed(journal, LINES)
     path = write_segment(journal, LINES[:3], numbered_name(1, "batch"))
     tear(path, path.stat().st_size - 4)
-    (journal / "damaged" / "x.bad").write_bytes(b"12345")
+    (journal / "quarantine" / "x.bad").write_bytes(b"12345")
     keys = ("segment", "state", "events", "bytes", "layout", "prefix")
     sealed, opened = sorted(listed(tool), key=lambda row: str(row["state"]), reverse=True)
     assert [NAME.id, "sealed", 5] == [sealed[key] for key in keys[:3]]
@@ -81,7 +81,7 @@ def test_ls_counts_the_events_of_sealed_and_open_segments(tool: Tool, journal: P
     ]
     text = tool("ls", "--journal-dir", "journal").stdout
     assert "2 segments" in text
-    assert "damaged/: 1 file, 5 B" in text
+    assert "quarantine/: 1 file, 5 B" in text
 
 
 def test_ls_looks_where_the_settings_say(tool: Tool, journal: Path, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_ls_of_a_journal_at_work(tool: Tool, server: ServerProcess) -> None:
 def test_verify_finds_nothing_in_a_good_journal(tool: Tool, journal: Path) -> None:
     write_sealed(journal, LINES)
     result = tool("verify", "--journal-dir", "journal")
-    assert (0, "1 segment, 5 events, 0 damaged\n") == (result.returncode, result.stdout)
+    assert (0, "1 segment, 5 events, 0 corrupt\n") == (result.returncode, result.stdout)
 
 
 def test_verify_tells_damage_with_file_and_offset(tool: Tool, journal: Path) -> None:
@@ -114,9 +114,9 @@ def test_verify_tells_damage_with_file_and_offset(tool: Tool, journal: Path) -> 
     flip(path, 100)
     result = tool("verify", "--journal-dir", "journal")
     assert result.returncode == 1
-    assert f"DAMAGE  journal/{path.name} at byte " in result.stdout
+    assert f"CORRUPT  journal/{path.name} at byte " in result.stdout
     assert "checksum does not match" in result.stdout
-    assert "1 segment, 4 events, 1 damaged" in result.stdout
+    assert "1 segment, 4 events, 1 corrupt" in result.stdout
 
 
 def test_verify_tells_records_that_are_missing(tool: Tool, journal: Path) -> None:
@@ -144,7 +144,7 @@ def test_verify_checks_the_ids(tool: Tool, server: ServerProcess) -> None:
     assert path.name not in result.stdout
     flip(path, 60)
     result = tool("verify", "--journal-dir", "journal")
-    assert (1, True) == (result.returncode, f"DAMAGE  journal/ids/{path.name}" in result.stdout)
+    assert (1, True) == (result.returncode, f"CORRUPT  journal/ids/{path.name}" in result.stdout)
 
 
 def test_verify_tells_records_that_are_no_events(tool: Tool, journal: Path) -> None:
@@ -230,7 +230,7 @@ def test_ship_makes_the_objects_that_the_server_would_have_made(
     server.start(OBJECT_LAYOUT="event", S3_PREFIX="events", FLUSH_INTERVAL="1h")
     server.wait_until_delivered()
     result = tool("ship", "--journal-dir", "copy", STORAGE_DIR="other", OBJECT_LAYOUT="event")
-    assert "30 events delivered, 0 damaged, 0 left\n" == result.stdout
+    assert "30 events delivered, 0 lost, 0 left\n" == result.stdout
     assert 0 == result.returncode
     assert files(server.store) == files(tmp_path / "other")
     assert [] == [path.name for path in (tmp_path / "copy").glob("2026*")]

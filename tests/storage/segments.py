@@ -133,8 +133,8 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in files}
 
 
-def kept_aside(directory: Path) -> dict[str, bytes]:
-    return contents(directory / "damaged")
+def quarantined(directory: Path) -> dict[str, bytes]:
+    return contents(directory / "quarantine")
 
 
 def shipped(directory: Path, fs: FileSystem | None = None) -> dict[str, bytes]:

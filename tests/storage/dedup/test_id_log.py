@@ -104,7 +104,7 @@ def test_every_torn_end_leaves_the_blocks_before_it(bench: Bench, tmp_path: Path
 def test_no_flipped_byte_makes_an_id_that_was_not_there(
     bench: Bench, expected_errors: list[str]
 ) -> None:
-    expected_errors.append("event ids are damaged")
+    expected_errors.append("event ids are corrupt")
     log = bench.ready()
     log.record(segment_id(1), digests("a"))
     log.record(segment_id(2), digests("b"))
@@ -240,10 +240,10 @@ def test_many_blocks_of_one_file_are_read(bench: Bench) -> None:
     assert expected == bench.loaded()
 
 
-def test_damage_behind_a_good_block_and_before_another_is_damage(
+def test_damage_behind_a_good_block_and_before_another_is_corrupt(
     bench: Bench, expected_errors: list[str]
 ) -> None:
-    expected_errors.append("event ids are damaged")
+    expected_errors.append("event ids are corrupt")
     log = bench.ready()
     log.record(segment_id(1), digests(*map(str, range(20))))
     size = bench.only_file().stat().st_size

@@ -23,10 +23,10 @@ from tests.storage.segments import (
     event,
     events,
     flip,
-    kept_aside,
     local,
     numbered_name,
     offsets,
+    quarantined,
     shipped,
     write_sealed,
 )
@@ -187,10 +187,10 @@ def test_a_stage_cut_short_by_a_kill_is_made_anew(tmp_path: Path) -> None:
     assert STAGED in contents(tmp_path)
 
 
-def test_a_line_that_is_no_event_is_kept_aside_and_costs_no_other(
+def test_a_line_that_is_no_event_is_quarantined_and_costs_no_other(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str]
 ) -> None:
-    expected_errors.append("segment is damaged")
+    expected_errors.append("segment is corrupt")
     lines = [event(0), b'{"event_id":"../x"}', event(2)]
     start, end = offsets(lines)[1:3]
     segment = write_sealed(tmp_path, lines)
@@ -198,7 +198,7 @@ def test_a_line_that_is_no_event_is_kept_aside_and_costs_no_other(
     packer, shipment = opened(tmp_path, segment)
     assert [lines[0], lines[2]] == [body(item) for item in objects(packer, shipment)]
     assert (2, 1) == (shipment.events, shipment.damaged)
-    assert {f"{SEGMENT_ID}.{start}.bad": raw[start:end]} == kept_aside(tmp_path)
+    assert {f"{SEGMENT_ID}.{start}.bad": raw[start:end]} == quarantined(tmp_path)
     causes = [vars(record)["fields"]["cause"] for record in caplog.records]
     assert ["the line is no event with an event_id and a timestamp"] == causes
 
@@ -208,7 +208,7 @@ def test_records_that_are_missing_are_counted(
     tmp_path: Path, expected_errors: list[str], promised: int, damaged: int
 ) -> None:
     if promised != 3:
-        expected_errors.append("segment is damaged")
+        expected_errors.append("segment is corrupt")
     segment = write_sealed(tmp_path, events(3), promised=promised)
     assert damaged == opened(tmp_path, segment)[1].damaged
 
@@ -216,7 +216,7 @@ def test_records_that_are_missing_are_counted(
 def test_checking_a_damaged_segment_again_changes_nothing(
     tmp_path: Path, expected_errors: list[str]
 ) -> None:
-    expected_errors.append("segment is damaged")
+    expected_errors.append("segment is corrupt")
     segment = write_sealed(tmp_path, events(3))
     flip(tmp_path / segment.name.file_name, 0)
     opened(tmp_path, segment)
@@ -321,7 +321,7 @@ def test_a_segment_that_lost_its_end_after_the_check_is_not_sent(tmp_path: Path)
 def test_a_segment_with_damage_is_batched_without_it(
     tmp_path: Path, expected_errors: list[str]
 ) -> None:
-    expected_errors.append("segment is damaged")
+    expected_errors.append("segment is corrupt")
     segment = write_sealed(tmp_path, events(3), BATCH)
     with (tmp_path / segment.name.file_name).open("ab") as file:
         file.write(b"what nobody wrote\n")

@@ -107,7 +107,7 @@ def staged_files(directory: Path) -> set[str]:
 def test_damage_is_reported_and_the_rest_delivered(
     tmp_path: Path, expected_errors: list[str], at: int
 ) -> None:
-    expected_errors.append("segment is damaged")
+    expected_errors.append("segment is corrupt")
     segment = write_sealed(tmp_path, lines(600), BATCH)
     records = (tmp_path / segment.name.file_name).read_bytes().splitlines(keepends=True)
     flip(tmp_path / segment.name.file_name, sum(map(len, records[:at])))
@@ -117,7 +117,7 @@ def test_damage_is_reported_and_the_rest_delivered(
 
 
 def test_records_that_are_missing_are_damage(tmp_path: Path, expected_errors: list[str]) -> None:
-    expected_errors.append("segment is damaged")
+    expected_errors.append("segment is corrupt")
     segment = write_sealed(tmp_path, lines(599), BATCH, promised=600)
     assert 1 == opened(tmp_path, segment).damaged
     assert set() == staged_files(tmp_path)

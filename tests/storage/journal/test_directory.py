@@ -12,7 +12,7 @@ def test_every_file_of_a_journal_is_in_its_directory(tmp_path: Path) -> None:
     single = (journal.lock, journal.probe, journal.reserve, journal.segment(NAME))
     assert {"lock", "probe", "reserve", NAME.file_name} == {path.name for path in single}
     directories = (journal.staged, journal.ids, journal.quarantine)
-    assert {"staged", "ids", "damaged"} == {path.name for path in directories}
+    assert {"staged", "ids", "quarantine"} == {path.name for path in directories}
     assert {tmp_path} == {path.parent for path in (*single, *directories)}
 
 

@@ -18,10 +18,10 @@ from tests.storage.segments import (
     event,
     events,
     flip,
-    kept_aside,
     local,
     numbered_name,
     offsets,
+    quarantined,
     scanned,
     sealed_in,
     tear,
@@ -52,7 +52,7 @@ def test_every_cut_keeps_exactly_the_whole_records_before_it(tmp_path: Path, kep
         assert (cut, [kept] if kept else []) == (cut, counts(directory))
         assert LINES[:kept] == delivered_lines(directory)
         assert [STARTS[kept]] * bool(kept) == [segment.size for segment in sealed_in(directory)]
-        assert kept_aside(directory) == {}
+        assert quarantined(directory) == {}
 
 
 def test_a_whole_segment_is_sealed_as_it_is(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_every_harmed_byte_costs_its_record_and_no_other(
     pattern: str,
     left_open: bool,
 ) -> None:
-    expected_errors.append("segment is damaged")
+    expected_errors.append("segment is corrupt")
     for byte in MIDDLE:
         directory = tmp_path / str(byte)
         directory.mkdir()
@@ -94,8 +94,8 @@ def test_every_harmed_byte_costs_its_record_and_no_other(
         caplog.clear()
         recover(local(directory))
         assert LINES[:2] + LINES[3:] == delivered_lines(directory)
-        assert {f"{SEGMENT_ID}.{MIDDLE.start}.bad": harmed} == kept_aside(directory)
-        (fields,) = logged(caplog, "segment is damaged")
+        assert {f"{SEGMENT_ID}.{MIDDLE.start}.bad": harmed} == quarantined(directory)
+        (fields,) = logged(caplog, "segment is corrupt")
         sealed = directory / NAME.sealed(4 if left_open else 5).file_name
         assert (str(sealed), MIDDLE.start, len(MIDDLE)) == (
             fields["file"],
@@ -107,21 +107,21 @@ def test_every_harmed_byte_costs_its_record_and_no_other(
 def test_damage_says_its_cause_and_where_the_bytes_are_kept(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str]
 ) -> None:
-    expected_errors.append("segment is damaged")
+    expected_errors.append("segment is corrupt")
     path = write_segment(tmp_path, LINES)
     flip(path, MIDDLE.stop - 3)
     harmed = path.read_bytes()[MIDDLE.start : MIDDLE.stop]
     recover(local(tmp_path))
     delivered_lines(tmp_path)
-    (fields,) = logged(caplog, "segment is damaged")
+    (fields,) = logged(caplog, "segment is corrupt")
     assert fields["cause"] == "the checksum does not match"
-    assert Path(str(fields["kept"])).read_bytes() == harmed
+    assert Path(str(fields["quarantined"])).read_bytes() == harmed
 
 
 def test_a_zeroed_block_costs_only_the_records_it_touches(
     tmp_path: Path, expected_errors: list[str]
 ) -> None:
-    expected_errors.append("segment is damaged")
+    expected_errors.append("segment is corrupt")
     path = write_segment(tmp_path, LINES)
     raw = path.read_bytes()
     path.write_bytes(raw[: STARTS[1]] + bytes(STARTS[3] - STARTS[1]) + raw[STARTS[3] :])
@@ -145,7 +145,7 @@ def test_a_segment_of_stale_blocks_alone_is_removed(tmp_path: Path) -> None:
     raw = stale.read_bytes()
     stale.rename(tmp_path / NAME.file_name)
     recover(local(tmp_path))
-    assert {f"damaged/{SEGMENT_ID}.0.bad": raw} == contents(tmp_path)
+    assert {f"quarantine/{SEGMENT_ID}.0.bad": raw} == contents(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -165,24 +165,24 @@ def test_a_torn_tail_is_cut_off_and_kept_only_if_a_line_ends_in_it(
     recover(local(tmp_path))
     assert counts(tmp_path) == [5]
     assert delivered_lines(tmp_path) == LINES
-    assert kept == list(kept_aside(tmp_path).values())
+    assert kept == list(quarantined(tmp_path).values())
     expected: dict[str, object] = {"segment": SEGMENT_ID, "offset": STARTS[5], "bytes": len(tail)}
     if kept:
-        expected["kept"] = str(tmp_path / "damaged" / f"{SEGMENT_ID}.{STARTS[5]}.bad")
+        expected["quarantined"] = str(tmp_path / "quarantine" / f"{SEGMENT_ID}.{STARTS[5]}.bad")
     assert [expected] == logged(caplog, "torn tail cut off")
 
 
-def test_a_bad_piece_at_the_end_of_a_sealed_segment_is_damage(
+def test_a_bad_piece_at_the_end_of_a_sealed_segment_is_corrupt(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str]
 ) -> None:
-    expected_errors.append("segment is damaged")
+    expected_errors.append("segment is corrupt")
     segment = write_sealed(tmp_path, LINES)
     path = tmp_path / segment.name.file_name
     flip(path, STARTS[5] - 2)
     recover(local(tmp_path))
     assert delivered_lines(tmp_path) == LINES[:4]
-    assert [STARTS[4]] == [fields["offset"] for fields in logged(caplog, "segment is damaged")]
-    assert {f"{SEGMENT_ID}.{STARTS[4]}.bad"} == kept_aside(tmp_path).keys()
+    assert [STARTS[4]] == [fields["offset"] for fields in logged(caplog, "segment is corrupt")]
+    assert {f"{SEGMENT_ID}.{STARTS[4]}.bad"} == quarantined(tmp_path).keys()
     assert STARTS[5] == path.stat().st_size
 
 
@@ -190,10 +190,10 @@ def test_a_bad_piece_at_the_end_of_a_sealed_segment_is_damage(
 def test_a_sealed_segment_with_another_number_of_records_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str], promised: int
 ) -> None:
-    expected_errors.append("segment is damaged")
+    expected_errors.append("segment is corrupt")
     write_sealed(tmp_path, LINES, promised=promised)
     assert delivered_lines(tmp_path) == LINES
-    (fields,) = logged(caplog, "segment is damaged")
+    (fields,) = logged(caplog, "segment is corrupt")
     assert fields["cause"] == f"it was sealed with {promised} records and holds 5"
     assert (fields["offset"], fields["bytes"]) == (STARTS[5], 0)
 
@@ -216,7 +216,7 @@ def test_recovery_twice_is_the_same_as_once(tmp_path: Path) -> None:
     assert {
         NAME.sealed(4).file_name,
         numbered_name(2, count=2).file_name,
-        f"damaged/{SEGMENT_ID}.{STARTS[5]}.bad",
+        f"quarantine/{SEGMENT_ID}.{STARTS[5]}.bad",
     } == once.keys()
     recover(local(tmp_path))
     assert once == contents(tmp_path)
@@ -326,7 +326,7 @@ def test_a_sealed_segment_is_not_touched(tmp_path: Path) -> None:
 
 def test_the_directories_are_made(tmp_path: Path) -> None:
     recover(local(tmp_path / "a" / "b"))
-    assert {"staged", "damaged"} == {path.name for path in (tmp_path / "a" / "b").iterdir()}
+    assert {"staged", "quarantine"} == {path.name for path in (tmp_path / "a" / "b").iterdir()}
 
 
 def test_a_recovered_segment_is_written_again_before_its_name_says_sealed(tmp_path: Path) -> None:
