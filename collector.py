@@ -187,7 +187,7 @@ class Collector:
 def _opening_limits(settings: Settings) -> OpeningLimits:
     return OpeningLimits(
         IdLimits(settings.dedup_window_s, settings.dedup_max_events),
-        ids_in_memory=settings.dedup_max_events,
+        max_ids_in_memory=settings.dedup_max_events,
         reserve_bytes=sealing_bytes(settings.segment_max_bytes),
         uploads=settings.upload_concurrency,
     )

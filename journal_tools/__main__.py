@@ -153,11 +153,11 @@ def _export(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
     return _EXIT_FAILED if has_corrupt else 0
 
 
-def _chosen(files: list[SegmentFile], ids: Sequence[str]) -> list[SegmentFile]:
-    unknown = set(ids) - {file.name.id for file in files}
+def _chosen(files: list[SegmentFile], segment_ids: Sequence[str]) -> list[SegmentFile]:
+    unknown = set(segment_ids) - {file.name.id for file in files}
     if unknown:
         raise OSError(f"there is no segment {', '.join(sorted(unknown))}: `ls` lists them")
-    return [file for file in files if not ids or file.name.id in ids]
+    return [file for file in files if not segment_ids or file.name.id in segment_ids]
 
 
 class _AboveBar:
@@ -176,7 +176,7 @@ def _ship(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
     except SettingsError as error:
         print("The settings cannot be used:", *error.problems, sep="\n  ", file=sys.stderr)
         return _EXIT_USAGE
-    ids = IdLimits(settings.dedup_window_s, settings.dedup_max_events)
+    id_limits = IdLimits(settings.dedup_window_s, settings.dedup_max_events)
     output = configure("warning", settings.log_format, cast(TextIO, _AboveBar()))
     with _bar(0, " events") as bar:
 
@@ -186,7 +186,9 @@ def _ship(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
 
         try:
             store = open_store(settings, directory.fs)
-            result = asyncio.run(ship(directory, store, settings.upload_concurrency, ids, begin))
+            result = asyncio.run(
+                ship(directory, store, settings.upload_concurrency, id_limits, begin)
+            )
         finally:
             output.close()
     print(

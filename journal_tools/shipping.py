@@ -15,7 +15,7 @@ from storage.stores.store import Store
 _LOOK_INTERVAL_S = 0.2
 
 # The ids are learned for the log's sake: nothing is looked up in the window.
-_IDS_IN_MEMORY = 1000
+_MAX_IDS_IN_MEMORY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ async def ship(
     """
     # A signal that comes during the recovery is acted on after it.
     stopped = _stop_signal()
-    limits = OpeningLimits(id_limits, _IDS_IN_MEMORY, reserve_bytes=0, uploads=concurrency)
+    limits = OpeningLimits(id_limits, _MAX_IDS_IN_MEMORY, reserve_bytes=0, uploads=concurrency)
     opened = open_directory(directory, store, limits, pause=lambda: None)
     try:
         counters = opened.counters

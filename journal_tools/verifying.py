@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from journal_tools.reading import SegmentFile, open_segment, pieces
-from storage.dedup.id_log import rest_of_ids
+from storage.dedup.id_log import invalid_tail
 from storage.journal.directory import JournalDirectory
 from storage.journal.record import CorruptRange, Record
 from storage.journal.segment import SegmentName
@@ -86,7 +86,7 @@ def check_ids(directory: JournalDirectory) -> Iterator[Problem]:
                 raw = stream.read()
         except FileNotFoundError:
             continue
-        rest = rest_of_ids(raw)
-        if rest is not None:
+        tail = invalid_tail(raw)
+        if tail is not None:
             cause = "a block of event ids does not check out"
-            yield Problem(path, rest.offset, len(raw) - rest.offset, cause, rest.is_corrupt)
+            yield Problem(path, tail.offset, len(raw) - tail.offset, cause, tail.is_corrupt)

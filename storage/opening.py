@@ -35,8 +35,8 @@ class OpeningLimits:
     to set aside for sealing, `uploads` the number of concurrent uploads.
     """
 
-    ids: IdLimits
-    ids_in_memory: int
+    id_limits: IdLimits
+    max_ids_in_memory: int
     reserve_bytes: int
     uploads: int
 
@@ -71,8 +71,8 @@ def open_directory(
     try:
         recover(directory)
         reserve = Reserve(directory, limits.reserve_bytes)
-        id_log = IdLog(directory, limits.ids, reserve)
-        id_window = IdWindow(IdLimits(limits.ids.window_s, limits.ids_in_memory))
+        id_log = IdLog(directory, limits.id_limits, reserve)
+        id_window = IdWindow(IdLimits(limits.id_limits.window_s, limits.max_ids_in_memory))
         load_ids(directory, id_log, id_window)
         counters = Counters()
         backlog = Backlog(directory, counters)

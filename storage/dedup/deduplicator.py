@@ -54,21 +54,21 @@ class Deduplicator:
         """Why an event would be refused now, or None if it would be taken."""
         return self._journal.refusal()
 
-    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> Durable:
+    async def append(self, lines: Sequence[bytes], event_ids: Sequence[str | None]) -> Durable:
         """Make events durable: on return all of them are.
 
-        `ids` has each event's id, or None if its client gave none. Duplicates are those that
+        `event_ids` has each event's id, or None if its client gave none. Duplicates are those that
         were durable before, or came twice here. Raises a Refusal: then none of them has been
         stored by this call.
         """
-        if not any(ids):
+        if not any(event_ids):
             return Durable(_NONE, {await self._store(list(lines), {})})
-        digests = [None if each is None else id_digest(each) for each in ids]
-        while in_flight := self._in_flight_among(digests):
-            await asyncio.wait(in_flight)
+        digests = [None if each is None else id_digest(each) for each in event_ids]
+        while commits := self._commits_in_flight(digests):
+            await asyncio.wait(commits)
         self._window.forget()
         fresh: list[bytes] = []
-        new_ids: dict[bytes, None] = {}
+        new_digests: dict[bytes, None] = {}
         duplicates: list[int] = []
         segments: set[str] = set()
         for index, digest in enumerate(digests):
@@ -76,34 +76,34 @@ class Deduplicator:
                 known = self._window.find(digest)
                 if known is not None:
                     segments.add(known)
-                if known is not None or digest in new_ids:
+                if known is not None or digest in new_digests:
                     duplicates.append(index)
                     continue
-                new_ids[digest] = None
+                new_digests[digest] = None
             fresh.append(lines[index])
         if fresh:
-            segments.add(await self._store(fresh, new_ids))
+            segments.add(await self._store(fresh, new_digests))
         self._counters.duplicate += len(duplicates)
         return Durable(frozenset(duplicates) if duplicates else _NONE, segments)
 
-    def _in_flight_among(self, digests: Sequence[bytes | None]) -> set[asyncio.Future[str]]:
+    def _commits_in_flight(self, digests: Sequence[bytes | None]) -> set[asyncio.Future[str]]:
         if not self._in_flight:
             return set()
         found = (self._in_flight.get(digest) for digest in digests if digest is not None)
         return {future for future in found if future is not None}
 
-    def _store(self, lines: list[bytes], new_ids: dict[bytes, None]) -> asyncio.Future[str]:
-        done = self._journal.append(lines, b"".join(new_ids))
-        if new_ids:
-            self._in_flight.update(dict.fromkeys(new_ids, done))
-            done.add_done_callback(partial(self._settle, new_ids))
+    def _store(self, lines: list[bytes], new_digests: dict[bytes, None]) -> asyncio.Future[str]:
+        done = self._journal.append(lines, b"".join(new_digests))
+        if new_digests:
+            self._in_flight.update(dict.fromkeys(new_digests, done))
+            done.add_done_callback(partial(self._settle, new_digests))
         return done
 
-    def _settle(self, new_ids: dict[bytes, None], done: asyncio.Future[str]) -> None:
-        for digest in new_ids:
+    def _settle(self, new_digests: dict[bytes, None], done: asyncio.Future[str]) -> None:
+        for digest in new_digests:
             del self._in_flight[digest]
         if not done.cancelled() and done.exception() is None:
-            self._window.add(new_ids, done.result())
+            self._window.add(new_digests, done.result())
 
 
 def load_ids(directory: JournalDirectory, log: IdLog, window: IdWindow) -> None:
@@ -112,25 +112,28 @@ def load_ids(directory: JournalDirectory, log: IdLog, window: IdWindow) -> None:
     OSError if the disk cannot be read. If it cannot be written, a segment whose ids are not
     kept elsewhere stays until they are.
     """
-    known: Counter[str] = Counter()
+    logged_counts: Counter[str] = Counter()
     for block in log.load():
         window.load(block)
-        known[block.segment_id] = block.ids
+        logged_counts[block.segment_id] = block.count
     sealed = list(sealed_segments(directory))
-    for segment in _to_scan(sealed, known, log.limits.max_ids):
+    for segment in _segments_to_scan(sealed, logged_counts, log.limits.max_ids):
         digests = b"".join(_digests(directory, segment))
         window.load(IdBlock(segment.name.id, digests, log.begun_at(segment.name.id)))
         _record(log, segment, digests)
+    last = log.last_loaded
     for segment in sealed:
-        if segment.name.id in log.unsure:
-            _record(log, segment, log.unsure[segment.name.id])
+        if last is not None and segment.name.id == last.segment_id:
+            _record(log, segment, last.digests)
     window.forget()
 
 
-def _to_scan(sealed: list[SealedSegment], known: Counter[str], max_ids: int) -> list[SealedSegment]:
-    """The segments, oldest first, whose ids are not known and are among the last `max_ids`."""
-    unknown = {each.name.id: each for each in sealed if each.name.id not in known}
-    events = known + Counter({segment_id: each.events for segment_id, each in unknown.items()})
+def _segments_to_scan(
+    sealed: list[SealedSegment], logged_counts: Counter[str], max_ids: int
+) -> list[SealedSegment]:
+    """Return the segments, oldest first, that are not in the log and hold the last `max_ids`."""
+    unknown = {each.name.id: each for each in sealed if each.name.id not in logged_counts}
+    events = logged_counts + Counter({key: each.events for key, each in unknown.items()})
     found = []
     for segment_id in sorted(events, reverse=True):
         if segment_id in unknown:

@@ -12,7 +12,7 @@ import re
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -51,8 +51,8 @@ class IdBlock:
     at: float
 
     @property
-    def ids(self) -> int:
-        """How many they are."""
+    def count(self) -> int:
+        """The number of ids."""
         return len(self.digests) // DIGEST_BYTES
 
 
@@ -61,12 +61,12 @@ class _File:
     path: Path
     begun_at: float
     ended_at: float
-    ids: int = 0
+    id_count: int = 0
     size: int = 0
 
-    def count(self, block: IdBlock, size: int) -> None:
+    def add(self, block: IdBlock, size: int) -> None:
         self.ended_at = max(self.ended_at, block.at)
-        self.ids += block.ids
+        self.id_count += block.count
         self.size += size
 
 
@@ -100,7 +100,7 @@ class IdLog:
         self._now = now
         self._monotonic = monotonic
         self._files: list[_File] = []
-        self._unsure: dict[str, bytes] = {}
+        self._last_loaded: IdBlock | None = None
         self._unrecorded: dict[str, bytes] = {}
         self._lock = threading.Lock()
         self._open: AppendFile | None = None
@@ -123,26 +123,26 @@ class IdLog:
         while (read := _read_block(raw, file.size)) is not None:
             segment_id, digests, size = read
             block = IdBlock(segment_id, digests, self.begun_at(segment_id))
-            file.count(block, size)
+            file.add(block, size)
             file.begun_at = min(file.begun_at, block.at)
             yield block
-        rest = rest_of_ids(raw, file.size)
-        if rest is not None:
-            _report_rest(path, rest, len(raw) - rest.offset)
+        tail = invalid_tail(raw, file.size)
+        if tail is not None:
+            _report_tail(path, tail, len(raw) - tail.offset)
         if block is not None:
-            self._unsure = {block.segment_id: block.digests}
+            self._last_loaded = block
             self._files.append(file)
         else:
             self._fs.remove(path)
 
     @property
-    def unsure(self) -> Mapping[str, bytes]:
-        """The segment whose ids were loaded and are perhaps not durable: the last one's.
+    def last_loaded(self) -> IdBlock | None:
+        """The last block that was loaded, which may not be durable.
 
-        The process that wrote them may have died before they were synced, or after that had
-        failed: they may be there only for as long as the machine runs.
+        The process that wrote it may have died before the sync, or after the sync had failed: then
+        only the page cache holds the block.
         """
-        return self._unsure
+        return self._last_loaded
 
     def begun_at(self, segment_id: str) -> float:
         """When a segment was begun, as far as this machine's clock is right."""
@@ -178,7 +178,7 @@ class IdLog:
         except OSError:
             self._give_up()
             raise
-        self._files[-1].count(block, len(encoded))
+        self._files[-1].add(block, len(encoded))
 
     def _is_full(self, now: float) -> bool:
         file = self._files[-1]
@@ -207,13 +207,13 @@ class IdLog:
                 self._fs.remove(file.path)
 
     def _remove_expired(self, now: float) -> None:
-        kept, ids = [], 0
+        kept, newer_count = [], 0
         for file in reversed(self._files):
-            if file.ended_at < now - self.limits.window_s or ids >= self.limits.max_ids:
+            if file.ended_at < now - self.limits.window_s or newer_count >= self.limits.max_ids:
                 self._fs.remove(file.path)
             else:
                 kept.append(file)
-            ids += file.ids
+            newer_count += file.id_count
         self._files = kept[::-1]
 
     def close(self) -> None:
@@ -224,7 +224,7 @@ class IdLog:
 
 
 def _encode(block: IdBlock) -> bytes:
-    head = f"{block.segment_id} {block.ids}".encode()
+    head = f"{block.segment_id} {block.count}".encode()
     return b"%b %08x\n%b" % (head, _checksum(head, block.digests), block.digests)
 
 
@@ -237,9 +237,9 @@ def _read_block(raw: bytes, offset: int) -> tuple[str, bytes, int] | None:
     match = _HEAD.match(raw, offset)
     if match is None:
         return None
-    head, segment_id, ids, checksum = match.groups()
+    head, segment_id, count, checksum = match.groups()
     begin = match.end()
-    end = begin + int(ids) * DIGEST_BYTES
+    end = begin + int(count) * DIGEST_BYTES
     digests = raw[begin:end]
     if end > len(raw) or _checksum(head, digests) != int(checksum, 16):
         return None
@@ -247,23 +247,23 @@ def _read_block(raw: bytes, offset: int) -> tuple[str, bytes, int] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
-    """What comes after the last good block; `is_corrupt` if it is not the torn end of a file."""
+class InvalidTail:
+    """The bytes after the last valid block of a file; not corrupt but torn if no block follows."""
 
     offset: int
     is_corrupt: bool
 
 
-def rest_of_ids(raw: bytes, offset: int = 0) -> Rest | None:
-    """What of a file of ids, from an offset on, does not check out; None if all of it does."""
+def invalid_tail(raw: bytes, offset: int = 0) -> InvalidTail | None:
+    """Return the invalid tail of a file of ids, read from `offset` on; None if it is valid."""
     while (read := _read_block(raw, offset)) is not None:
         offset += read[2]
     if offset == len(raw):
         return None
-    return Rest(offset, is_corrupt=_HEAD.search(raw, offset + 1) is not None)
+    return InvalidTail(offset, is_corrupt=_HEAD.search(raw, offset + 1) is not None)
 
 
-def _report_rest(path: Path, rest: Rest, length: int) -> None:
-    level = logging.ERROR if rest.is_corrupt else logging.WARNING
-    text = "event ids are corrupt" if rest.is_corrupt else "torn block of event ids left out"
-    _log.log(level, text, file=str(path), offset=rest.offset, bytes=length)
+def _report_tail(path: Path, tail: InvalidTail, length: int) -> None:
+    level = logging.ERROR if tail.is_corrupt else logging.WARNING
+    text = "event ids are corrupt" if tail.is_corrupt else "torn block of event ids left out"
+    _log.log(level, text, file=str(path), offset=tail.offset, bytes=length)

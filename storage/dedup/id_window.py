@@ -31,10 +31,10 @@ class IdWindow:
         self._window_s = limits.window_s
         self._step_s = limits.window_s / _GENERATIONS
         self._max_ids = limits.max_ids
-        self._step_ids = limits.max_ids // _GENERATIONS
+        self._step_count = limits.max_ids // _GENERATIONS
         self._monotonic = monotonic
         self._generations: deque[_Generation] = deque()
-        self._held = 0
+        self._count = 0
 
     def find(self, digest: bytes) -> str | None:
         """The segment that an id was seen in; None if it was not, as far as is remembered."""
@@ -46,7 +46,7 @@ class IdWindow:
 
     def __len__(self) -> int:
         """The number of ids that are held."""
-        return self._held
+        return self._count
 
     def add(self, digests: Iterable[bytes], segment_id: str) -> None:
         """Remember ids from now on."""
@@ -66,24 +66,24 @@ class IdWindow:
             self._drop_oldest()
 
     def _add(self, digests: list[bytes], segment_id: str, at: float) -> None:
-        for start in range(0, len(digests), self._step_ids):
-            piece = digests[start : start + self._step_ids]
+        for start in range(0, len(digests), self._step_count):
+            piece = digests[start : start + self._step_count]
             newest = self._generation(len(piece), at)
-            self._held -= len(newest.segments)
+            self._count -= len(newest.segments)
             newest.segments.update(dict.fromkeys(piece, segment_id))
-            self._held += len(newest.segments)
+            self._count += len(newest.segments)
             newest.ended_at = max(newest.ended_at, at)
-            while self._held > self._max_ids:
+            while self._count > self._max_ids:
                 self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        self._held -= len(self._generations.popleft().segments)
+        self._count -= len(self._generations.popleft().segments)
 
     def _generation(self, room: int, at: float) -> _Generation:
         if self._generations:
             newest = self._generations[-1]
             is_young = at - newest.begun_at < self._step_s
-            if is_young and len(newest.segments) + room <= self._step_ids:
+            if is_young and len(newest.segments) + room <= self._step_count:
                 return newest
         newest = _Generation(at, at)
         self._generations.append(newest)

@@ -36,12 +36,12 @@ class DeliveredAck:
         """Why an event would be refused now, or None if it would be taken."""
         return self._events.refusal()
 
-    async def append(self, lines: Sequence[bytes], ids: Sequence[str | None]) -> Durable:
+    async def append(self, lines: Sequence[bytes], event_ids: Sequence[str | None]) -> Durable:
         """Make events durable, then wait for their delivery; see `Deduplicator.append`.
 
         Unconfirmed if the store has not acknowledged them within the timeout.
         """
-        durable = await self._events.append(lines, ids)
+        durable = await self._events.append(lines, event_ids)
         try:
             async with asyncio.timeout(self._timeout_s):
                 delivered = await self._all_delivered(durable.segments)

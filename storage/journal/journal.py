@@ -61,7 +61,7 @@ class JournalLimits:
 @dataclass(slots=True)
 class _Waiting:
     lines: Sequence[bytes]
-    ids: bytes
+    digests: bytes
     size: int
     done: asyncio.Future[str]
 
@@ -118,7 +118,7 @@ class Journal:
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run())
 
-    def append(self, lines: Sequence[bytes], ids: bytes = b"") -> asyncio.Future[str]:
+    def append(self, lines: Sequence[bytes], digests: bytes = b"") -> asyncio.Future[str]:
         """Make events durable: they are when the future is done, and so are `ids`.
 
         The future gives the id of the segment that holds them. Raises a Refusal at once, or the
@@ -130,7 +130,7 @@ class Journal:
         if refusal is not None:
             raise refusal
         done: asyncio.Future[str] = self._loop.create_future()
-        self._waiting.append(_Waiting(lines, ids, size, done))
+        self._waiting.append(_Waiting(lines, digests, size, done))
         self._waiting_bytes += size
         self._work.set()
         return done
@@ -210,10 +210,10 @@ class Journal:
 
     async def _commit(self, group: list[_Waiting]) -> None:
         lines = [line for waiting in group for line in waiting.lines]
-        ids = b"".join([waiting.ids for waiting in group])
+        digests = b"".join([waiting.digests for waiting in group])
         begins = self._writer.events == 0
         try:
-            append = partial(self._writer.append, lines, ids)
+            append = partial(self._writer.append, lines, digests)
             segment_id = await self._loop.run_in_executor(self._thread, append)
         except Exception as error:
             self._fail(error)

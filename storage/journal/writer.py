@@ -34,14 +34,14 @@ class _Segment:
     file: AppendFile
     size: int = 0
     events: int = 0
-    ids: list[bytes] = field(default_factory=list)
-    ids_recorded: bool = False
+    digests: list[bytes] = field(default_factory=list)
+    digests_recorded: bool = False
 
 
 class SegmentWriter:
     """Appends records to the open segment and seals it.
 
-    `new_name` gives the name for each new segment. `record_ids` remembers the ids of a segment,
+    `new_name` gives the name for each new segment. `record_digests` remembers the ids of a segment,
     by its id, before it is sealed; it may raise OSError. `take_sealed` hands over segments that
     nobody will change again.
     """
@@ -50,13 +50,13 @@ class SegmentWriter:
         self,
         directory: JournalDirectory,
         new_name: Callable[[], SegmentName],
-        record_ids: Callable[[str, bytes], None],
+        record_digests: Callable[[str, bytes], None],
         reserve: Reserve,
     ) -> None:
         self._directory = directory
         self._fs = directory.fs
         self._new_name = new_name
-        self._record_ids = record_ids
+        self._record_digests = record_digests
         self._reserve = reserve
         self._open: _Segment | None = None
         self._sealed: list[SealedSegment] = []
@@ -78,7 +78,7 @@ class SegmentWriter:
         """When the open segment was begun, in Unix seconds; None if nothing durable is in it."""
         return self._open.name.created_at if self._open and self._open.events else None
 
-    def append(self, lines: Sequence[bytes], ids: bytes = b"") -> str:
+    def append(self, lines: Sequence[bytes], digests: bytes = b"") -> str:
         """Make events durable; on return they are, and `ids` will be remembered with them.
 
         Returns the id of the segment that holds them. If it raises, OSError above all, none of
@@ -89,7 +89,7 @@ class SegmentWriter:
             if segment is None:
                 segment = self._open = self._begin()
             self._append_to(segment, lines)
-            segment.ids.append(ids)
+            segment.digests.append(digests)
         except Exception:
             if segment is not None:
                 self._give_up(segment)
@@ -181,9 +181,9 @@ class SegmentWriter:
         if segment.events == 0:
             self._fs.remove(segment.path)
             return
-        if not segment.ids_recorded:
-            self._record_ids(segment.name.id, b"".join(segment.ids))
-            segment.ids_recorded = True
+        if not segment.digests_recorded:
+            self._record_digests(segment.name.id, b"".join(segment.digests))
+            segment.digests_recorded = True
         sealed = SealedSegment(segment.name.sealed(segment.events), segment.size)
         target = self._directory.segment(sealed.name)
         self._reserve.spend(lambda: self._fs.rename(segment.path, target))

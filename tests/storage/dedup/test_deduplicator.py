@@ -44,16 +44,16 @@ class Bench:
         self.directory = directory
         journal = JournalDirectory(fs, directory)
         self.counters = Counters()
-        self.ids, self.window = (
+        self.id_log, self.window = (
             IdLog(journal, LIMITS, no_reserve(directory), now=lambda: NOW),
             IdWindow(LIMITS),
         )
-        load_ids(journal, self.ids, self.window)
+        load_ids(journal, self.id_log, self.window)
         names = name_source("batch")
         for _ in sealed_in(directory):
             names()
         self.journal = Journal(
-            SegmentWriter(journal, names, self.ids.record, no_reserve(directory)),
+            SegmentWriter(journal, names, self.id_log.record, no_reserve(directory)),
             JournalLimits(NEVER_S, 1 << 20, 1 << 24, seal_when_idle=False),
             NoShipping(),
             self.counters,
@@ -228,7 +228,7 @@ def test_a_segment_whose_ids_are_not_kept_is_not_deleted(
     fs = FaultyFileSystem([Fault("write", 1)])
 
     async def scenario(bench: Bench) -> None:
-        packer = Packer(local(tmp_path), bench.ids.settle)
+        packer = Packer(local(tmp_path), bench.id_log.settle)
         shipment = packer.open_shipment(segment)
         if works_later:
             packer.discard(shipment)

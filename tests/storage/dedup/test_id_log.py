@@ -146,8 +146,8 @@ def test_a_file_that_failed_is_not_appended_to(bench: Bench, kind: str) -> None:
     log.record(segment_id(2), digests("b"))
     log.record(segment_id(3), digests("c"))
     assert len(bench.files()) == 2
-    ids = [block for _, block in bench.loaded()]
-    assert sorted(set(ids)) == sorted([digests("a"), digests("b"), digests("c")])
+    found = [block for _, block in bench.loaded()]
+    assert sorted(set(found)) == sorted([digests("a"), digests("b"), digests("c")])
 
 
 def test_files_are_removed_when_nothing_in_them_matters(bench: Bench) -> None:
@@ -188,7 +188,7 @@ def test_a_block_is_as_old_as_its_segment(bench: Bench) -> None:
 
 
 def test_a_block_counts_its_ids() -> None:
-    assert IdBlock("s", digests("a", "b"), 0.0).ids == 2
+    assert IdBlock("s", digests("a", "b"), 0.0).count == 2
 
 
 def test_a_file_that_was_loaded_is_removed_when_it_is_old(bench: Bench) -> None:
@@ -235,8 +235,8 @@ def test_what_does_not_check_out_is_reported_with_its_place(
 def test_many_blocks_of_one_file_are_read(bench: Bench) -> None:
     log = bench.ready()
     expected = [(segment_id(n), digests(*map(str, range(n)))) for n in range(5)]
-    for name, ids in expected:
-        log.record(name, ids)
+    for name, each in expected:
+        log.record(name, each)
     assert expected == bench.loaded()
 
 

@@ -48,9 +48,9 @@ class CountingWriter(SegmentWriter):
         )
         self.groups: list[int] = []
 
-    def append(self, lines: Any, ids: bytes = b"") -> str:
+    def append(self, lines: Any, digests: bytes = b"") -> str:
         self.groups.append(len(lines))
-        return super().append(lines, ids)
+        return super().append(lines, digests)
 
 
 @dataclass
