@@ -1,8 +1,8 @@
-"""Tools for operators: look into a journal directory, check it, export it, ship it.
+"""List, verify, export or ship the events in a journal directory.
 
     python -m journal_tools {ls,verify,export,ship} --help
 
-Their composition root: the arguments, the settings, what is printed, the exit code.
+The composition root of the tools: arguments, settings, output, exit codes.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from dotenv import load_dotenv
 from tqdm import tqdm
 
 from journal_tools.exporting import export_segment
-from journal_tools.listing import as_json, as_text, counted, others, rows
+from journal_tools.listing import as_json, as_text, counted, other_files, rows
 from journal_tools.reading import SegmentFile, is_journal, segment_files
 from journal_tools.shipping import ship
-from journal_tools.verifying import Checked, Problem, check_ids, check_segment
+from journal_tools.verifying import InvalidRange, Totals, verify_ids, verify_segment
 from logs.setup import configure
 from settings.settings import SettingsError, load_settings
 from settings.variables import VARIABLES
@@ -41,7 +41,7 @@ _Command = Callable[[JournalDirectory, argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 if all is well, 1 for corruption or a failure, 2 for bad usage."""
+    """Run the command line; 0 for success, 1 for corruption or a failure, 2 for bad usage."""
     try:
         load_dotenv(Path(".env"))
     except (UnicodeDecodeError, OSError) as error:
@@ -49,18 +49,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     path: Path = arguments.journal_dir
     if not path.is_dir():
-        return _fail(f"{path} is no directory; name the journal's with --journal-dir")
+        return _fail(f"{path} is not a directory; set --journal-dir")
     directory = JournalDirectory(LocalFileSystem(), path)
     try:
         if not is_journal(directory):
-            return _fail(f"{path} is no journal: it has neither a lock file nor a segment")
+            return _fail(
+                f"{path} is not a journal: no lock file and no segment in it; set --journal-dir"
+            )
         code: int = arguments.run(directory, arguments)
     except BrokenPipeError:
-        return 0  # whoever reads has had enough
+        return 0  # the reader, such as head, has ended
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
     except DirectoryInUse as error:
-        return _fail(f"{error}; stop it first, it ships what is there")
+        return _fail(f"{error}; stop it first, or let it ship the events")
     except (OSError, StoreError) as error:
         return _fail(str(error))
     return code
@@ -73,9 +75,12 @@ def _fail(text: str, code: int = _EXIT_FAILED) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m journal_tools", description=__doc__.split("\n")[0]
+        prog="python -m journal_tools",
+        description=__doc__.split("\n")[0],
+        epilog="ls, verify and export change nothing and may be used while the server runs. "
+        "Exit codes: 0 success, 1 corruption or a failure, 2 wrong usage or settings.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, title="commands", metavar="COMMAND")
 
     def add(name: str, run: _Command, text: str) -> Any:
         command = commands.add_parser(name, help=text, description=text)
@@ -85,16 +90,26 @@ def _parser() -> argparse.ArgumentParser:
             type=Path,
             default=Path(_default_directory()),
             metavar="DIR",
-            help="the journal's directory (default: JOURNAL_DIR, here %(default)s)",
+            help="the journal directory (default: JOURNAL_DIR, now %(default)s)",
         )
         return command
 
-    listing = add("ls", _ls, "List the segments: state, events, bytes, age.")
-    listing.add_argument("--json", action="store_true", help="for programs: one JSON object")
-    add("verify", _verify, "Check every checksum; exit with 1 if anything is corrupt.")
-    exporting = add("export", _export, "Write the events to stdout, one JSON object a line.")
-    exporting.add_argument("segment", nargs="*", help="ids of segments (default: all)")
-    add("ship", _ship, "Deliver a journal that no server works in, to the store in the settings.")
+    listing = add("ls", _ls, "List the segments with state, events, bytes and age.")
+    listing.add_argument("--json", action="store_true", help="print one JSON object")
+    add(
+        "verify",
+        _verify,
+        "Verify all checksums of events and event ids; exit with 1 if any data is corrupt.",
+    )
+    exporting = add("export", _export, "Write the events to stdout, one JSON object per line.")
+    exporting.add_argument(
+        "segment", nargs="*", metavar="SEGMENT", help="id of a segment to export (default: all)"
+    )
+    add(
+        "ship",
+        _ship,
+        "Deliver all events to the store of the settings; no server may use the directory.",
+    )
     return parser
 
 
@@ -112,33 +127,32 @@ def _bar(total: int, unit: str, *, shown: bool = True) -> Any:
 
 def _ls(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
     found = list(rows(directory, time.time()))
-    beside = others(directory)
+    beside = other_files(directory)
     lines = [as_json(found, beside)] if arguments.json else as_text(found, beside)
     print(*lines, sep="\n", flush=True)
     return 0
 
 
 def _verify(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
-    checked = Checked()
+    totals = Totals()
     files = segment_files(directory)
     with _bar(sum(file.size for file in files), "B") as bar:
 
-        def tell(problem: Problem) -> None:
-            checked.problems += 1
-            checked.corrupt += problem.is_corrupt
-            tqdm.write(str(problem))
+        def report(invalid: InvalidRange) -> None:
+            totals.corrupt += invalid.is_corrupt
+            tqdm.write(str(invalid))
 
         for file in files:
-            for problem in check_segment(directory, file, checked, bar.update):
-                tell(problem)
-        for problem in check_ids(directory):
-            tell(problem)
+            for invalid in verify_segment(directory, file, totals, bar.update):
+                report(invalid)
+        for invalid in verify_ids(directory):
+            report(invalid)
     print(
-        f"{counted(checked.segments, 'segment')}, {counted(checked.events, 'event')},"
-        f" {checked.corrupt} corrupt",
+        f"{counted(totals.segments, 'segment')}, {counted(totals.events, 'event')},"
+        f" {totals.corrupt} corrupt",
         flush=True,
     )
-    return _EXIT_FAILED if checked.corrupt else 0
+    return _EXIT_FAILED if totals.corrupt else 0
 
 
 def _export(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
@@ -156,7 +170,7 @@ def _export(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
 def _chosen(files: list[SegmentFile], segment_ids: Sequence[str]) -> list[SegmentFile]:
     unknown = set(segment_ids) - {file.name.id for file in files}
     if unknown:
-        raise OSError(f"there is no segment {', '.join(sorted(unknown))}: `ls` lists them")
+        raise OSError(f"no segment has the id {', '.join(sorted(unknown))}; `ls` lists all ids")
     return [file for file in files if not segment_ids or file.name.id in segment_ids]
 
 

@@ -1,7 +1,7 @@
-"""Whether the journal directory and the store can do what they are there for.
+"""`server.py --check`: a trial of the journal directory and the store.
 
-For an operator before the first start: each finding says in plain words what works, what
-does not, and what to do.
+For an operator before the first start: each finding says in plain words what works or fails, and
+then what to do.
 """
 
 import io
@@ -22,7 +22,7 @@ _ADVICE = {
     "NoSuchBucket": "create the bucket, or correct S3_BUCKET_NAME",
     "AccessDenied": "allow s3:PutObject below the prefix, as deploy/iam-policy.json does",
     "AllAccessDisabled": "allow s3:PutObject below the prefix, as deploy/iam-policy.json does",
-    "InvalidAccessKeyId": "the access key is unknown there: check the credentials",
+    "InvalidAccessKeyId": "the access key is unknown to the service: check the credentials",
     "SignatureDoesNotMatch": "the secret key is wrong: check the credentials",
     "ExpiredToken": "the credentials have expired: renew them",
     "RequestTimeTooSkewed": "set this machine's clock",
@@ -40,20 +40,20 @@ _NOT_PERMITTED = frozenset({"AccessDenied", "403", "PermissionError"})
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was tried; `ok` if the server can work with the result."""
+    """The result of one trial; `ok` if the server can work with it."""
 
     ok: bool
     text: str
 
 
 def check_journal(directory: JournalDirectory) -> Finding:
-    """Make the directory, take its lock, write and sync a file there."""
+    """Make the directory, take its lock, write and sync a file in it."""
     path = directory.path
     try:
         directory.make()
         lock = DirectoryLock(directory)
     except DirectoryInUse as error:
-        return Finding(False, f"journal: {error}; stop that one, or set another JOURNAL_DIR")
+        return Finding(False, f"journal: {error}; stop that process, or set another JOURNAL_DIR")
     except OSError as error:
         return Finding(False, f"journal: {path} cannot be used: {error}{_advice(error)}")
     try:
@@ -67,11 +67,11 @@ def check_journal(directory: JournalDirectory) -> Finding:
 
 
 def check_store(open_store: Callable[[], Store], prefix: str) -> Iterator[Finding]:
-    """Put a probe; read and delete it where that is permitted, which the server needs not."""
+    """Put a probe; read and delete it if permitted, although the server needs neither."""
     try:
         store = open_store()
     except StoreError as error:
-        yield Finding(False, f"store: it cannot be used: {error}")
+        yield Finding(False, f"store: cannot be used: {error}")
         return
     key = _PROBE_KEY.format(prefix=prefix)
     where = f"{store.describe()}/{key}"
@@ -93,8 +93,10 @@ def _read_back(store: Store, key: str) -> Finding:
             return Finding(False, f"store: the probe cannot be read back: {error}{_advice(error)}")
         return Finding(True, f"store: reading is not permitted, which is fine ({error.code})")
     if found != _PROBE:
-        return Finding(False, "store: the probe came back with other bytes: do not use this store")
-    return Finding(True, "store: the probe came back as it was put")
+        return Finding(
+            False, "store: the probe was read back with other bytes: do not use this store"
+        )
+    return Finding(True, "store: the probe was read back unchanged")
 
 
 def _clean_up(store: Store, key: str, where: str) -> Finding:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from journal_tools.reading import SegmentFile, open_segment, pieces
+from journal_tools.reading import SegmentFile, open_segment, read_events
 from storage.journal.directory import JournalDirectory
 from storage.journal.record import CorruptRange, Record
 
@@ -15,16 +15,17 @@ def export_segment(
     output: BinaryIO,
     advance: Callable[[int], object],
 ) -> Iterator[tuple[Path, CorruptRange]]:
-    """Write the good events of a segment, a line each; what is no event is given back.
+    """Write the events of a segment, one per line, and yield its corrupt ranges.
 
-    Unfinished writes at the end of an open segment are passed over: they are not durable yet.
+    A torn tail of an open segment is left out: its events are not durable yet. `advance` is called
+    with the bytes read at each event.
     """
     opened = open_segment(directory, file.name)
     if opened is None:
         return
     name, stream = opened
     with stream:
-        for piece in pieces(stream, name):
+        for piece in read_events(stream, name):
             if isinstance(piece, Record):
                 output.write(piece.line + b"\n")
                 advance(piece.end - piece.offset)

@@ -1,11 +1,11 @@
-"""`ls`: what is in a journal directory."""
+"""`ls`: the segments and other files of a journal directory."""
 
 import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from journal_tools.reading import SegmentFile, open_segment, pieces, segment_files
+from journal_tools.reading import SegmentFile, open_segment, read_events, segment_files
 from storage.journal.directory import JournalDirectory
 from storage.journal.record import Record
 
@@ -27,7 +27,7 @@ class Row:
 
 
 def rows(directory: JournalDirectory, now: float) -> Iterator[Row]:
-    """Every segment, the oldest first; the events of an open one are counted by reading it."""
+    """Yield every segment, the oldest first; the events of an open one are counted by reading."""
     for file in segment_files(directory):
         events = _events(directory, file)
         if events is not None:
@@ -50,11 +50,11 @@ def _events(directory: JournalDirectory, file: SegmentFile) -> int | None:
         return None
     name, stream = opened
     with stream:
-        return sum(isinstance(piece, Record) for piece in pieces(stream, name))
+        return sum(isinstance(piece, Record) for piece in read_events(stream, name))
 
 
-def others(directory: JournalDirectory) -> dict[str, tuple[int, int]]:
-    """How many files, and bytes in them, lie in each of the directories beside the segments."""
+def other_files(directory: JournalDirectory) -> dict[str, tuple[int, int]]:
+    """Return the number of files, and of bytes in them, of each directory beside the segments."""
     found = {}
     for path in (directory.staged, directory.quarantine, directory.ids):
         try:
@@ -66,7 +66,7 @@ def others(directory: JournalDirectory) -> dict[str, tuple[int, int]]:
 
 
 def as_text(found: Sequence[Row], beside: dict[str, tuple[int, int]]) -> Iterator[str]:
-    """A table for people, line by line."""
+    """Yield the lines of a table for people."""
     yield _ROW.format("SEGMENT", "STATE", "EVENTS", "BYTES", "AGE", "LAYOUT", "PREFIX")
     for row in found:
         yield _row(row)
@@ -91,7 +91,7 @@ def _row(row: Row) -> str:
 
 
 def as_json(found: Sequence[Row], beside: dict[str, tuple[int, int]]) -> str:
-    """The same for programs: one JSON object."""
+    """Return one JSON object for programs."""
     directories = {
         name: {"files": files, "bytes": total} for name, (files, total) in beside.items()
     }
@@ -99,7 +99,7 @@ def as_json(found: Sequence[Row], beside: dict[str, tuple[int, int]]) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things, as people write it."""
+    """Return a number and its noun, singular or plural."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 

@@ -1,6 +1,6 @@
 """Segments of a journal directory, read without changing anything.
 
-A server may be at work in the directory: files are sealed and deleted while they are looked at.
+A server may be at work in the directory: it seals and deletes files while they are read.
 """
 
 import io
@@ -18,26 +18,26 @@ _BUFFER_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class SegmentFile:
-    """A segment's name and its length in bytes when the directory was read."""
+    """A segment's name, and its size in bytes when the directory was read."""
 
     name: SegmentName
     size: int
 
     @property
     def is_open(self) -> bool:
-        """Whether it may still be appended to."""
+        """True if a server may still append to it."""
         return self.name.events is None
 
 
 def is_journal(directory: JournalDirectory) -> bool:
-    """Whether a directory looks like a journal's; OSError if it cannot be read."""
-    # What a server or a copy of its directory has, even when nothing is on its way.
+    """Return True if a directory looks like a journal's; OSError if it cannot be read."""
+    # Present in a server's directory and a copy of it, even without any segment.
     signs = (directory.lock, directory.staged, directory.quarantine)
     return any(path.exists() for path in signs) or bool(segment_files(directory))
 
 
 def segment_files(directory: JournalDirectory) -> list[SegmentFile]:
-    """Every segment, the oldest first; OSError if the directory cannot be read."""
+    """Return every segment, the oldest first; OSError if the directory cannot be read."""
     found = [SegmentFile(name, size) for name, size in directory.segments()]
     return sorted(found, key=lambda file: (file.name.id, file.is_open))
 
@@ -45,24 +45,24 @@ def segment_files(directory: JournalDirectory) -> list[SegmentFile]:
 def open_segment(
     directory: JournalDirectory, name: SegmentName
 ) -> tuple[SegmentName, BinaryIO] | None:
-    """A segment's contents, under the name that it has now; None if it was delivered meanwhile.
+    """Return a segment's present name and its contents; None if it was delivered meanwhile.
 
-    Of one that is open, what it holds now: what is appended while it is read is not looked at.
+    Of an open segment the contents end where it ends now: later appends are not read.
     """
     for each in (name, *_sealed_since(directory, name)):
         try:
             stream = directory.fs.open_read(directory.segment(each))
         except FileNotFoundError:
             continue
-        return each, stream if each.events is not None else as_it_is_now(stream)
+        return each, stream if each.events is not None else up_to_present_end(stream)
     return None
 
 
-def as_it_is_now(stream: BinaryIO) -> BinaryIO:
-    """A file up to its present end.
+def up_to_present_end(stream: BinaryIO) -> BinaryIO:
+    """Return a file up to its present end.
 
-    Half of a line, read before the writer was done with it, would else be followed by the other
-    half and by good records: that looks like damage.
+    Otherwise a line that was read while it was half written would be followed by its other half and
+    by valid records, and look corrupt.
     """
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
@@ -94,8 +94,8 @@ def _sealed_since(directory: JournalDirectory, name: SegmentName) -> Iterator[Se
             yield file.name
 
 
-def pieces(stream: BinaryIO, name: SegmentName) -> Iterator[Record | CorruptRange]:
-    """Its events, and what cannot be delivered: what lies between records, records of no event."""
+def read_events(stream: BinaryIO, name: SegmentName) -> Iterator[Record | CorruptRange]:
+    """Yield the events of a segment and its corrupt ranges, records without an event included."""
     for piece in scan(stream, name.checksum_seed):
         yield _checked(piece) if isinstance(piece, Record) else piece
 

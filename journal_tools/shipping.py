@@ -1,4 +1,4 @@
-"""`ship`: deliver a journal directory that no server works in any more."""
+"""`ship`: deliver a journal directory that no server uses any more."""
 
 import asyncio
 import signal
@@ -14,13 +14,16 @@ from storage.stores.store import Store
 
 _LOOK_INTERVAL_S = 0.2
 
-# The ids are learned for the log's sake: nothing is looked up in the window.
+# Ids are loaded to be written to the id log; nothing is looked up in the window.
 _MAX_IDS_IN_MEMORY = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """Events that were delivered, that are still in the journal, that were damaged."""
+    """Numbers of events that were delivered, are left in the journal, or are lost.
+
+    Lost are corrupt records and removed segments.
+    """
 
     delivered: int
     left: int
@@ -37,12 +40,13 @@ async def ship(
 ) -> Shipped:
     """Recover the directory and deliver everything in it, however long that takes.
 
-    A server that starts there later knows the ids of what was delivered, within `id_limits`.
-    `begin` is told how many events there are, and gives what is told of each step. SIGINT and
-    SIGTERM end it: what is not delivered stays, and is shipped the next time. DirectoryInUse
-    if a server is at work there, OSError if the disk refuses.
+    A server that starts there later knows the ids of the delivered events, within `id_limits`.
+    `begin` is called with the number of events, and returns a function that is called with the
+    number of events of each step. SIGINT and SIGTERM stop it: events that are not delivered stay,
+    and can be shipped later. Raises DirectoryInUse if a server uses the directory, OSError if the
+    disk refuses.
     """
-    # A signal that comes during the recovery is acted on after it.
+    # A signal during recovery takes effect after it.
     stopped = _stop_signal()
     limits = OpeningLimits(id_limits, _MAX_IDS_IN_MEMORY, reserve_bytes=0, uploads=concurrency)
     opened = open_directory(directory, store, limits, pause=lambda: None)

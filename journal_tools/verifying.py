@@ -1,10 +1,10 @@
-"""`verify`: every checksum of a journal directory."""
+"""`verify`: all checksums of a journal directory."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from journal_tools.reading import SegmentFile, open_segment, pieces
+from journal_tools.reading import SegmentFile, open_segment, read_events
 from storage.dedup.id_log import invalid_tail
 from storage.journal.directory import JournalDirectory
 from storage.journal.record import CorruptRange, Record
@@ -12,8 +12,8 @@ from storage.journal.segment import SegmentName
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Bytes that do not check out; `is_corrupt` is False for what an interrupted write explains."""
+class InvalidRange:
+    """Invalid bytes of a file: a torn tail that an interrupted write left, or corrupt."""
 
     path: Path
     offset: int
@@ -22,59 +22,60 @@ class Problem:
     is_corrupt: bool
 
     def __str__(self) -> str:
-        """As `verify` prints it."""
+        """Return the line that `verify` prints."""
         kind = "CORRUPT" if self.is_corrupt else "torn"
         return f"{kind}  {self.path} at byte {self.offset}, {self.length} bytes: {self.cause}"
 
 
 @dataclass(slots=True)
-class Checked:
-    """What was looked at so far."""
+class Totals:
+    """Totals over the files that were verified."""
 
     segments: int = 0
     events: int = 0
-    problems: int = 0
     corrupt: int = 0
 
 
-def check_segment(
+def verify_segment(
     directory: JournalDirectory,
     file: SegmentFile,
-    checked: Checked,
+    totals: Totals,
     advance: Callable[[int], object],
-) -> Iterator[Problem]:
-    """What is wrong with a segment; `advance` is told how many bytes were read."""
+) -> Iterator[InvalidRange]:
+    """Yield the invalid ranges of a segment; `advance` is called with the bytes of each step."""
     opened = open_segment(directory, file.name)
     if opened is None:
         return
     name, stream = opened
     events = 0
-    problems = []
+    invalid = []
     with stream:
-        for piece in pieces(stream, name):
+        for piece in read_events(stream, name):
             if isinstance(piece, Record):
                 events += 1
                 advance(piece.end - piece.offset)
             else:
-                problems.append(_problem(directory, name, piece))
+                invalid.append(_invalid_range(directory, name, piece))
                 advance(piece.length)
-    if name.events not in (None, events) and not problems:
+    if name.events not in (None, events) and not invalid:
         cause = f"it was sealed with {name.events} records and holds {events}"
-        problems.append(Problem(directory.segment(name), file.size, 0, cause, is_corrupt=True))
-    checked.segments += 1
-    checked.events += events
-    yield from problems
+        invalid.append(InvalidRange(directory.segment(name), file.size, 0, cause, is_corrupt=True))
+    totals.segments += 1
+    totals.events += events
+    yield from invalid
 
 
-def _problem(directory: JournalDirectory, name: SegmentName, piece: CorruptRange) -> Problem:
+def _invalid_range(
+    directory: JournalDirectory, name: SegmentName, piece: CorruptRange
+) -> InvalidRange:
     is_torn = piece.at_end and name.events is None
-    return Problem(
+    return InvalidRange(
         directory.segment(name), piece.offset, piece.length, piece.cause, is_corrupt=not is_torn
     )
 
 
-def check_ids(directory: JournalDirectory) -> Iterator[Problem]:
-    """What is wrong with the files of event ids."""
+def verify_ids(directory: JournalDirectory) -> Iterator[InvalidRange]:
+    """Yield the invalid ranges of the id log."""
     try:
         names = sorted(name for name, _ in directory.fs.entries(directory.ids))
     except FileNotFoundError:
@@ -88,5 +89,5 @@ def check_ids(directory: JournalDirectory) -> Iterator[Problem]:
             continue
         tail = invalid_tail(raw)
         if tail is not None:
-            cause = "a block of event ids does not check out"
-            yield Problem(path, tail.offset, len(raw) - tail.offset, cause, tail.is_corrupt)
+            cause = "a block of event ids is invalid"
+            yield InvalidRange(path, tail.offset, len(raw) - tail.offset, cause, tail.is_corrupt)

@@ -1,11 +1,11 @@
-"""What became of every event, since the start of the process.
+"""Counters of events by outcome, since the start of the process.
 
-Two equations hold whenever the event loop looks:
+Two equations hold between any two steps of the event loop:
 
     received = durable + duplicate + rejected + refused
     recovered + durable = delivered + lost + pending
 
-`pending` is not counted here: the journal and the backlog know it.
+`pending` is not counted here: the journal and the backlog compute it.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Counters:
-    """The counters; each counts events.
+    """Numbers of events.
 
-    `arrived` counts those that were read, `recovered` those that the journal held at start,
-    `lost` those that a disk or a person took out of it: corrupt records, removed segments.
+    `arrived` counts events that were read, `recovered` those that were in the journal at start,
+    `lost` those that a disk or a person took out of it: corrupt records and removed segments.
     A body that cannot be read as events counts as one.
     """
 
@@ -31,11 +31,11 @@ class Counters:
 
     @property
     def received(self) -> int:
-        """Those whose fate is known."""
+        """Events whose outcome is known."""
         return self.durable + self.duplicate + self.rejected + self.refused
 
     def report(self, pending: int) -> dict[str, int]:
-        """All of it, for people; `in_flight` are those whose fate is not known yet."""
+        """Return the counters by name; `in_flight` counts events whose outcome is not known yet."""
         return {
             "received": self.received,
             "durable": self.durable,

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-# What file systems without hard links say.
+# Errors of file systems without hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 _CHUNK_BYTES = 1024 * 1024
 
 
 class AppendFile(Protocol):
-    """A file that is written at its end."""
+    """A file that data is appended to."""
 
     def write(self, data: bytes) -> None:
         """Append all of `data`, or raise OSError with any part of it written."""
@@ -28,9 +28,9 @@ class AppendFile(Protocol):
     def sync(self) -> None:
         """Make what was written durable: data and length, not the directory entry.
 
-        FileNotFoundError if somebody has removed the file: nobody would find the data again.
-        After an OSError nothing that was not synced before may be trusted, not even if a
-        later call succeeds: the kernel may have dropped the pages.
+        Raises FileNotFoundError if the file has been removed: its data could not be found again.
+        After an OSError, data that was not synced before may be lost even if a later call
+        succeeds: the kernel may have dropped the pages.
         """
 
     def truncate(self, size: int) -> None:
@@ -41,22 +41,22 @@ class AppendFile(Protocol):
 
 
 class FileSystem(Protocol):
-    """What storage asks of a file system. Every call may raise OSError."""
+    """The file operations that storage uses. Every call may raise OSError."""
 
     def create(self, path: Path) -> AppendFile:
-        """Make a new empty file; FileExistsError if it is there."""
+        """Make a new empty file; FileExistsError if the file exists."""
 
     def reopen(self, path: Path) -> AppendFile:
-        """Open a file that is there, to be written at its end."""
+        """Open an existing file to append to it."""
 
     def open_read(self, path: Path) -> BinaryIO:
-        """Open a file to be read from its start."""
+        """Open a file for reading, at its start."""
 
     def rename(self, source: Path, target: Path) -> None:
         """Move a file, replacing `target`. Durable after `sync_directory`."""
 
     def rename_new(self, source: Path, target: Path) -> None:
-        """Move a file; FileExistsError if `target` is there. Durable after `sync_directory`."""
+        """Move a file; FileExistsError if `target` exists. Durable after `sync_directory`."""
 
     def remove(self, path: Path) -> None:
         """Delete a file. Durable after `sync_directory`."""
@@ -65,16 +65,16 @@ class FileSystem(Protocol):
         """Make the directory's entries durable."""
 
     def make_directory(self, path: Path) -> None:
-        """Make a directory and its parents, durable; nothing happens if it is there."""
+        """Make a directory and its parents, durable. An existing directory stays."""
 
     def entries(self, path: Path) -> Iterator[tuple[str, int]]:
-        """Name and size in bytes of every regular file in a directory, in no order."""
+        """Yield name and size in bytes of every regular file in a directory, in no order."""
 
 
 def write_new(fs: FileSystem, path: Path, chunks: Iterable[bytes]) -> None:
-    """Write a new file and sync it, not its directory entry; FileExistsError if it is there.
+    """Write a new file and sync it, not its directory entry; FileExistsError if it exists.
 
-    Raises OSError, or what `chunks` raises; then the partial file is removed if the disk lets it.
+    Raises OSError, or what `chunks` raises; then the partial file is removed if possible.
     """
     file = fs.create(path)
     try:
@@ -156,8 +156,8 @@ class LocalFileSystem:
         with self._making:
             self._make_durable(path)
 
-    # That a directory is there does not mean that its entry would survive a power cut: the
-    # process that made it may have died before it synced the parent.
+    # The entry of an existing directory may not survive a power cut: the process that made the
+    # directory may have died before it synced the parent.
     def _make_durable(self, path: Path) -> None:
         if path.is_dir():
             if path not in self._durable_directories and path.parent != path:
@@ -210,7 +210,10 @@ class FileLocked(Exception):
 
 
 class FileLock:
-    """A lock on a local file, made if need be, and released by the kernel when the process ends."""
+    """A lock on a local file; the kernel releases it when the process ends.
+
+    The file is made if it does not exist.
+    """
 
     def __init__(self, path: Path) -> None:
         """Take the lock, or raise FileLocked; OSError if the file cannot be made."""
@@ -226,7 +229,7 @@ class FileLock:
             raise
 
     def write_note(self, note: str) -> None:
-        """Write a line for people into the file, in place of the one before."""
+        """Replace the file's text by a line for people."""
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, note.encode() + b"\n", 0)
 

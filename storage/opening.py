@@ -1,12 +1,10 @@
-"""Opening a journal directory: the one place that knows the order.
+"""The steps that open a journal directory, in the only safe order:
 
-The order is a safety property:
-
-1. Take the lock: nobody else changes the directory from here on.
-2. Recover: no segment is open any more, and what is listed survives a power cut.
-3. Load the ids: every id that is durable is known before an event is taken or a segment, which
-   may be the only place that has its ids, is delivered and deleted.
-4. Count the backlog: what was durable at the start is counted before it can be delivered.
+1. Take the lock: no other process changes the directory from here on.
+2. Recover: every segment is sealed, and every listed file survives a power cut.
+3. Load the event ids: every durable id is known before an event is accepted, and before a
+   segment, which may be the only record of its ids, is delivered and deleted.
+4. Count the backlog: events that were durable at start are counted before they are delivered.
 5. Start the shipper, which deletes segments.
 """
 
@@ -29,10 +27,10 @@ from storage.stores.store import Store
 
 @dataclass(frozen=True, slots=True)
 class OpeningLimits:
-    """Bounds on what is held.
+    """Limits on disk space, memory and connections.
 
-    `ids` bounds the id log on disk, `ids_in_memory` the window; `reserve_bytes` is the disk space
-    to set aside for sealing, `uploads` the number of concurrent uploads.
+    `id_limits` bounds the id log on disk, `max_ids_in_memory` the window; `reserve_bytes` is the
+    disk space to set aside for sealing, `uploads` the number of concurrent uploads.
     """
 
     id_limits: IdLimits
@@ -43,7 +41,7 @@ class OpeningLimits:
 
 @dataclass(frozen=True, slots=True)
 class OpenDirectory:
-    """A journal directory that this process holds, with everything but the journal itself."""
+    """The parts that are open in a locked journal directory: all but the journal itself."""
 
     lock: DirectoryLock
     reserve: Reserve
@@ -60,11 +58,11 @@ def open_directory(
     limits: OpeningLimits,
     pause: Callable[[], None] = pause_briefly,
 ) -> OpenDirectory:
-    """Take a journal directory over and begin to ship what is in it.
+    """Lock a journal directory, recover it, and begin to ship its segments.
 
     `pause` is called between the steps of packing a segment; see `Packer`. Blocks; needs a running
     event loop. Raises DirectoryInUse if another process holds the directory, OSError if the disk
-    refuses; then the directory is released, and nothing is lost.
+    refuses; then the lock is released, and no event is lost.
     """
     directory.fs.make_directory(directory.path)
     lock = DirectoryLock(directory)

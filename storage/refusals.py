@@ -1,17 +1,17 @@
-"""Why the journal did not take events: the only thing handlers know of it.
+"""Reasons for which the journal refuses events: all that handlers know of it.
 
-A refusal means that none of the events handed over is known to be durable (save `Unconfirmed`),
-and the client should send them again. They are cut off the journal, so that they are not
-delivered unless the process dies after a failed sync, before the disk lets it cut.
+After a refusal none of the events is known to be durable (except after `Unconfirmed`), and the
+client should retry. The events are cut off the journal, so that they are not delivered unless the
+process dies after a failed sync, before the disk allows the cut.
 """
 
 
 class Refusal(Exception):
-    """The journal did not take the events.
+    """The journal refused the events.
 
-    `code` is a stable word for programs, `retry_after_s` whole seconds after which it is
-    worth trying again. With `may_deliver` the events are durable all the same: only an event
-    that is sent again under the same id is stored once.
+    `code` is a stable word for programs, `retry_after_s` the number of seconds to wait before a
+    retry. With `may_deliver` the events are durable nevertheless: a retry stores an event once
+    only if it has the same id.
     """
 
     code = "unavailable"
@@ -23,13 +23,13 @@ class Refusal(Exception):
 
 
 class JournalFull(Refusal):
-    """`JOURNAL_MAX_BYTES` is reached: the store has not kept up, or is away."""
+    """`JOURNAL_MAX_BYTES` is reached: the store is too slow or unavailable."""
 
     code = "journal_full"
 
 
 class JournalBusy(Refusal):
-    """More is waiting for the disk than may be held in memory."""
+    """More bytes wait for the disk than may be held in memory."""
 
     code = "journal_busy"
 
@@ -47,7 +47,7 @@ class JournalClosed(Refusal):
 
 
 class Unconfirmed(Refusal):
-    """The events are durable here, and the store has not acknowledged them in time."""
+    """The events are durable, but the store has not acknowledged them in time."""
 
     code = "delivery_unconfirmed"
     may_deliver = True

@@ -1,4 +1,4 @@
-"""What is on its way to the store, for people and supervisors."""
+"""The state of delivery, for operators and monitoring."""
 
 import time
 
@@ -11,7 +11,7 @@ from storage.journal.journal import Journal
 def delivery_status(
     backlog: Backlog, journal: Journal, shipper: Shipper, counters: Counters, now: float
 ) -> dict[str, object]:
-    """Counts of events, backlog, last delivery and last error; `now` is in Unix seconds.
+    """Return counts of events, backlog, last delivery and last error; `now` is in Unix seconds.
 
     Nothing in it names the bucket or an identity: `/health` is open to everybody who can
     reach the server.

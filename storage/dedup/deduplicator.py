@@ -1,12 +1,12 @@
-"""Deduplication: an event whose id is durable already is not stored again.
+"""Deduplication: an event whose id is durable already is not written again.
 
 Invariants:
 
-- An id is in the window exactly when its event is durable, as far back as the window goes.
-- Of requests that bring the same new id at once, one stores the event; the others wait until
-  it is durable, or store it themselves if that fails.
+- An id is in the window exactly when its event is durable, within the limits of the window.
+- Of concurrent requests with the same new id, one writes the event; the others wait until it is
+  durable, and write it themselves if that fails.
 
-For the event loop's thread, save `load_ids`.
+For the event loop's thread, except `load_ids`.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ _NONE: frozenset[int] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Durable:
-    """What became of a request's events: the indexes of duplicates, and all their segments."""
+    """The outcome of a request: the indexes of duplicates, and the segments of all its events."""
 
     duplicates: frozenset[int]
     segments: set[str]
 
 
 class Deduplicator:
-    """Takes events on behalf of a journal."""
+    """Appends events to a journal, except duplicates."""
 
     def __init__(self, journal: Journal, window: IdWindow, counters: Counters) -> None:
         self._journal = journal
@@ -51,15 +51,15 @@ class Deduplicator:
         self._in_flight: dict[bytes, asyncio.Future[str]] = {}
 
     def refusal(self) -> Refusal | None:
-        """Why an event would be refused now, or None if it would be taken."""
+        """Return the refusal that an event would get now, or None if it would be accepted."""
         return self._journal.refusal()
 
     async def append(self, lines: Sequence[bytes], event_ids: Sequence[str | None]) -> Durable:
         """Make events durable: on return all of them are.
 
-        `event_ids` has each event's id, or None if its client gave none. Duplicates are those that
-        were durable before, or came twice here. Raises a Refusal: then none of them has been
-        stored by this call.
+        `event_ids` has the id that the client gave each event, or None. An event is a duplicate if
+        its id was durable before, or occurs earlier in this call. Raises a Refusal: then this call
+        has made none of the events durable.
         """
         if not any(event_ids):
             return Durable(_NONE, {await self._store(list(lines), {})})
@@ -107,10 +107,10 @@ class Deduplicator:
 
 
 def load_ids(directory: JournalDirectory, log: IdLog, window: IdWindow) -> None:
-    """Fill the window with what is on disk; no segment may be open. Blocks; once, at start.
+    """Fill the window from the id log and the sealed segments. Blocks; once, at start.
 
-    OSError if the disk cannot be read. If it cannot be written, a segment whose ids are not
-    kept elsewhere stays until they are.
+    No segment may be open. Raises OSError if the disk cannot be read. If it cannot be written, a
+    segment whose ids are not in the log is not deleted until they are.
     """
     logged_counts: Counter[str] = Counter()
     for block in log.load():
@@ -152,7 +152,7 @@ def _record(log: IdLog, segment: SealedSegment, digests: bytes) -> None:
         log.record_later(segment.name.id, digests)
 
 
-# Ids that were made here are among them: they cost memory, and nothing else.
+# Ids that the server made are among them: they cost memory, and nothing else.
 def _digests(directory: JournalDirectory, segment: SealedSegment) -> Iterator[bytes]:
     with directory.fs.open_read(directory.segment(segment.name)) as stream:
         for piece in scan(stream, segment.name.checksum_seed):

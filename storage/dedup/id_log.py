@@ -1,8 +1,8 @@
-"""Which ids are in which segment, on disk (`FORMAT.md`, "Event ids").
+"""The id log: digests of event ids by segment, on disk (`FORMAT.md`, "Event ids").
 
 Invariant, between calls: a file whose write or sync failed is never appended to again.
 
-Blocking. `load` comes first; `record` and `settle` may be called from several threads.
+Blocks. `load` comes first; `record` and `settle` may be called from several threads.
 """
 
 import contextlib
@@ -35,15 +35,15 @@ _HEAD = re.compile(rb"((\d{8}T\d{9}Z-[0-9a-f]{16}) (\d{1,9})) ([0-9a-f]{8})\n")
 
 
 def id_digest(event_id: str) -> bytes:
-    """What is remembered of an id. Of 10^12 ids no two share one, save once in 10^14 tries."""
+    """Return the digest of an event id. 10^12 ids collide with a probability below 10^-14."""
     return blake2b(event_id.encode(), digest_size=DIGEST_BYTES).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class IdBlock:
-    """The ids of one segment: their digests, one after the other.
+    """The digests of the event ids of one segment, joined.
 
-    `at` is when the segment was begun, in seconds on the clock that does not jump.
+    `at` is the time at which the segment was begun, in seconds of the monotonic clock.
     """
 
     segment_id: str
@@ -72,16 +72,16 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class IdLimits:
-    """How long an id matters, in seconds, and how many of the last ones do."""
+    """Seconds for which an id is remembered, and the number of recent ids to remember."""
 
     window_s: float
     max_ids: int
 
 
 class IdLog:
-    """The `ids` directory of a journal; on a full disk it takes the space from `reserve`.
+    """The `ids` directory of a journal; on a full disk it uses the space of `reserve`.
 
-    `now` gives Unix seconds, `monotonic` seconds.
+    `now` returns Unix seconds, `monotonic` seconds.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class IdLog:
         self._number = 0
 
     def load(self) -> Iterator[IdBlock]:
-        """Every block on disk, oldest file first. Once, before anything is recorded."""
+        """Yield every block on disk, oldest file first. Once, before the first `record`."""
         self._fs.make_directory(self._directory)
         names = sorted(name for name, _ in self._fs.entries(self._directory))
         for name in names:
@@ -145,21 +145,21 @@ class IdLog:
         return self._last_loaded
 
     def begun_at(self, segment_id: str) -> float:
-        """When a segment was begun, as far as this machine's clock is right."""
+        """Return the monotonic time at which a segment was begun, by this machine's wall clock."""
         return self._monotonic() - max(0.0, self._now() - created_at(segment_id))
 
     def record(self, segment_id: str, digests: bytes) -> None:
-        """Remember the ids of a segment; on return they are durable. OSError if they are not."""
+        """Make the digests of a segment durable; OSError if they are not."""
         block = IdBlock(segment_id, digests, self._monotonic())
         with self._lock:
             self._reserve.spend(partial(self._append, block))
 
     def record_later(self, segment_id: str, digests: bytes) -> None:
-        """Remember the ids of a segment when `settle` is called for it."""
+        """Hold the digests of a segment in memory until `settle` records them."""
         self._unrecorded[segment_id] = digests
 
     def settle(self, segment_id: str) -> None:
-        """Before a segment is deleted: record its ids if they are not. OSError if they are not."""
+        """Make sure that a segment's digests are durable, before it is deleted; OSError if not."""
         digests = self._unrecorded.get(segment_id)
         if digests is not None:
             self.record(segment_id, digests)
@@ -193,7 +193,7 @@ class IdLog:
         self._open = self._fs.create(path)
         self._files.append(_File(path, now, now))
 
-    # What the file holds beyond its last good block is unknown, and the block may be tried again.
+    # The content after the last valid block is unknown, and the block may be written again.
     def _give_up(self) -> None:
         file, open_file, self._open = self._files[-1], self._open, None
         assert open_file is not None
@@ -217,7 +217,7 @@ class IdLog:
         self._files = kept[::-1]
 
     def close(self) -> None:
-        """Release the file that is open."""
+        """Close the open file."""
         if self._open is not None:
             self._open.close()
             self._open = None
@@ -233,7 +233,7 @@ def _checksum(head: bytes, digests: bytes) -> int:
 
 
 def _read_block(raw: bytes, offset: int) -> tuple[str, bytes, int] | None:
-    """Segment id, digests and length of the block at an offset; None if it does not check out."""
+    """Return segment id, digests and length of the block at an offset; None if it is invalid."""
     match = _HEAD.match(raw, offset)
     if match is None:
         return None
@@ -248,7 +248,7 @@ def _read_block(raw: bytes, offset: int) -> tuple[str, bytes, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class InvalidTail:
-    """The bytes after the last valid block of a file; not corrupt but torn if no block follows."""
+    """The bytes after the last valid block of a file: torn, or corrupt if another block follows."""
 
     offset: int
     is_corrupt: bool

@@ -1,10 +1,10 @@
-"""The ids of the last hours, in memory.
+"""The window: the event ids of the last hours, in memory.
 
 Invariant: at most `max_ids` ids are held; an id is held for at least `window_s`, unless more
-than seven eighths of `max_ids` came after it.
+than seven eighths of `max_ids` were added after it.
 
-Exact: ids are held as digests of 128 bits, and nothing is taken for a duplicate that is none.
-They are kept in generations, so that forgetting costs nothing.
+Ids are held as digests of 128 bits, so that a new id is never taken for a duplicate. They are
+held in generations, so that expiry costs nothing.
 """
 
 import time
@@ -25,7 +25,7 @@ class _Generation:
 
 
 class IdWindow:
-    """Digests of ids, and the segment that each is in. `monotonic` gives seconds."""
+    """Digests of event ids, with the segment of each. `monotonic` returns seconds."""
 
     def __init__(self, limits: IdLimits, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._window_s = limits.window_s
@@ -37,7 +37,7 @@ class IdWindow:
         self._count = 0
 
     def find(self, digest: bytes) -> str | None:
-        """The segment that an id was seen in; None if it was not, as far as is remembered."""
+        """Return the segment of an id, or None if the id is not in the window."""
         for generation in self._generations:
             segment_id = generation.segments.get(digest)
             if segment_id is not None:
@@ -45,22 +45,22 @@ class IdWindow:
         return None
 
     def __len__(self) -> int:
-        """The number of ids that are held."""
+        """Return the number of ids held."""
         return self._count
 
     def add(self, digests: Iterable[bytes], segment_id: str) -> None:
-        """Remember ids from now on."""
+        """Add the ids of a segment, as of now."""
         self._add(list(digests), segment_id, self._monotonic())
 
     def load(self, block: IdBlock) -> None:
-        """Remember the ids of a segment from when it was begun; the oldest segment first."""
+        """Add the ids of a segment, as of when it was begun; the oldest segment first."""
         raw = block.digests
         starts = range(0, len(raw), DIGEST_BYTES)
         digests = [raw[start : start + DIGEST_BYTES] for start in starts]
         self._add(digests, block.segment_id, block.at)
 
     def forget(self) -> None:
-        """Forget the ids that have been held for long enough."""
+        """Remove the ids that are older than the window."""
         expired = self._monotonic() - self._window_s
         while self._generations and self._generations[0].ended_at < expired:
             self._drop_oldest()

@@ -1,17 +1,17 @@
-"""What is sealed and not yet delivered.
+"""The backlog: sealed segments that are not delivered yet.
 
 Invariants:
 
 - `segments`, `events` and `disk_bytes` count every sealed segment that is not delivered;
-  what leaves them is counted in `counters`, as delivered or as lost.
-- A segment that somebody else removed leaves these counts when the directory is read again.
+  events that leave them are counted in `counters`, as delivered or as lost.
+- A segment that was removed from outside leaves these counts when the directory is read again.
 - At most `_LISTED` names are held in memory beyond those being shipped; the others are
   found again by reading the directory. A backlog of millions costs no memory.
 
-`next` turns between the newest and the oldest segment: after an outage new events are
-queryable within seconds, and the old ones still move at half of the rate.
+`next` alternates between the newest and the oldest segment: after an outage new events are
+queryable within seconds, and the old ones are still shipped at half of the rate.
 
-For the event loop's thread only, save `read_directory`.
+For the event loop's thread only, except `read_directory`.
 """
 
 import heapq
@@ -28,7 +28,7 @@ _LISTED = 4096
 
 
 def sealed_segments(directory: JournalDirectory) -> Iterator[SealedSegment]:
-    """Every sealed segment in a journal directory, in no order."""
+    """Yield every sealed segment in a journal directory, in no order."""
     for name, size in directory.segments():
         if name.events is not None:
             yield SealedSegment(name, size)
@@ -36,7 +36,7 @@ def sealed_segments(directory: JournalDirectory) -> Iterator[SealedSegment]:
 
 @dataclass(frozen=True, slots=True)
 class BacklogCounts:
-    """How much is sealed and not delivered; `oldest_at` is in Unix seconds."""
+    """The size of the backlog; `oldest_at` is in Unix seconds."""
 
     segments: int
     events: int
@@ -67,35 +67,35 @@ class Backlog:
 
     @property
     def fresh_segments(self) -> int:
-        """How many were sealed by this process and are not taken yet, of those that are listed."""
+        """The number of listed segments that this process sealed and `next` has not returned."""
         return len(self._fresh)
 
     def counts(self) -> BacklogCounts:
-        """The numbers that a person wants to see."""
+        """Return the size of the backlog, for people."""
         heads = [*self._shipping.values(), *list(self._old)[:1], *list(self._fresh)[:1]]
         oldest = min((segment.name.id for segment in heads), default=None)
         at = next((s.name.created_at for s in heads if s.name.id == oldest), None)
         return BacklogCounts(self._segments, self._events, self._disk_bytes, at)
 
     def load(self) -> None:
-        """Count what is on disk, and list the oldest. Blocks; once, at start."""
+        """Count the segments on disk, and list the oldest. Blocks; once, at start."""
         for segment in sealed_segments(self._directory):
             self._count(segment, 1)
         self._counters.recovered += self._events
         self.relist(self.read_directory())
 
     def add(self, segment: SealedSegment) -> None:
-        """A segment was sealed."""
+        """Add a segment that was sealed."""
         self._count(segment, 1)
         if segment.name.id in self._shipping or segment in self._old:
-            return  # a reading of the directory saw it first
+            return  # a reading of the directory found it first
         self._fresh.append(segment)
         if len(self._fresh) > _LISTED:
             self._fresh.popleft()
             self._left_unlisted = True
 
     def next(self) -> SealedSegment | None:
-        """The next segment to ship, or None if none is listed."""
+        """Return the next segment to ship, or None if none is listed."""
         if not self._old and not self._fresh:
             return None
         newest, self._newest_first = self._newest_first, not self._newest_first
@@ -110,7 +110,7 @@ class Backlog:
         return self._old.popleft() if self._old else self._fresh.popleft()
 
     def done(self, segment: SealedSegment, delivered: int) -> None:
-        """A segment that was taken is gone, and so many events of it are delivered."""
+        """Remove a segment that `next` returned, after `delivered` of its events were delivered."""
         del self._shipping[segment.name.id]
         if self._delivered_meanwhile is not None:
             self._delivered_meanwhile.add(segment.name.id)
@@ -119,18 +119,18 @@ class Backlog:
         self._counters.lost += segment.events - delivered
 
     def may_hold(self, segment_id: str) -> bool:
-        """Whether a segment is not delivered, or perhaps not: not every name is listed."""
+        """Return False only if a segment is delivered: a name that is not listed may be on disk."""
         listed = (segment.name.id for segment in (*self._old, *self._fresh))
         return self._has_more or segment_id in self._shipping or segment_id in listed
 
     @property
     def is_empty(self) -> bool:
-        """Whether everything that was sealed is delivered."""
+        """True if every sealed segment is delivered."""
         return self._segments == 0
 
     @property
     def has_unlisted(self) -> bool:
-        """Whether nothing is listed to take while the directory holds more."""
+        """True if no segment is listed while the directory holds more."""
         return not self._old and not self._fresh and self._has_more
 
     @property
@@ -139,16 +139,16 @@ class Backlog:
         return self._segments > listed
 
     def read_directory(self) -> list[SealedSegment]:
-        """The oldest segments on disk. Blocks; give the result to `relist`."""
+        """Return the oldest segments on disk, for `relist`. Blocks."""
         self._delivered_meanwhile = set()
         self._left_unlisted = False
         found = sealed_segments(self._directory)
         return heapq.nsmallest(_LISTED, found, key=lambda segment: segment.name.id)
 
     def relist(self, found: list[SealedSegment]) -> None:
-        """List what `read_directory` found, save what was taken up or delivered since.
+        """List the result of `read_directory`, except segments shipped or delivered meanwhile.
 
-        Never more than was counted: the newest that are beyond it are on their way to `add`.
+        Never list more than was counted: the newest beyond that number are about to be added.
         """
         fresh = {segment.name.id for segment in self._fresh}
         known = fresh | self._shipping.keys() | (self._delivered_meanwhile or set())

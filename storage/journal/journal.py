@@ -1,14 +1,15 @@
-"""The journal: events in, durable when the call returns.
+"""The journal: makes events durable by group commit, and hands over sealed segments.
 
 Invariants:
 
-- One commit is on its way to the disk at a time, in a thread of its own. What arrives
-  meanwhile is gathered and goes with the next one (group commit).
-- What waits for the disk is at most `_MAX_WAITING_BYTES`, beyond one request.
+- One commit is in flight at a time, in a thread of its own. Events that arrive meanwhile go
+  into the next one (group commit).
+- At most `_MAX_WAITING_BYTES`, beyond one request, wait for the disk.
 - Segments on disk take at most `max_bytes`; beyond that events are refused, never dropped.
-- After a failed commit nothing is tried but a probe every `_PROBE_INTERVAL_S` seconds, and
-  every request is refused at once, until the probe succeeds.
-- `counters.durable` grows, and `held_events` with it, in the step that answers the senders.
+- After a failed commit only a probe is tried, every `_PROBE_INTERVAL_S` seconds, and every
+  request is refused at once, until the probe succeeds.
+- `counters.durable` and `held_events` grow in the same step of the event loop in which the
+  futures of the senders are done.
 
 For the event loop's thread; only `SegmentWriter` runs in the other one.
 """
@@ -47,9 +48,9 @@ _RETRY_AFTER_CLOSED_S = 5
 
 @dataclass(frozen=True, slots=True)
 class JournalLimits:
-    """When a segment is sealed, in seconds and bytes, and how much disk all may take.
+    """Age in seconds and size in bytes at which a segment is sealed, and disk space for all.
 
-    With `seal_when_idle` it is sealed as soon as it could be shipped, too.
+    With `seal_when_idle` a segment is also sealed as soon as it could be shipped at once.
     """
 
     flush_interval_s: float
@@ -68,28 +69,28 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Held:
-    """What a segment holds that was not handed over yet."""
+    """Durable events and bytes of a segment that was not handed over yet."""
 
     events: int = 0
     size: int = 0
 
 
 class Shipping(Protocol):
-    """Where sealed segments go."""
+    """The consumer of sealed segments."""
 
     def enqueue(self, segment: SealedSegment) -> None:
-        """Ship a segment that nobody will change again."""
+        """Ship a sealed segment."""
 
     @property
     def disk_bytes(self) -> int:
-        """The disk space of what is sealed and not delivered."""
+        """The disk space in bytes of all segments that are not delivered."""
 
     @property
     def room_in_s(self) -> int:
-        """When there will be room on a full disk, as far as can be told: whole seconds."""
+        """The estimated time until a full disk has room, in whole seconds."""
 
     def call_when_idle(self, call: Callable[[], None]) -> None:
-        """Call as soon as a segment that is sealed would be shipped at once; now, if it would."""
+        """Call as soon as a sealed segment would be shipped at once; now, if that is so now."""
 
 
 class Journal:
@@ -119,11 +120,11 @@ class Journal:
         self._task = self._loop.create_task(self._run())
 
     def append(self, lines: Sequence[bytes], digests: bytes = b"") -> asyncio.Future[str]:
-        """Make events durable: they are when the future is done, and so are `ids`.
+        """Make events durable: they are when the future is done.
 
-        The future gives the id of the segment that holds them. Raises a Refusal at once, or the
-        future does: then none of them is durable. Each line is an event's JSON without a
-        newline; `ids` are digests to be remembered with them.
+        The future's result is the id of the segment that holds them. Raises a Refusal at once, or
+        the future does: then none of the events is durable. Each line is an event's JSON without
+        a newline; `digests`, those of the events' ids, are recorded before the segment is sealed.
         """
         size = sum(map(len, lines)) + RECORD_OVERHEAD_BYTES * len(lines)
         refusal = self._refusal(size)
@@ -136,7 +137,7 @@ class Journal:
         return done
 
     def refusal(self) -> Refusal | None:
-        """Why an event would be refused now, or None if it would be taken."""
+        """Return the refusal that an event would get now, or None if it would be accepted."""
         return self._refusal(0)
 
     def _refusal(self, size: int) -> Refusal | None:
@@ -156,27 +157,27 @@ class Journal:
 
     @property
     def held_events(self) -> int:
-        """Durable events that are not handed over in a sealed segment yet."""
+        """The number of durable events in segments that are not handed over yet."""
         return sum(held.events for held in self._held.values())
 
     @property
     def held_bytes(self) -> int:
-        """Durable bytes that are not handed over in a sealed segment yet."""
+        """The number of durable bytes in segments that are not handed over yet."""
         return sum(held.size for held in self._held.values())
 
     def holds(self, segment_id: str) -> bool:
-        """Whether a segment has durable events and was not handed over yet."""
+        """Return True if a segment has durable events and was not handed over yet."""
         return segment_id in self._held
 
     @property
     def open_since(self) -> float | None:
-        """When the open segment was begun, in Unix seconds; None if no event is in it."""
+        """The time at which the open segment was begun, in Unix seconds; None without events."""
         return self._writer.open_since
 
     async def close(self) -> None:
         """Refuse new events, make waiting ones durable, seal. The last call.
 
-        If the disk refuses, the open segment is sealed by recovery at the next start.
+        If the disk refuses, recovery seals the open segment at the next start.
         """
         self._closing = True
         self._seal_wanted = True
@@ -286,13 +287,13 @@ class Journal:
                 waiting.done.set_exception(self._unavailable(error))
 
     def _unavailable(self, error: Exception) -> JournalUnavailable:
-        message = f"the journal cannot be written: {_told(error)}"
+        message = f"the journal cannot be written: {_client_text(error)}"
         if is_disk_full(error):
             return JournalUnavailable(message, self._shipping.room_in_s)
         return JournalUnavailable(message, _RETRY_AFTER_UNAVAILABLE_S)
 
 
-# Clients need not know the paths of this machine.
-def _told(error: Exception) -> str:
+# Without the paths of this machine, which are no client's concern.
+def _client_text(error: Exception) -> str:
     cause = error.strerror if isinstance(error, OSError) else None
     return cause or "an unexpected error"

@@ -13,7 +13,7 @@ MAX_RECORD_BYTES = 16 * 1024 * 1024
 # 8 hex digits and a space come before the event, a newline after it.
 _HEAD_BYTES = 9
 RECORD_OVERHEAD_BYTES = _HEAD_BYTES + 1
-# Some tens of events of ordinary size are checked in one go.
+# Some tens of events of usual size are checked at once.
 _BLOCK_BYTES = 16 * 1024
 _HEX_DIGITS = frozenset(b"0123456789abcdef")
 _EVENT_START = re.compile(rb'[0-9a-f]{8} \{"')
@@ -21,33 +21,33 @@ _EVENT_START = re.compile(rb'[0-9a-f]{8} \{"')
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A line that checks out: where it starts, in bytes, and its event."""
+    """A valid record: its offset in bytes, and its event."""
 
     offset: int
     line: bytes
 
     @property
     def end(self) -> int:
-        """The offset of the byte after it."""
+        """The offset of the byte after the record."""
         return self.offset + _HEAD_BYTES + len(self.line) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Adjacent records that check out: where the first starts, in bytes, and their events."""
+    """Adjacent valid records: the offset of the first in bytes, and their events."""
 
     offset: int
     lines: list[bytes]
 
     def offsets(self) -> list[int]:
-        """Where each record starts."""
+        """Return the offset of each record."""
         sizes = (len(line) + RECORD_OVERHEAD_BYTES for line in self.lines[:-1])
         return list(accumulate(sizes, initial=self.offset))
 
 
 @dataclass(frozen=True, slots=True)
 class CorruptRange:
-    """Adjacent bytes that hold no record; `at_end` if no record comes after them."""
+    """Adjacent bytes that hold no valid record; `at_end` if no valid record follows."""
 
     offset: int
     length: int
@@ -57,12 +57,12 @@ class CorruptRange:
 
 
 def encode(lines: Iterable[bytes], seed: int) -> bytes:
-    """The records of `lines`, each of which is an event's JSON without a newline."""
+    """Return the records of `lines`, each of which is an event's JSON without a newline."""
     return b"".join([b"%08x %b\n" % (zlib.crc32(line, seed), line) for line in lines])
 
 
 def decode(raw: bytes, seed: int) -> bytes | str:
-    """The event in one line of a segment, newline included, or why it is no record."""
+    """Return the event of one line of a segment, newline included, or why it is no record."""
     if not raw.endswith(b"\n"):
         return "the line does not end"
     if len(raw) < _HEAD_BYTES + 1 or raw[8] != 0x20 or not _HEX_DIGITS.issuperset(raw[:8]):
@@ -74,9 +74,9 @@ def decode(raw: bytes, seed: int) -> bytes | str:
 
 
 def scan(stream: BinaryIO, seed: int) -> Iterator[Record | CorruptRange]:
-    """Every record of a segment in order, and what lies between and after them.
+    """Yield every record of a segment in order, and the corrupt ranges between and after them.
 
-    `stream` stands at the segment's first byte. Memory is bounded by the longest record.
+    `stream` is at the segment's first byte. Memory is bounded by the longest record.
     """
     for piece in scan_runs(stream, seed):
         if isinstance(piece, CorruptRange):
@@ -86,7 +86,7 @@ def scan(stream: BinaryIO, seed: int) -> Iterator[Record | CorruptRange]:
 
 
 def scan_runs(stream: BinaryIO, seed: int) -> Iterator[Run | CorruptRange]:
-    """What `scan` yields, many records at a time, at a third of its cost."""
+    """Yield the same as `scan`, many records at a time, at a third of its cost."""
     offset = 0
     while block := stream.read(_BLOCK_BYTES):
         if not block.endswith(b"\n"):
@@ -100,13 +100,13 @@ def scan_runs(stream: BinaryIO, seed: int) -> Iterator[Run | CorruptRange]:
 
 
 def _decode_all(block: bytes, seed: int) -> list[bytes] | None:
-    """The events of records that all check out: a block that is what they are encoded to."""
+    """Return the events of a block of valid records, or None if a part of it is invalid."""
     lines = [raw[_HEAD_BYTES:] for raw in block[:-1].split(b"\n")]
     return lines if encode(lines, seed) == block else None
 
 
 def _raw_lines(block: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    """The lines of a block that was read, and of what is left, cut where they are too long."""
+    """Yield the lines of `block` and of the rest of `stream`, cut at the maximum length."""
     head = io.BytesIO(block)
     while raw := head.readline(MAX_RECORD_BYTES):
         if not raw.endswith(b"\n"):
@@ -137,9 +137,9 @@ def _scan_one_by_one(
         yield CorruptRange(bad.offset, bad.length, bad.cause, True, bad.has_whole_line)
 
 
-# A record whose newline is corrupt must not take the good record after it along.
+# A record whose newline is corrupt must not cost the valid record after it.
 def _behind_bad_bytes(raw: bytes, seed: int) -> tuple[int, bytes | None]:
-    """How many bytes of a bad line are bad, and the event of the record they run into."""
+    """Return the length of the corrupt start of a line, and the event of the record after it."""
     for match in _EVENT_START.finditer(raw, 1):
         line = decode(raw[match.start() :], seed)
         if isinstance(line, bytes):

@@ -1,7 +1,7 @@
-"""What a process that died left behind: seal open segments, cut torn tails.
+"""Recovery after a process that died: seals open segments, cuts torn tails.
 
 Reads each open segment once, as a stream; sealed segments are checked when they are
-shipped. `FORMAT.md`, "Reading", says what counts as torn and what as damage.
+shipped. `FORMAT.md`, "Reading", tells a torn tail from corruption.
 """
 
 import contextlib
@@ -29,10 +29,10 @@ class _Checked:
 
 
 def recover(directory: JournalDirectory) -> None:
-    """Make the journal directory ready: it exists, and no segment in it is open.
+    """Make the journal directory if need be, and seal every open segment in it.
 
-    OSError if the disk refuses; nothing is lost then, and it can be called again. The caller
-    holds the directory's lock.
+    The caller holds the directory's lock. Raises OSError if the disk refuses; then nothing is
+    lost, and the call can be repeated.
     """
     directory.make()
     _remove_copies(directory)
@@ -43,7 +43,7 @@ def recover(directory: JournalDirectory) -> None:
             directory.fs.remove(directory.segment(name))
         elif name.events is None:
             _seal(directory, name)
-    # Before anything is delivered, what this process sees is what a power cut leaves.
+    # Before the first delivery: this process must see the same files as one after a power cut.
     directory.sync()
     _remove_orphans(directory, {name.id for name in names})
 
@@ -71,8 +71,8 @@ def _check(directory: JournalDirectory, name: SegmentName) -> _Checked:
     return _Checked(events, size, torn)
 
 
-# The dead process may have written records that only the page cache holds, or that a failed sync
-# has marked as written though they are not: the disk has for certain what is written again.
+# Records of the dead process may be in the page cache alone, or be marked as written by a sync that
+# failed: only writing them again makes sure that the disk has them.
 def _move(directory: JournalDirectory, name: SegmentName, sealed: SegmentName, size: int) -> None:
     fs, source, target = directory.fs, directory.segment(name), directory.segment(sealed)
     copy = source.with_name(source.name + _COPY)

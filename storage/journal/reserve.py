@@ -1,7 +1,7 @@
-"""Disk space that is set aside, so that a full disk can still be left in good order.
+"""Disk space that is set aside, so that a segment can be sealed on a full disk.
 
-Sealing a segment writes the ids in it and a directory entry. On a full disk the reserve is
-given up for these; no event is taken before it is there again.
+Sealing a segment writes the digests of its event ids and a directory entry. On a full disk the
+reserve is released for these; no event is accepted before the reserve is held again.
 """
 
 import errno
@@ -12,23 +12,23 @@ from storage.journal.directory import JournalDirectory
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CHUNK_BYTES = 1024 * 1024
 
-# An event is stored in 140 bytes at least, of which its id's digest takes 16 once more.
+# A record takes at least 140 bytes, and the digest of its id 16 more.
 _SEGMENT_PER_RESERVE = 8
 _LEAST_BYTES = 1024 * 1024
 
 
 def sealing_bytes(segment_max_bytes: int) -> int:
-    """The disk space that sealing a segment may take, in bytes."""
+    """Return the disk space that sealing a segment may take, in bytes."""
     return _LEAST_BYTES + segment_max_bytes // _SEGMENT_PER_RESERVE
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether the disk, or what this user may use of it, is full."""
+    """Return True if an error says that the disk or this user's quota is full."""
     return isinstance(error, OSError) and error.errno in _NO_SPACE
 
 
 class Reserve:
-    """A file of `size` bytes in a journal directory. Blocking, for one thread at a time."""
+    """A file of `size` bytes in a journal directory. Blocks; for one thread at a time."""
 
     def __init__(self, directory: JournalDirectory, size: int) -> None:
         self._directory = directory
@@ -37,11 +37,11 @@ class Reserve:
 
     @property
     def size(self) -> int:
-        """How much disk space it takes, in bytes."""
+        """The disk space in bytes."""
         return self._size
 
     def hold(self) -> None:
-        """Set the space aside; OSError if there is none. Nothing happens if it is held."""
+        """Set the space aside unless it is held already; OSError if there is none."""
         if self._is_held or self._size == 0:
             return
         if self._found() != self._size:
@@ -56,8 +56,8 @@ class Reserve:
         except FileNotFoundError:
             return None
 
-    # Written, not only allocated: on a file system that does not allocate ahead nothing else
-    # keeps others from the space.
+    # Written, not only allocated: not every file system reserves space for a file that is only
+    # extended.
     def _zeros(self) -> Iterator[bytes]:
         for start in range(0, self._size, _CHUNK_BYTES):
             yield bytes(min(_CHUNK_BYTES, self._size - start))
@@ -66,9 +66,9 @@ class Reserve:
         self._directory.remove_if_exists(self._directory.reserve)
 
     def spend(self, step: Callable[[], None]) -> None:
-        """Run a step that needs little space; if the disk is full, once more without the reserve.
+        """Run a step; if the disk is full, release the reserve and run the step again.
 
-        OSError if that does not help, or is not the cause.
+        Raises the step's OSError if it has another cause, or if the step fails again.
         """
         try:
             step()

@@ -1,4 +1,4 @@
-"""Segment names: what a journal file's name says, and how it is made.
+"""Segment names: how they are made and parsed.
 
 The name carries every setting that decides object keys, so that a sealed segment alone
 determines what is put into the store (`FORMAT.md`, "Segment names").
@@ -19,7 +19,7 @@ _NAME = re.compile(
     re.ASCII,
 )
 
-# Disk space is given out in blocks: a segment of one small event takes a whole one.
+# File systems allocate blocks: a segment of one small event takes a whole one.
 _BLOCK_BYTES = 4096
 
 
@@ -27,7 +27,9 @@ _BLOCK_BYTES = 4096
 class KeyRules:
     """The settings that decide object keys, as a segment was begun with them.
 
-    `layout` is `event`, `batch` or `auto-N`; `prefix` has no slash at either end.
+    `layout` is `event`, `batch` or `auto-N`; `prefix` has no slash at either end. Object keys must
+    be a function of these two and the segment alone. A new key format needs a new `layout` value,
+    or a segment that was partly delivered before an upgrade is stored twice, under two keys.
     """
 
     layout: str
@@ -35,7 +37,7 @@ class KeyRules:
 
     @classmethod
     def of(cls, layout: str, auto_batch_above: int, prefix: str) -> "KeyRules":
-        """The rules for `layout` event, batch, or auto with its bound."""
+        """Return the rules for `layout` event, batch, or auto with its bound."""
         return cls(f"auto-{auto_batch_above}" if layout == "auto" else layout, prefix)
 
 
@@ -60,30 +62,30 @@ class SegmentName:
 
     @property
     def created_at(self) -> float:
-        """When the segment was begun, in Unix seconds by the wall clock of then."""
+        """The time at which the segment was begun, in Unix seconds of the wall clock."""
         return created_at(self.id)
 
     def sealed(self, events: int) -> "SegmentName":
-        """The name this segment takes when it is sealed with `events` records."""
+        """Return the name of this segment once it is sealed with `events` records."""
         return replace(self, events=events)
 
 
 def created_at(segment_id: str) -> float:
-    """When a segment was begun, in Unix seconds; ValueError if it is no segment's id."""
+    """Return the time at which a segment was begun, in Unix seconds; ValueError for another id."""
     date, time_of_day = segment_id[:8], segment_id[9:15]
     second = datetime.fromisoformat(f"{date}T{time_of_day}+00:00")
     return second.timestamp() + int(segment_id[15:18]) / 1000
 
 
 def new_segment_name(rules: KeyRules) -> SegmentName:
-    """A name no other segment has, on this machine or another."""
+    """Return a name that no other segment has, on this machine or another."""
     milliseconds = time.time_ns() // 1_000_000
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(milliseconds // 1000))
     return SegmentName(f"{stamp}{milliseconds % 1000:03d}Z-{secrets.token_hex(8)}", rules)
 
 
 def parse_segment_name(file_name: str) -> SegmentName | None:
-    """What a file's name says, or None if it is no segment's."""
+    """Parse a file's name; None if it is not the name of a segment."""
     match = _NAME.fullmatch(file_name)
     if match is None:
         return None
@@ -94,7 +96,7 @@ def parse_segment_name(file_name: str) -> SegmentName | None:
 
 @dataclass(frozen=True, slots=True)
 class SealedSegment:
-    """A segment that never changes again: its name and its length in bytes."""
+    """A segment that never changes again: its name and its size in bytes."""
 
     name: SegmentName
     size: int
@@ -106,10 +108,10 @@ class SealedSegment:
 
     @property
     def disk_bytes(self) -> int:
-        """The space it takes on disk, in bytes."""
+        """The disk space that it takes, in bytes."""
         return disk_bytes(self.size)
 
 
 def disk_bytes(size: int) -> int:
-    """The disk space a file of `size` bytes takes, in bytes."""
+    """Return the disk space that a file of `size` bytes takes, in bytes."""
     return -(-size // _BLOCK_BYTES) * _BLOCK_BYTES

@@ -2,15 +2,13 @@
 
 Invariants, between calls:
 
-- At most one segment is open. It exists as a file only if it was asked to hold events, and
-  no segment is begun before the reserve is held.
+- At most one segment is open. Its file is made with the first events, after the reserve is held.
 - `size` and `events` count what is durable: written, fdatasynced, and reachable by a
   synced directory entry.
-- A segment whose write or sync failed is never appended to again. It leaves as a sealed
-  segment of its durable events, or, if the disk refuses that too, waits in `_distrusted`
-  for `repair`.
+- A segment whose write or sync failed is never appended to again. It is cut at its last durable
+  byte and sealed, or, if the disk refuses that too, waits in `_distrusted` for `repair`.
 
-Blocking, for one thread; the event loop calls it through `Journal`.
+Blocks; for one thread. The event loop calls it through `Journal`.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,9 +39,8 @@ class _Segment:
 class SegmentWriter:
     """Appends records to the open segment and seals it.
 
-    `new_name` gives the name for each new segment. `record_digests` remembers the ids of a segment,
-    by its id, before it is sealed; it may raise OSError. `take_sealed` hands over segments that
-    nobody will change again.
+    `new_name` returns the name for each new segment. `record_digests` is called with a segment's id
+    and the digests of its event ids before the segment is sealed; it may raise OSError.
     """
 
     def __init__(
@@ -65,24 +62,24 @@ class SegmentWriter:
 
     @property
     def size(self) -> int:
-        """Durable bytes in the open segment."""
+        """The number of durable bytes in the open segment."""
         return self._open.size if self._open else 0
 
     @property
     def events(self) -> int:
-        """Durable events in the open segment."""
+        """The number of durable events in the open segment."""
         return self._open.events if self._open else 0
 
     @property
     def open_since(self) -> float | None:
-        """When the open segment was begun, in Unix seconds; None if nothing durable is in it."""
+        """The time at which the open segment was begun, in Unix seconds; None without events."""
         return self._open.name.created_at if self._open and self._open.events else None
 
     def append(self, lines: Sequence[bytes], digests: bytes = b"") -> str:
-        """Make events durable; on return they are, and `ids` will be remembered with them.
+        """Make events durable, and return the id of the segment that holds them.
 
-        Returns the id of the segment that holds them. If it raises, OSError above all, none of
-        them is durable, and the open segment has been given up.
+        `digests` are recorded when the segment is sealed. If this raises, most likely OSError,
+        none of the events is durable, and the open segment has been given up.
         """
         segment = self._open
         try:
@@ -112,11 +109,11 @@ class SegmentWriter:
         segment.events += len(lines)
 
     def seal(self) -> None:
-        """Close the open segment, if there is one; `take_sealed` then hands it over.
+        """Seal the open segment, if there is one; `take_sealed` then returns it.
 
-        Its events stay durable even on OSError: then the segment waits for `repair`, or, if
-        only the directory could not be synced, is handed over all the same, since a crash
-        would at worst bring its old name back.
+        Its events stay durable even on OSError: then the segment waits for `repair`. If only the
+        directory could not be synced, the segment counts as sealed, since a crash would at worst
+        bring its old name back.
         """
         if self._open is None:
             return
@@ -130,12 +127,12 @@ class SegmentWriter:
         self._directory.sync()
 
     def take_sealed(self) -> list[SealedSegment]:
-        """The segments sealed since the last call."""
+        """Return the segments sealed since the last call."""
         sealed, self._sealed = self._sealed, []
         return sealed
 
     def take_removed(self) -> list[str]:
-        """The segments that somebody removed before they were sealed, since the last call."""
+        """Return the ids of segments found removed before they were sealed, since the last call."""
         removed, self._removed = self._removed, []
         return removed
 
@@ -175,8 +172,8 @@ class SegmentWriter:
             segment.file.close()
         self._rename(segment)
 
-    # The directory is synced by the caller, as a step of its own: without it a crash brings
-    # back the old name, from which recovery seals the same records again.
+    # The caller syncs the directory, as a step of its own: without it a crash brings back the old
+    # name, and recovery seals the same records again.
     def _rename(self, segment: _Segment) -> None:
         if segment.events == 0:
             self._fs.remove(segment.path)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from journal_tools.reading import as_it_is_now, pieces
+from journal_tools.reading import read_events, up_to_present_end
 from storage.journal.lock import DirectoryLock
 from storage.journal.record import CorruptRange, Record, encode
 from storage.journal.recovery import recover
@@ -183,7 +183,7 @@ class Growing(io.BytesIO):
 def test_a_line_that_is_being_written_is_torn_and_not_damaged() -> None:
     whole = encode(LINES, NAME.checksum_seed)
     visible = len(encode(LINES[:2], NAME.checksum_seed)) + 20
-    found = list(pieces(as_it_is_now(Growing(whole, visible)), NAME))
+    found = list(read_events(up_to_present_end(Growing(whole, visible)), NAME))
     assert LINES[:2] == [each.line for each in found if isinstance(each, Record)]
     assert [True] == [each.at_end for each in found if isinstance(each, CorruptRange)]
 
@@ -256,7 +256,7 @@ def test_a_directory_that_is_no_journal_stays_as_it_is(
     (tmp_path / "home").mkdir()
     result = tool(command, "--journal-dir", "home", STORAGE_DIR="store")
     assert (1, "") == (result.returncode, result.stdout)
-    assert "home is no journal" in result.stderr
+    assert "home is not a journal" in result.stderr
     assert [] == list((tmp_path / "home").iterdir())
 
 
@@ -352,8 +352,8 @@ def test_what_the_store_refuses_is_told_at_once(journal: Path, tmp_path: Path) -
     [
         ([], 2, "the following arguments are required: COMMAND"),
         (["tidy"], 2, "invalid choice: 'tidy'"),
-        (["ls", "--journal-dir", "nowhere"], 1, "nowhere is no directory"),
-        (["export", "--journal-dir", "journal", "x"], 1, "there is no segment x"),
+        (["ls", "--journal-dir", "nowhere"], 1, "nowhere is not a directory"),
+        (["export", "--journal-dir", "journal", "x"], 1, "no segment has the id x"),
         (["ship", "--journal-dir", "journal"], 2, "S3_BUCKET_NAME"),
     ],
 )

@@ -65,7 +65,7 @@ def test_check_tells_that_the_journal_is_in_use(server: ServerProcess) -> None:
     done = run(server.directory, "--check", STORAGE_DIR="store", JOURNAL_DIR="journal")
     assert 1 == done.returncode
     assert "FAIL journal: " in done.stdout
-    assert "stop that one" in done.stdout
+    assert "stop that process" in done.stdout
 
 
 def test_check_with_leave_to_put_and_nothing_else_is_fine(tmp_path: Path, bucket: Bucket) -> None:
