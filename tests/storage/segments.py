@@ -103,7 +103,7 @@ def flip(path: Path, byte: int, mask: int = 0xFF) -> None:
 
 
 def offsets(lines: Sequence[bytes]) -> list[int]:
-    """Where each record begins, and where the last one ends."""
+    """The offset of each record, and the end of the last one."""
     found = [0]
     for line in lines:
         found.append(found[-1] + len(encode([line], SEED)))

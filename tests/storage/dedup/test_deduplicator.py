@@ -1,7 +1,7 @@
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,6 +18,7 @@ from storage.journal.writer import SegmentWriter
 from storage.refusals import JournalUnavailable
 from tests.storage.faulty import Fault, FaultyFileSystem
 from tests.storage.segments import (
+    NAME,
     NOW,
     NoShipping,
     delivered_lines,
@@ -33,8 +34,6 @@ from tests.storage.segments import (
 NEVER_S = 3600.0
 LIMITS = IdLimits(86400.0, 10_000)
 
-Scenario = Callable[["Bench"], Awaitable[Any]]
-
 
 class Bench:
     """A deduplicator over a journal in a directory."""
@@ -44,10 +43,8 @@ class Bench:
         self.directory = directory
         journal = JournalDirectory(fs, directory)
         self.counters = Counters()
-        self.id_log, self.window = (
-            IdLog(journal, LIMITS, no_reserve(directory), now=lambda: NOW),
-            IdWindow(LIMITS),
-        )
+        self.id_log = IdLog(journal, LIMITS, no_reserve(directory), now=lambda: NOW)
+        self.window = IdWindow(LIMITS)
         load_ids(journal, self.id_log, self.window)
         names = name_source("batch")
         for _ in sealed_in(directory):
@@ -73,23 +70,23 @@ class Bench:
         return self.window.find(id_digest(f"e{number}")) is not None
 
 
-@pytest.fixture
-def run(io_loop: Any, tmp_path: Path) -> Callable[..., Any]:
-    """Run a scenario on a fresh process over the same directory; its journal is closed after."""
+@asynccontextmanager
+async def process(
+    directory: Path, fs: FileSystem | None = None, *, crash: bool = False
+) -> AsyncIterator[Bench]:
+    """A fresh process over a directory; it ends in order, or as if it were killed."""
+    bench = Bench(directory, fs or LocalFileSystem())
+    yield bench
+    if crash:
+        bench.crash()
+    else:
+        await bench.journal.close()
 
-    def go(scenario: Scenario, fs: FileSystem | None = None, *, crash: bool = False) -> Any:
-        async def call() -> Any:
-            bench = Bench(tmp_path, fs or LocalFileSystem())
-            result = await scenario(bench)
-            if crash:
-                bench.crash()
-            else:
-                await bench.journal.close()
-            return result
 
-        return io_loop.run_sync(call)
-
-    return go
+async def sent(directory: Path, *numbers: int, crash: bool = False) -> frozenset[int]:
+    """Send events to a fresh process; the indexes of duplicates."""
+    async with process(directory, crash=crash) as p:
+        return await p.send(*numbers)
 
 
 def stored(directory: Path) -> list[bytes]:
@@ -97,176 +94,167 @@ def stored(directory: Path) -> list[bytes]:
     return delivered_lines(directory)
 
 
-def test_an_id_that_comes_again_is_not_stored_again(run: Any, tmp_path: Path) -> None:
-    async def scenario(bench: Bench) -> list[frozenset[int]]:
-        return [await bench.send(1, 2), await bench.send(2, 3), await bench.send(1)]
-
-    assert run(scenario) == [frozenset(), {0}, {0}]
-    assert stored(tmp_path) == [event(1), event(2), event(3)]
+def remove_segments(directory: Path) -> None:
+    """Remove the sealed segments, as delivery does."""
+    for segment in sealed_in(directory):
+        (directory / segment.name.file_name).unlink()
 
 
-def test_an_id_twice_in_one_batch_is_stored_once(run: Any, tmp_path: Path) -> None:
-    assert run(lambda bench: bench.send(1, 2, 1, 1)) == {2, 3}
-    assert stored(tmp_path) == [event(1), event(2)]
+async def test_a_repeated_id_is_not_stored_again(tmp_path: Path) -> None:
+    async with process(tmp_path) as p:
+        found = [await p.send(1, 2), await p.send(2, 3), await p.send(1)]
+    assert [frozenset(), {0}, {0}] == found
+    assert [event(1), event(2), event(3)] == stored(tmp_path)
 
 
-def test_events_whose_clients_gave_no_id_are_all_stored(run: Any, tmp_path: Path) -> None:
-    async def scenario(bench: Bench) -> list[frozenset[int]]:
+async def test_an_id_that_is_repeated_in_one_batch_is_stored_once(tmp_path: Path) -> None:
+    assert {2, 3} == await sent(tmp_path, 1, 2, 1, 1)
+    assert [event(1), event(2)] == stored(tmp_path)
+
+
+async def test_events_whose_clients_gave_no_id_are_all_stored(tmp_path: Path) -> None:
+    async with process(tmp_path) as p:
         lines = [event(1), event(2), event(1)]
-        found = [await bench.dedup.append(lines, [None, "e2", None]) for _ in range(2)]
-        return [taken.duplicates for taken in found]
-
-    assert run(scenario) == [frozenset(), {1}]
-    assert stored(tmp_path) == [event(1), event(2), event(1), event(1), event(1)]
+        found = [await p.dedup.append(lines, [None, "e2", None]) for _ in range(2)]
+    assert [frozenset(), {1}] == [each.duplicates for each in found]
+    assert [event(1), event(2), event(1), event(1), event(1)] == stored(tmp_path)
 
 
-def test_of_two_at_once_one_is_stored_and_the_other_waits_for_it(run: Any, tmp_path: Path) -> None:
-    async def scenario(bench: Bench) -> list[frozenset[int]]:
-        known_at_answer = []
+async def test_of_concurrent_requests_one_stores_the_event_and_the_others_wait_for_it(
+    tmp_path: Path,
+) -> None:
+    async with process(tmp_path) as p:
+        known_on_return = []
 
         async def send() -> frozenset[int]:
-            found = await bench.send(1, 2)
-            known_at_answer.append(bench.knows(1) and bench.knows(2))
+            found = await p.send(1, 2)
+            known_on_return.append(p.knows(1) and p.knows(2))
             return found
 
         results = await asyncio.gather(send(), send(), send())
-        assert known_at_answer == [True, True, True]
-        return list(results)
-
-    assert sorted(map(len, run(scenario))) == [0, 2, 2]
-    assert stored(tmp_path) == [event(1), event(2)]
+    assert known_on_return == [True, True, True]
+    assert [0, 2, 2] == sorted(map(len, results))
+    assert [event(1), event(2)] == stored(tmp_path)
 
 
-def test_a_duplicate_of_what_fails_is_stored_in_its_place_or_refused(
-    run: Any, tmp_path: Path, expected_errors: list[str]
+async def test_a_duplicate_of_an_event_that_fails_is_stored_in_its_place_or_refused(
+    tmp_path: Path, expected_errors: list[str]
 ) -> None:
     expected_errors.append("journal cannot be written")
-
-    async def scenario(bench: Bench) -> list[Any]:
-        first = await asyncio.gather(bench.send(1), bench.send(1), return_exceptions=True)
-        while bench.dedup.refusal() is not None:
+    async with process(tmp_path, FaultyFileSystem([Fault("sync", 1)])) as p:
+        one, other = await asyncio.gather(p.send(1), p.send(1), return_exceptions=True)
+        assert isinstance(one, JournalUnavailable)
+        assert isinstance(other, JournalUnavailable)
+        while p.dedup.refusal() is not None:
             await asyncio.sleep(0.02)
-        return [*first, bench.knows(1), await bench.send(1), await bench.send(1)]
-
-    one, other, known, again, duplicate = run(scenario, FaultyFileSystem([Fault("sync", 1)]))
-    assert isinstance(one, JournalUnavailable)
-    assert isinstance(other, JournalUnavailable)
-    assert (known, again, duplicate) == (False, frozenset(), {0})
-    assert stored(tmp_path) == [event(1)]
+        assert not p.knows(1)
+        assert [frozenset(), {0}] == [await p.send(1), await p.send(1)]
+    assert [event(1)] == stored(tmp_path)
 
 
 @pytest.mark.parametrize("crash", [False, True], ids=["orderly", "killed"])
-def test_the_next_process_knows_what_this_one_stored(run: Any, tmp_path: Path, crash: bool) -> None:
-    run(lambda bench: bench.send(1, 2), crash=crash)
-    assert run(lambda bench: bench.send(1, 2, 3)) == {0, 1}
-    assert sorted(stored(tmp_path)) == [event(1), event(2), event(3)]
+async def test_the_next_process_knows_the_ids_of_this_one(tmp_path: Path, crash: bool) -> None:
+    await sent(tmp_path, 1, 2, crash=crash)
+    assert {0, 1} == await sent(tmp_path, 1, 2, 3)
+    assert [event(1), event(2), event(3)] == sorted(stored(tmp_path))
 
 
-def test_ids_outlive_the_delivery_of_their_segment(run: Any, tmp_path: Path) -> None:
-    run(lambda bench: bench.send(1), crash=True)
-    run(lambda bench: bench.send(2))
-    for segment in sealed_in(tmp_path):
-        (tmp_path / segment.name.file_name).unlink()
-    assert run(lambda bench: bench.send(1, 2, 3)) == {0, 1}
+async def test_ids_outlive_the_delivery_of_their_segment(tmp_path: Path) -> None:
+    await sent(tmp_path, 1, crash=True)
+    await sent(tmp_path, 2)
+    remove_segments(tmp_path)
+    assert {0, 1} == await sent(tmp_path, 1, 2, 3)
 
 
-def test_segments_of_before_there_were_ids_count_too(run: Any, tmp_path: Path) -> None:
-    segment = write_sealed(tmp_path, [event(1), b"no event", event(2)])
-    assert run(lambda bench: bench.send(1, 2, 3)) == {0, 1}
-    (tmp_path / segment.name.file_name).unlink()
-    assert run(lambda bench: bench.send(1, 2)) == {0, 1}
+async def test_ids_of_segments_that_are_not_in_the_log_are_read_from_their_records(
+    tmp_path: Path,
+) -> None:
+    write_sealed(tmp_path, [event(1), b"no event", event(2)])
+    assert {0, 1} == await sent(tmp_path, 1, 2, 3)
+    (tmp_path / NAME.sealed(3).file_name).unlink()
+    assert {0, 1} == await sent(tmp_path, 1, 2)
 
 
-def test_a_segment_is_not_sealed_before_its_ids_are_kept(
-    run: Any, tmp_path: Path, expected_errors: list[str]
+async def test_a_segment_is_not_sealed_before_its_ids_are_durable(
+    tmp_path: Path, expected_errors: list[str]
 ) -> None:
     expected_errors.append("journal cannot be written")
     fs = FaultyFileSystem()
-
-    async def scenario(bench: Bench) -> int:
-        await bench.send(1)
+    async with process(tmp_path, fs, crash=True) as p:
+        await p.send(1)
         fs.fail("write", times=1)
-        await bench.journal.close()
-        return len(sealed_in(tmp_path))
-
-    assert run(scenario, fs, crash=True) == 0
-    assert run(lambda bench: bench.send(1)) == {0}
+        await p.journal.close()
+        assert [] == sealed_in(tmp_path)
+    assert {0} == await sent(tmp_path, 1)
 
 
-def test_ids_that_may_be_in_memory_alone_are_written_again(run: Any, tmp_path: Path) -> None:
-    run(lambda bench: bench.send(1))
+async def test_ids_that_may_be_in_memory_alone_are_written_again(tmp_path: Path) -> None:
+    await sent(tmp_path, 1)
     fs = FaultyFileSystem()
-    run(lambda bench: bench.send(1), fs)
-    assert fs.calls.count("write") == 1
-    (segment,) = sealed_in(tmp_path)
-    (tmp_path / segment.name.file_name).unlink()
+    async with process(tmp_path, fs) as p:
+        await p.send(1)
+    assert 1 == fs.calls.count("write")
+    remove_segments(tmp_path)
     fs.calls.clear()
-    assert run(lambda bench: bench.send(1), fs) == {0}
-    assert fs.calls.count("write") == 0
+    async with process(tmp_path, fs) as p:
+        assert {0} == await p.send(1)
+    assert 0 == fs.calls.count("write")
 
 
-def test_ids_written_again_replace_no_file_of_the_same_name(run: Any, tmp_path: Path) -> None:
-    async def two_segments(bench: Bench) -> None:
+async def test_ids_written_again_replace_no_file_of_the_same_name(tmp_path: Path) -> None:
+    async with process(tmp_path) as p:
         for number in (1, 2):
-            await bench.send(number)
-            await asyncio.to_thread(bench.journal._writer.seal)
-
-    run(two_segments)
+            await p.send(number)
+            await asyncio.to_thread(p.journal._writer.seal)
     for _ in range(3):
-        run(lambda bench: bench.send(3), crash=True)
-    for segment in sealed_in(tmp_path):
-        (tmp_path / segment.name.file_name).unlink()
-    assert run(lambda bench: bench.send(1, 2, 3)) == {0, 1, 2}
+        await sent(tmp_path, 3, crash=True)
+    remove_segments(tmp_path)
+    assert {0, 1, 2} == await sent(tmp_path, 1, 2, 3)
 
 
 @pytest.mark.parametrize("works_later", [True, False])
-def test_a_segment_whose_ids_are_not_kept_is_not_deleted(
-    run: Any, tmp_path: Path, expected_errors: list[str], works_later: bool
+async def test_a_segment_whose_ids_are_not_durable_is_not_deleted(
+    tmp_path: Path, expected_errors: list[str], works_later: bool
 ) -> None:
     expected_errors.append("event ids cannot be written")
     segment = write_sealed(tmp_path, [event(1)])
     fs = FaultyFileSystem([Fault("write", 1)])
-
-    async def scenario(bench: Bench) -> None:
-        packer = Packer(local(tmp_path), bench.id_log.settle)
+    async with process(tmp_path, fs, crash=True) as p:
+        packer = Packer(local(tmp_path), p.id_log.settle)
         shipment = packer.open_shipment(segment)
         if works_later:
             packer.discard(shipment)
-            return
-        fs.fail("write")
-        with pytest.raises(OSError, match="Input/output"):
-            packer.discard(shipment)
-
-    run(scenario, fs, crash=True)
-    assert (sealed_in(tmp_path) == []) is works_later
-    assert run(lambda bench: bench.send(1)) == {0}
+        else:
+            fs.fail("write")
+            with pytest.raises(OSError, match="Input/output"):
+                packer.discard(shipment)
+    assert ([] == sealed_in(tmp_path)) is works_later
+    assert {0} == await sent(tmp_path, 1)
 
 
-def test_a_disk_that_takes_no_ids_does_not_keep_the_server_from_starting(
-    run: Any, tmp_path: Path, expected_errors: list[str]
+async def test_a_disk_that_refuses_the_ids_does_not_keep_the_server_from_starting(
+    tmp_path: Path, expected_errors: list[str]
 ) -> None:
     expected_errors.append("event ids cannot be written")
     write_sealed(tmp_path, [event(1)])
-    fs = FaultyFileSystem([Fault("write", 1)])
-    assert run(lambda bench: bench.send(1), fs) == {0}
+    async with process(tmp_path, FaultyFileSystem([Fault("write", 1)])) as p:
+        assert {0} == await p.send(1)
 
 
-def test_the_segments_of_all_events_are_told_those_of_duplicates_too(
-    run: Any, tmp_path: Path
+async def test_the_segments_of_all_events_are_returned_those_of_duplicates_too(
+    tmp_path: Path,
 ) -> None:
-    async def scenario(bench: Bench) -> None:
-        one = await bench.dedup.append([event(1)], ["e1"])
-        await asyncio.to_thread(bench.journal._writer.seal)
-        two = await bench.dedup.append([event(1), event(2)], ["e1", "e2"])
-        again = await bench.dedup.append([event(1)], ["e1"])
-        assert [1, 2, 1] == [len(each.segments) for each in (one, two, again)]
-        assert one.segments == again.segments < two.segments
-
-    run(scenario)
+    async with process(tmp_path) as p:
+        one = await p.dedup.append([event(1)], ["e1"])
+        await asyncio.to_thread(p.journal._writer.seal)
+        two = await p.dedup.append([event(1), event(2)], ["e1", "e2"])
+        again = await p.dedup.append([event(1)], ["e1"])
+    assert [1, 2, 1] == [len(each.segments) for each in (one, two, again)]
+    assert one.segments == again.segments < two.segments
 
 
 class Scan:
-    """What a start reads of sealed segments whose ids are not known."""
+    """A start of a process: the segments that it reads, and the ids that it knows then."""
 
     def __init__(self, directory: Path, max_ids: int) -> None:
         self.fs = FaultyFileSystem()

@@ -2,7 +2,7 @@ import asyncio
 import errno
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from storage.journal.record import Record, scan
 from storage.journal.segment import KeyRules, SealedSegment, new_segment_name, parse_segment_name
 from storage.journal.writer import SegmentWriter
 from storage.refusals import JournalBusy, JournalClosed, JournalFull, JournalUnavailable
-from tests.storage.segments import NoShipping, no_ids, no_reserve
+from tests.storage.segments import NoShipping, contents, no_ids, no_reserve
 
 NEVER_S = 3600.0
 MIB = 1024 * 1024
@@ -110,280 +110,222 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-def run(claim: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(claim)
+async def test_an_event_is_on_disk_when_its_future_is_done(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        await b.journal.append([b'{"n":1}', b'{"n":2}'])
+        assert [b'{"n":1}', b'{"n":2}'] == b.lines_on_disk()
+        assert 2 == b.journal.held_events
 
 
-def test_an_event_is_on_disk_when_its_future_is_done(tmp_path: Path) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path) as b:
-            await b.journal.append([b'{"n":1}', b'{"n":2}'])
-            assert [b'{"n":1}', b'{"n":2}'] == b.lines_on_disk()
-            assert 2 == b.journal.held_events
-
-    run(claim())
-
-
-def test_what_arrives_during_a_commit_goes_together_with_the_next(tmp_path: Path) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path) as b:
-            first = b.journal.append([b"{}"])
-            await asyncio.sleep(0)  # lets the first commit begin
-            rest = [b.journal.append([b"{}"]) for _ in range(50)]
-            await asyncio.gather(first, *rest)
-            assert [1, 50] == b.writer.groups
-
-    run(claim())
+async def test_what_arrives_during_a_commit_goes_together_with_the_next(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        first = b.journal.append([b"{}"])
+        await asyncio.sleep(0)  # lets the first commit begin
+        rest = [b.journal.append([b"{}"]) for _ in range(50)]
+        await asyncio.gather(first, *rest)
+        assert [1, 50] == b.writer.groups
 
 
-def test_a_segment_is_sealed_an_interval_after_its_first_event(tmp_path: Path) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path, flush_s=0.01) as b:
-            await b.journal.append([b"{}", b"{}"])
-            await until(lambda: len(b.sealed) == 1)
-            assert 2 == b.sealed[0].events
-            assert 0 == b.journal.held_events
-            await b.journal.append([b"{}"])
-            await until(lambda: len(b.sealed) == 2)
-
-    run(claim())
+async def test_a_segment_is_sealed_an_interval_after_its_first_event(tmp_path: Path) -> None:
+    async with bench(tmp_path, flush_s=0.01) as b:
+        await b.journal.append([b"{}", b"{}"])
+        await until(lambda: len(b.sealed) == 1)
+        assert 2 == b.sealed[0].events
+        assert 0 == b.journal.held_events
+        await b.journal.append([b"{}"])
+        await until(lambda: len(b.sealed) == 2)
 
 
-def test_an_idle_journal_makes_no_segments(tmp_path: Path) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path, flush_s=0.001) as b:
-            await asyncio.sleep(0.02)
-            assert [] == b.sealed
-
-    run(claim())
-    assert [] == list(tmp_path.iterdir())
+async def test_an_idle_journal_makes_no_segments(tmp_path: Path) -> None:
+    async with bench(tmp_path, flush_s=0.001) as b:
+        await asyncio.sleep(0.02)
+        assert [] == b.sealed
+    assert {} == contents(tmp_path)
 
 
-def test_a_segment_is_sealed_when_it_has_reached_its_size(tmp_path: Path) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path, segment=1000) as b:
-            for _ in range(10):
-                await b.journal.append([b"x" * 400])
-            await until(lambda: len(b.sealed) == 3)
-            assert [3, 3, 3] == [each.events for each in b.sealed]
-
-    run(claim())
+async def test_a_segment_is_sealed_when_it_has_reached_its_size(tmp_path: Path) -> None:
+    async with bench(tmp_path, segment=1000) as b:
+        for _ in range(10):
+            await b.journal.append([b"x" * 400])
+        await until(lambda: len(b.sealed) == 3)
+        assert [3, 3, 3] == [each.events for each in b.sealed]
 
 
-def test_a_burst_is_split_over_segments_of_their_size(tmp_path: Path) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path, segment=1000) as b:
-            await asyncio.gather(*(b.journal.append([b"x" * 400]) for _ in range(30)))
-            await until(lambda: len(b.sealed) == 10)
-            assert {3} == {each.events for each in b.sealed}
-
-    run(claim())
+async def test_a_burst_is_split_over_segments_of_their_size(tmp_path: Path) -> None:
+    async with bench(tmp_path, segment=1000) as b:
+        await asyncio.gather(*(b.journal.append([b"x" * 400]) for _ in range(30)))
+        await until(lambda: len(b.sealed) == 10)
+        assert {3} == {each.events for each in b.sealed}
 
 
-def test_a_full_journal_refuses_and_takes_events_again_when_there_is_room(tmp_path: Path) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path, full=MIB) as b:
-            b.shipping.disk_bytes = MIB
-            with pytest.raises(JournalFull) as refused:
-                b.journal.append([b"{}"])
-            assert refused.value.retry_after_s == 17
-            b.shipping.disk_bytes = MIB - 8192
-            await b.journal.append([b"{}"])
-            assert [b"{}"] == b.lines_on_disk()
+async def test_a_full_journal_refuses_events_until_there_is_room(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path, full=MIB) as b:
+        b.shipping.disk_bytes = MIB
+        with pytest.raises(JournalFull) as refused:
+            b.journal.append([b"{}"])
+        assert refused.value.retry_after_s == 17
+        b.shipping.disk_bytes = MIB - 8192
+        await b.journal.append([b"{}"])
+        assert [b"{}"] == b.lines_on_disk()
 
-    run(claim())
 
-
-def test_more_than_may_wait_for_the_disk_is_refused(
+async def test_events_beyond_the_limit_of_waiting_bytes_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_module, "_MAX_WAITING_BYTES", 100)
-
-    async def claim() -> None:
-        async with bench(tmp_path) as b:
-            first = b.journal.append([b"x" * 200])
-            with pytest.raises(JournalBusy):
-                b.journal.append([b"{}"])
-            await first
-            await b.journal.append([b"{}"])
-
-    run(claim())
+    async with bench(tmp_path) as b:
+        first = b.journal.append([b"x" * 200])
+        with pytest.raises(JournalBusy):
+            b.journal.append([b"{}"])
+        await first
+        await b.journal.append([b"{}"])
 
 
-def test_a_failing_disk_refuses_until_it_works_again(
+async def test_a_failing_disk_refuses_until_it_works_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected_errors: list[str]
 ) -> None:
     monkeypatch.setattr(journal_module, "_PROBE_INTERVAL_S", 0.01)
     expected_errors.append("journal cannot be written")
+    async with bench(tmp_path) as b:
+        b.disk.refuses = errno.ENOSPC
+        first, second = b.journal.append([b'{"n":1}']), b.journal.append([b'{"n":2}'])
+        with pytest.raises(JournalUnavailable, match="No space left on device"):
+            await first
+        with pytest.raises(JournalUnavailable):
+            await second
+        with pytest.raises(JournalUnavailable):
+            b.journal.append([b'{"n":3}'])
+        b.disk.refuses = None
+        await until(lambda: b.journal.refusal() is None)
+        await b.journal.append([b'{"n":4}'])
+        assert [b'{"n":4}'] == b.lines_on_disk()
 
-    async def claim() -> None:
-        async with bench(tmp_path) as b:
-            b.disk.refuses = errno.ENOSPC
-            first, second = b.journal.append([b'{"n":1}']), b.journal.append([b'{"n":2}'])
-            with pytest.raises(JournalUnavailable, match="No space left on device"):
-                await first
-            with pytest.raises(JournalUnavailable):
-                await second
-            with pytest.raises(JournalUnavailable):
-                b.journal.append([b'{"n":3}'])
+
+async def test_closing_makes_waiting_events_durable_and_seals(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        waiting = [b.journal.append([b"{}"]) for _ in range(5)]
+        await b.journal.close()
+        await asyncio.gather(*waiting)
+        assert [5] == [each.events for each in b.sealed]
+        with pytest.raises(JournalClosed):
+            b.journal.append([b"{}"])
+
+
+async def test_a_cancelled_wait_does_not_take_the_event_from_its_group(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path) as b:
+        gone = b.journal.append([b'{"n":1}'])
+        gone.cancel()
+        await b.journal.append([b'{"n":2}'])
+        assert [b'{"n":1}', b'{"n":2}'] == b.lines_on_disk()
+
+
+async def test_durable_events_are_held_or_sealed_at_every_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected_errors: list[str]
+) -> None:
+    monkeypatch.setattr(journal_module, "_PROBE_INTERVAL_S", 0.01)
+    expected_errors.append("journal cannot be written")
+    async with bench(tmp_path, segment=2000) as b:
+
+        def held() -> int:
+            return b.journal.held_events + sum(each.events for each in b.sealed)
+
+        for turn in range(60):
+            b.disk.refuses = errno.ENOSPC if turn % 20 == 19 else None
+            await asyncio.gather(
+                *(b.journal.append([b"x" * 100]) for _ in range(turn % 5)),
+                return_exceptions=True,
+            )
+            assert b.counters.durable == held()
             b.disk.refuses = None
             await until(lambda: b.journal.refusal() is None)
-            await b.journal.append([b'{"n":4}'])
-            assert [b'{"n":4}'] == b.lines_on_disk()
-
-    run(claim())
+        await b.journal.close()
+        assert b.counters.durable == held() == len(b.lines_on_disk())
 
 
-def test_closing_makes_waiting_events_durable_and_seals(tmp_path: Path) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path) as b:
-            waiting = [b.journal.append([b"{}"]) for _ in range(5)]
-            await b.journal.close()
-            await asyncio.gather(*waiting)
-            assert [5] == [each.events for each in b.sealed]
-            with pytest.raises(JournalClosed):
-                b.journal.append([b"{}"])
-
-    run(claim())
-
-
-def test_an_event_stays_in_its_group_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path) as b:
-            gone = b.journal.append([b'{"n":1}'])
-            gone.cancel()
-            await b.journal.append([b'{"n":2}'])
-            assert [b'{"n":1}', b'{"n":2}'] == b.lines_on_disk()
-
-    run(claim())
-
-
-def test_what_is_durable_is_stored_and_held_at_every_moment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected_errors: list[str]
-) -> None:
-    monkeypatch.setattr(journal_module, "_PROBE_INTERVAL_S", 0.01)
-    expected_errors.append("journal cannot be written")
-
-    async def claim() -> None:
-        async with bench(tmp_path, segment=2000) as b:
-
-            def held() -> int:
-                return b.journal.held_events + sum(each.events for each in b.sealed)
-
-            for turn in range(60):
-                b.disk.refuses = errno.ENOSPC if turn % 20 == 19 else None
-                await asyncio.gather(
-                    *(b.journal.append([b"x" * 100]) for _ in range(turn % 5)),
-                    return_exceptions=True,
-                )
-                assert b.counters.durable == held()
-                b.disk.refuses = None
-                await until(lambda: b.journal.refusal() is None)
-            await b.journal.close()
-            assert b.counters.durable == held() == len(b.lines_on_disk())
-
-    run(claim())
-
-
-def test_a_segment_that_somebody_removed_is_lost_and_counted(
+async def test_the_events_of_a_removed_segment_are_counted_as_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected_errors: list[str]
 ) -> None:
     monkeypatch.setattr(journal_module, "_PROBE_INTERVAL_S", 0.01)
     expected_errors += ["journal cannot be written", "segment was removed before it was sealed"]
-
-    async def claim() -> None:
-        async with bench(tmp_path) as b:
-            await b.journal.append([b"{}", b"{}"])
-            b.remove_open()
-            with pytest.raises(JournalUnavailable):
-                await b.journal.append([b"{}"])
-            await until(lambda: b.journal.refusal() is None)
-            assert (2, 2, 0) == (b.counters.durable, b.counters.lost, b.journal.held_events)
-
-    run(claim())
+    async with bench(tmp_path) as b:
+        await b.journal.append([b"{}", b"{}"])
+        b.remove_open()
+        with pytest.raises(JournalUnavailable):
+            await b.journal.append([b"{}"])
+        await until(lambda: b.journal.refusal() is None)
+        assert (2, 2, 0) == (b.counters.durable, b.counters.lost, b.journal.held_events)
 
 
-def test_somebody_who_waits_for_the_store_has_the_segment_sealed_when_it_is_idle(
+async def test_with_seal_when_idle_a_segment_is_sealed_as_soon_as_it_could_be_shipped(
     tmp_path: Path,
 ) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path, idle=True) as b:
-            segment_id = await b.journal.append([b"{}"])
-            assert b.journal.holds(segment_id)
-            (seal,) = b.shipping.when_idle
-            seal()
-            await until(lambda: len(b.sealed) == 1)
-            assert not b.journal.holds(segment_id)
-            assert [segment_id] == [each.name.id for each in b.sealed]
-
-    run(claim())
+    async with bench(tmp_path, idle=True) as b:
+        segment_id = await b.journal.append([b"{}"])
+        assert b.journal.holds(segment_id)
+        (seal,) = b.shipping.when_idle
+        seal()
+        await until(lambda: len(b.sealed) == 1)
+        assert not b.journal.holds(segment_id)
+        assert [segment_id] == [each.name.id for each in b.sealed]
 
 
 @pytest.mark.parametrize(("code", "expected"), [(errno.ENOSPC, 17), (errno.EIO, 5)])
-def test_a_full_disk_says_when_there_will_be_room(
+async def test_a_refusal_on_a_full_disk_says_when_there_will_be_room(
     tmp_path: Path, expected_errors: list[str], code: int, expected: int
 ) -> None:
     expected_errors.append("journal cannot be written")
-
-    async def claim() -> None:
-        async with bench(tmp_path) as b:
-            b.disk.refuses = code
-            with pytest.raises(JournalUnavailable) as refused:
-                await b.journal.append([b"{}"])
-            assert expected == refused.value.retry_after_s
-            later = b.journal.refusal()
-            assert later is not None
-            assert expected == later.retry_after_s
-            b.disk.refuses = None
-
-    run(claim())
+    async with bench(tmp_path) as b:
+        b.disk.refuses = code
+        with pytest.raises(JournalUnavailable) as refused:
+            await b.journal.append([b"{}"])
+        assert expected == refused.value.retry_after_s
+        later = b.journal.refusal()
+        assert later is not None
+        assert expected == later.retry_after_s
+        b.disk.refuses = None
 
 
 @pytest.mark.parametrize("jump_s", [-86_400, 86_400])
-def test_a_wall_clock_that_jumps_hangs_no_flush_and_costs_no_event(
+async def test_a_wall_clock_that_jumps_delays_no_seal_and_loses_no_event(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump_s: int
 ) -> None:
     real = time.time_ns
     jumps = [0]
     monkeypatch.setattr(time, "time_ns", lambda: real() + jumps[0] * jump_s * 10**9)
     monkeypatch.setattr(time, "time", lambda: real() / 1e9 + jumps[0] * jump_s)
-
-    async def claim() -> None:
-        async with bench(tmp_path, flush_s=0.05) as b:
-            for number in range(4):
-                await b.journal.append([b'{"n":%d}' % number])
-                jumps[0] += 1
-                await until(lambda number=number: len(b.sealed) == number + 1)  # type: ignore[misc]
-            assert {b'{"n":%d}' % number for number in range(4)} == set(b.lines_on_disk())
-
-    run(claim())
+    async with bench(tmp_path, flush_s=0.05) as b:
+        for number in range(4):
+            await b.journal.append([b'{"n":%d}' % number])
+            jumps[0] += 1
+            await until(lambda number=number: len(b.sealed) == number + 1)  # type: ignore[misc]
+        assert {b'{"n":%d}' % number for number in range(4)} == set(b.lines_on_disk())
 
 
-def test_what_is_held_is_counted_by_the_byte(tmp_path: Path) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path) as b:
-            await b.journal.append([b'{"n":1}', b'{"n":22}', b'{"n":333}'])
-            await b.journal.append([b'{"n":4444}'])
-            assert b.journal.held_bytes == b.writer.size == 4 * 10 + 7 + 8 + 9 + 10
-            assert [] == b.shipping.when_idle
-
-    run(claim())
+async def test_held_bytes_are_those_of_the_records(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        await b.journal.append([b'{"n":1}', b'{"n":22}', b'{"n":333}'])
+        await b.journal.append([b'{"n":4444}'])
+        assert b.journal.held_bytes == b.writer.size == 4 * 10 + 7 + 8 + 9 + 10
+        assert [] == b.shipping.when_idle
 
 
 @pytest.mark.parametrize(
     ("waits", "size", "taken"), [(0, 4096, True), (0, 4097, False), (1, 4095, False)]
 )
-def test_a_journal_is_full_to_the_byte(tmp_path: Path, waits: int, size: int, taken: bool) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path, full=MIB) as b:
-            await b.journal.append([b"{}"])
-            b.shipping.disk_bytes = MIB - 2 * 4096
-            first = [b.journal.append([b"{}"]) for _ in range(waits)]
-            try:
-                await b.journal.append([b"x" * (size - 10)])
-                assert taken
-            except JournalFull:
-                assert not taken
-            await asyncio.gather(*first)
-
-    run(claim())
+async def test_a_journal_is_full_to_the_byte(
+    tmp_path: Path, waits: int, size: int, taken: bool
+) -> None:
+    async with bench(tmp_path, full=MIB) as b:
+        await b.journal.append([b"{}"])
+        b.shipping.disk_bytes = MIB - 2 * 4096
+        first = [b.journal.append([b"{}"]) for _ in range(waits)]
+        try:
+            await b.journal.append([b"x" * (size - 10)])
+            assert taken
+        except JournalFull:
+            assert not taken
+        await asyncio.gather(*first)

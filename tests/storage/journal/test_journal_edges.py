@@ -13,7 +13,7 @@ from storage.journal import journal as journal_module
 from storage.journal.record import RECORD_OVERHEAD_BYTES
 from storage.journal.segment import disk_bytes
 from storage.refusals import JournalFull, JournalUnavailable
-from tests.storage.journal.test_journal import MIB, bench, run, until
+from tests.storage.journal.test_journal import MIB, bench, until
 
 
 @pytest.fixture(autouse=True)
@@ -21,58 +21,48 @@ def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_module, "_PROBE_INTERVAL_S", 0.01)
 
 
-def test_a_segment_is_sealed_when_it_has_exactly_its_size(tmp_path: Path) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path, segment=1000) as b:
-            await asyncio.gather(*(b.journal.append([b"x" * 490]) for _ in range(6)))
-            await until(lambda: len(b.sealed) == 3)
-            assert [2, 2, 2] == [each.events for each in b.sealed]
-            await b.journal.append([b"x" * 990])
-            await until(lambda: len(b.sealed) == 4)
-
-    run(claim())
+async def test_a_segment_is_sealed_when_it_has_exactly_its_size(tmp_path: Path) -> None:
+    async with bench(tmp_path, segment=1000) as b:
+        await asyncio.gather(*(b.journal.append([b"x" * 490]) for _ in range(6)))
+        await until(lambda: len(b.sealed) == 3)
+        assert [2, 2, 2] == [each.events for each in b.sealed]
+        await b.journal.append([b"x" * 990])
+        await until(lambda: len(b.sealed) == 4)
 
 
-def test_a_journal_a_byte_over_its_limit_is_not_ready(tmp_path: Path) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path, full=MIB) as b:
-            b.shipping.disk_bytes = MIB
-            assert b.journal.refusal() is None
-            b.shipping.disk_bytes = MIB + 1
-            assert b.journal.refusal() is not None
-
-    run(claim())
+async def test_a_journal_a_byte_over_its_limit_is_not_ready(tmp_path: Path) -> None:
+    async with bench(tmp_path, full=MIB) as b:
+        b.shipping.disk_bytes = MIB
+        assert b.journal.refusal() is None
+        b.shipping.disk_bytes = MIB + 1
+        assert b.journal.refusal() is not None
 
 
-def test_a_seal_that_fails_refuses_events_until_it_is_repaired(
+async def test_a_seal_that_fails_refuses_events_until_it_is_repaired(
     tmp_path: Path, expected_errors: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected_errors.append("journal cannot be written")
+    async with bench(tmp_path, flush_s=0.01) as b:
+        rename = b.disk.rename
+        fails = [True]
+        attempts = []
 
-    async def claim() -> None:
-        async with bench(tmp_path, flush_s=0.01) as b:
-            rename = b.disk.rename
-            fails = [True]
-            attempts = []
+        def failing(source: Path, target: Path) -> None:
+            if fails:
+                attempts.append(target)
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            rename(source, target)
 
-            def failing(source: Path, target: Path) -> None:
-                if fails:
-                    attempts.append(target)
-                    raise OSError(errno.EIO, os.strerror(errno.EIO))
-                rename(source, target)
-
-            monkeypatch.setattr(b.disk, "rename", failing)
-            await b.journal.append([b"{}"])
-            await until(lambda: b.journal.refusal() is not None)
-            with pytest.raises(JournalUnavailable, match="Input/output error"):
-                b.journal.append([b"{}"])
-            await until(lambda: len(attempts) >= 3)
-            assert [] == b.sealed
-            fails.clear()
-            await until(lambda: b.journal.refusal() is None)
-            assert [1] == [each.events for each in b.sealed]
-
-    run(claim())
+        monkeypatch.setattr(b.disk, "rename", failing)
+        await b.journal.append([b"{}"])
+        await until(lambda: b.journal.refusal() is not None)
+        with pytest.raises(JournalUnavailable, match="Input/output error"):
+            b.journal.append([b"{}"])
+        await until(lambda: len(attempts) >= 3)
+        assert [] == b.sealed
+        fails.clear()
+        await until(lambda: b.journal.refusal() is None)
+        assert [1] == [each.events for each in b.sealed]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +72,7 @@ def test_a_seal_that_fails_refuses_events_until_it_is_repaired(
         (ValueError("a defect"), "an unexpected error", True),
     ],
 )
-def test_a_defect_is_logged_with_its_traceback_and_a_failing_disk_without(
+async def test_a_defect_is_logged_with_its_traceback_and_a_failing_disk_without(
     tmp_path: Path,
     expected_errors: list[str],
     caplog: pytest.LogCaptureFixture,
@@ -96,15 +86,12 @@ def test_a_defect_is_logged_with_its_traceback_and_a_failing_disk_without(
     def failing(path: Path) -> None:
         raise error
 
-    async def claim() -> None:
-        async with bench(tmp_path) as b:
-            with monkeypatch.context() as patch:
-                patch.setattr(b.disk, "create", failing)
-                with pytest.raises(JournalUnavailable, match=told):
-                    await b.journal.append([b"{}"])
-            await until(lambda: b.journal.refusal() is None)
-
-    run(claim())
+    async with bench(tmp_path) as b:
+        with monkeypatch.context() as patch:
+            patch.setattr(b.disk, "create", failing)
+            with pytest.raises(JournalUnavailable, match=told):
+                await b.journal.append([b"{}"])
+        await until(lambda: b.journal.refusal() is None)
     (record,) = (each for each in caplog.records if each.levelno == logging.ERROR)
     assert has_traceback is (record.exc_info is not None)
 
@@ -113,37 +100,31 @@ def test_a_defect_is_logged_with_its_traceback_and_a_failing_disk_without(
 LIMIT = 1_000_000
 
 
-def test_the_disk_in_use_is_the_sum_of_what_is_held_and_what_waits(tmp_path: Path) -> None:
-    async def claim() -> None:
-        async with bench(tmp_path, flush_s=60, full=LIMIT) as b:
-            await b.journal.append([b"x" * 5300])
-            held = disk_bytes(b.journal.held_bytes)
-            waiting = 5300 + RECORD_OVERHEAD_BYTES
-            b.shipping.disk_bytes = LIMIT - held - waiting - waiting
-            first, second = b.journal.append([b"x" * 5300]), b.journal.append([b"x" * 5300])
-            with pytest.raises(JournalFull):
-                b.journal.append([b"x"])
-            await asyncio.gather(first, second)
-
-    run(claim())
+async def test_the_disk_in_use_is_the_sum_of_what_is_held_and_what_waits(tmp_path: Path) -> None:
+    async with bench(tmp_path, flush_s=60, full=LIMIT) as b:
+        await b.journal.append([b"x" * 5300])
+        held = disk_bytes(b.journal.held_bytes)
+        waiting = 5300 + RECORD_OVERHEAD_BYTES
+        b.shipping.disk_bytes = LIMIT - held - waiting - waiting
+        first, second = b.journal.append([b"x" * 5300]), b.journal.append([b"x" * 5300])
+        with pytest.raises(JournalFull):
+            b.journal.append([b"x"])
+        await asyncio.gather(first, second)
 
 
-def test_a_segment_has_one_timer_however_many_commits(
+async def test_a_segment_has_one_timer_however_many_commits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def claim() -> None:
-        loop = asyncio.get_running_loop()
-        call_later = loop.call_later
-        delays: list[float] = []
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+    delays: list[float] = []
 
-        def counting(delay: float, *rest: Any) -> asyncio.TimerHandle:
-            delays.append(delay)
-            return call_later(delay, *rest)
+    def counting(delay: float, *rest: Any) -> asyncio.TimerHandle:
+        delays.append(delay)
+        return call_later(delay, *rest)
 
-        monkeypatch.setattr(loop, "call_later", counting)
-        async with bench(tmp_path, flush_s=61) as b:
-            for _ in range(3):
-                await b.journal.append([b"{}"])
-        assert 1 == delays.count(61)
-
-    run(claim())
+    monkeypatch.setattr(loop, "call_later", counting)
+    async with bench(tmp_path, flush_s=61) as b:
+        for _ in range(3):
+            await b.journal.append([b"{}"])
+    assert 1 == delays.count(61)
