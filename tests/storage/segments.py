@@ -1,4 +1,4 @@
-"""A small vocabulary for segments on disk: write them, harm them, read what is left."""
+"""A small vocabulary for segments on disk: write, corrupt and read them."""
 
 import gzip
 from collections.abc import Callable, Sequence
@@ -111,7 +111,7 @@ def offsets(lines: Sequence[bytes]) -> list[int]:
 
 
 def scanned(path: Path, seed: int = SEED) -> list[bytes | CorruptRange]:
-    """The events and bad pieces of a segment, in order."""
+    """The events and corrupt ranges of a segment, in order."""
     with path.open("rb") as stream:
         pieces = list(scan(stream, seed))
     return [piece.line if isinstance(piece, Record) else piece for piece in pieces]

@@ -40,7 +40,7 @@ def test_a_file_is_written_at_its_end_whoever_opened_it(tmp_path: Path) -> None:
     assert path.read_bytes() == b"onetwothree"
 
 
-def test_what_is_written_after_a_cut_comes_after_the_cut(tmp_path: Path) -> None:
+def test_data_written_after_a_cut_follows_the_cut(tmp_path: Path) -> None:
     with closing(FS.create(tmp_path / "file")) as file:
         file.write(b"durable and not")
         file.truncate(7)
@@ -49,14 +49,14 @@ def test_what_is_written_after_a_cut_comes_after_the_cut(tmp_path: Path) -> None
     assert (tmp_path / "file").read_bytes() == b"durable!"
 
 
-def test_a_file_that_is_there_is_not_created_again(tmp_path: Path) -> None:
+def test_an_existing_file_is_not_created_again(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"mine")
     with pytest.raises(FileExistsError):
         FS.create(tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
-def test_a_file_that_is_not_there_is_not_reopened(tmp_path: Path) -> None:
+def test_a_missing_file_is_not_reopened(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         FS.reopen(tmp_path / "file")
 
@@ -69,7 +69,7 @@ def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "file").read_bytes() == bytes(range(100))
 
 
-def test_nobody_else_may_read_events(tmp_path: Path) -> None:
+def test_other_users_may_not_read_events(tmp_path: Path) -> None:
     FS.create(tmp_path / "file").close()
     FS.make_directory(tmp_path / "directory")
     modes = [(tmp_path / name).stat().st_mode & 0o007 for name in ("file", "directory")]
@@ -243,7 +243,7 @@ PERMITTED = {
 
 
 @pytest.mark.parametrize("module", [each for each in our_modules() if "filesystem" not in each])
-def test_one_module_alone_opens_syncs_and_renames_files(module: str) -> None:
+def test_only_one_module_opens_syncs_and_renames_files(module: str) -> None:
     found = set(file_calls((ROOT / module).read_text()))
     assert found - PERMITTED.get(module, set()) == set()
 

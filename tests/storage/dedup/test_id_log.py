@@ -66,7 +66,7 @@ def test_a_digest_is_the_same_in_every_process_and_version() -> None:
     assert len(id_digest("")) == DIGEST_BYTES
 
 
-def test_what_was_recorded_is_loaded_by_the_next_process(bench: Bench) -> None:
+def test_recorded_digests_are_loaded_by_the_next_process(bench: Bench) -> None:
     log = bench.ready()
     log.record(segment_id(1), digests("a", "b"))
     log.record(segment_id(2), b"")
@@ -118,14 +118,14 @@ def test_no_flipped_byte_makes_an_id_that_was_not_there(
         path.write_bytes(whole)
 
 
-def test_a_file_without_a_good_block_is_removed(bench: Bench) -> None:
+def test_a_file_without_a_valid_block_is_removed(bench: Bench) -> None:
     bench.ready().record(segment_id(1), digests("a"))
     tear(bench.only_file(), 40)
     assert (bench.loaded(), bench.files()) == ([], [])
 
 
 @pytest.mark.parametrize("kind", ["create", "write", "sync", "sync_directory"])
-def test_what_could_not_be_recorded_can_be_tried_again(bench: Bench, kind: str) -> None:
+def test_a_record_that_failed_can_be_retried(bench: Bench, kind: str) -> None:
     log = bench.ready()
     bench.fs.fail(kind, code=errno.EIO, partial=50)
     with pytest.raises(OSError, match="Input/output"):
@@ -150,7 +150,7 @@ def test_a_file_that_failed_is_not_appended_to(bench: Bench, kind: str) -> None:
     assert sorted(set(found)) == sorted([digests("a"), digests("b"), digests("c")])
 
 
-def test_files_are_removed_when_nothing_in_them_matters(bench: Bench) -> None:
+def test_files_are_removed_when_all_their_ids_have_expired(bench: Bench) -> None:
     log = bench.ready()
     seen = []
     for number in range(12):
@@ -160,7 +160,7 @@ def test_files_are_removed_when_nothing_in_them_matters(bench: Bench) -> None:
     assert [1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8] == seen
 
 
-def test_files_before_the_last_ids_that_matter_are_removed(bench: Bench) -> None:
+def test_files_before_the_last_ids_to_remember_are_removed(bench: Bench) -> None:
     bench.max_ids = 2
     log = bench.ready()
     for number in range(4):
@@ -208,7 +208,7 @@ def test_a_file_is_full_at_2_mib(bench: Bench) -> None:
     assert [4, 3] == sizes
 
 
-def test_the_directory_is_synced_for_the_first_block_of_a_file_alone(bench: Bench) -> None:
+def test_the_directory_is_synced_only_for_the_first_block_of_a_file(bench: Bench) -> None:
     log = bench.ready()
     bench.fs.calls.clear()
     for number in (1, 2, 3):
@@ -218,7 +218,7 @@ def test_the_directory_is_synced_for_the_first_block_of_a_file_alone(bench: Benc
     )
 
 
-def test_what_does_not_check_out_is_reported_with_its_place(
+def test_an_invalid_tail_is_reported_with_its_place(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.ready().record(segment_id(1), digests("a"))
@@ -240,7 +240,7 @@ def test_many_blocks_of_one_file_are_read(bench: Bench) -> None:
     assert expected == bench.loaded()
 
 
-def test_damage_behind_a_good_block_and_before_another_is_corrupt(
+def test_an_invalid_block_before_a_valid_one_is_corruption(
     bench: Bench, expected_errors: list[str]
 ) -> None:
     expected_errors.append("event ids are corrupt")
@@ -254,7 +254,7 @@ def test_damage_behind_a_good_block_and_before_another_is_corrupt(
 
 
 @pytest.mark.parametrize("kind", ["write", "sync", "sync_directory"])
-def test_what_fails_in_a_second_file_leaves_the_first_alone(bench: Bench, kind: str) -> None:
+def test_a_failure_in_a_second_file_leaves_the_first_unchanged(bench: Bench, kind: str) -> None:
     log = bench.ready()
     full = bytes(DIGEST_BYTES) * 150_000
     log.record(segment_id(1), full)

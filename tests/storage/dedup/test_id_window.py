@@ -20,7 +20,7 @@ class Bench:
         return [number for number in numbers if self.window.find(id_digest(str(number)))]
 
 
-def test_only_what_was_added_is_held() -> None:
+def test_only_added_ids_are_held() -> None:
     bench = Bench()
     bench.window.add(digests(1, 2), "s")
     assert ([1, 2], 2) == (bench.held(1, 2, 3), len(bench.window))
@@ -61,7 +61,7 @@ def test_memory_is_bounded_and_the_last_ids_are_held(counts: list[int]) -> None:
         assert recent == bench.held(*recent)
 
 
-def test_what_is_loaded_is_as_old_as_its_segment() -> None:
+def test_loaded_ids_are_as_old_as_their_segment() -> None:
     bench = Bench(window_s=80.0)
     bench.window.load(IdBlock("old", b"".join(digests(1)), bench.now - 80.1))
     bench.window.load(IdBlock("young", b"".join(digests(2, 3)), bench.now - 70.0))
@@ -97,7 +97,7 @@ def test_an_eighth_of_the_ids_is_a_generation() -> None:
     assert [100, 50] == [len(each.segments) for each in bench.window._generations]
 
 
-def test_an_id_is_found_in_the_segment_it_was_seen_in() -> None:
+def test_an_id_is_found_with_its_segment() -> None:
     bench = Bench()
     bench.window.add(digests(1), "first")
     bench.window.load(IdBlock("second", b"".join(digests(2)), bench.now))

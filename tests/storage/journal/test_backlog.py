@@ -65,7 +65,7 @@ def test_an_empty_directory_is_an_empty_backlog(backlog: Backlog) -> None:
     assert BacklogCounts(0, 0, 0, None) == backlog.counts()
 
 
-def test_what_is_on_disk_is_counted_at_start(backlog: Backlog, tmp_path: Path) -> None:
+def test_segments_on_disk_are_counted_at_start(backlog: Backlog, tmp_path: Path) -> None:
     big = segment(1, 500)
     (tmp_path / big.name.file_name).write_bytes(bytes(big.size))
     on_disk(tmp_path, 2, 3)
@@ -193,7 +193,7 @@ def test_segments_delivered_while_the_directory_was_read_are_not_listed(
     assert [segment(2)] == list(rest(backlog))
 
 
-def test_a_segment_is_not_given_before_it_was_told_of(backlog: Backlog, tmp_path: Path) -> None:
+def test_a_segment_is_not_returned_before_it_was_added(backlog: Backlog, tmp_path: Path) -> None:
     (old,) = on_disk(tmp_path, 1)
     backlog.load()
     on_disk(tmp_path, 2)
@@ -211,15 +211,15 @@ def test_a_segment_sealed_while_the_directory_was_read_is_listed_once(
     assert [sealed] == drained(backlog, tmp_path)
 
 
-@pytest.mark.parametrize("told_before_listing", [True, False])
-def test_a_segment_seen_on_disk_before_it_was_told_of_is_listed_once(
-    backlog: Backlog, tmp_path: Path, told_before_listing: bool
+@pytest.mark.parametrize("added_before_listing", [True, False])
+def test_a_segment_found_on_disk_before_it_was_added_is_listed_once(
+    backlog: Backlog, tmp_path: Path, added_before_listing: bool
 ) -> None:
     (old,) = on_disk(tmp_path, 1)
     backlog.load()
     (sealed,) = on_disk(tmp_path, 2)
     found = backlog.read_directory()
-    if told_before_listing:
+    if added_before_listing:
         backlog.add(sealed)
         backlog.relist(found)
     else:
@@ -228,7 +228,7 @@ def test_a_segment_seen_on_disk_before_it_was_told_of_is_listed_once(
     assert [sealed, old] == drained(backlog, tmp_path)
 
 
-def test_a_segment_listed_in_place_of_one_that_vanished_is_given_once(
+def test_a_segment_listed_in_place_of_one_that_vanished_is_returned_once(
     backlog: Backlog, tmp_path: Path
 ) -> None:
     (vanished,) = on_disk(tmp_path, 1)
@@ -278,9 +278,7 @@ def test_a_directory_that_cannot_be_read_is_read_again_later(tmp_path: Path) -> 
     assert [each] == drained(backlog, tmp_path)
 
 
-def test_segments_that_somebody_removed_leave_the_counts(
-    backlog: Backlog, tmp_path: Path, short: int
-) -> None:
+def test_removed_segments_leave_the_counts(backlog: Backlog, tmp_path: Path, short: int) -> None:
     files = on_disk(tmp_path, *range(10))
     backlog.load()
     for each in files[short:]:

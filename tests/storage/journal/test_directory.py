@@ -45,7 +45,7 @@ def test_a_probe_leaves_nothing(tmp_path: Path, left: bytes | None) -> None:
 
 
 @pytest.mark.parametrize("kind", ["create", "write", "sync", "close", "remove"])
-def test_a_disk_that_refuses_a_probe_is_told(tmp_path: Path, kind: str) -> None:
+def test_a_refused_probe_is_an_error(tmp_path: Path, kind: str) -> None:
     fs = FaultyFileSystem()
     journal = JournalDirectory(fs, tmp_path)
     fs.fail(kind, partial=7)

@@ -66,14 +66,14 @@ def test_the_longest_record_is_the_one_on_the_page() -> None:
 
 
 @pytest.mark.parametrize(("file_name", "lines"), GOLDEN_SEGMENTS.items())
-def test_segments_of_old_read_as_they_were_written(file_name: str, lines: list[bytes]) -> None:
+def test_segments_of_earlier_versions_can_be_read(file_name: str, lines: list[bytes]) -> None:
     name = golden_name(file_name)
     assert lines == scanned(GOLDEN / file_name, name.checksum_seed)
     assert name.events in (None, len(lines))
 
 
 @pytest.mark.parametrize(("file_name", "lines"), GOLDEN_SEGMENTS.items())
-def test_segments_are_written_as_they_were_of_old(
+def test_segments_are_written_as_by_earlier_versions(
     tmp_path: Path, file_name: str, lines: list[bytes]
 ) -> None:
     name = golden_name(file_name)

@@ -42,7 +42,7 @@ def holder(directory: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_a_second_process_is_refused_and_told_who_holds_the_directory(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_with_the_name_of_the_first(tmp_path: Path) -> None:
     with holder(tmp_path) as process:
         with pytest.raises(DirectoryInUse) as caught:
             DirectoryLock(local(tmp_path))
@@ -58,7 +58,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         DirectoryLock(local(tmp_path)).release()
 
 
-def test_a_released_lock_can_be_taken_again_and_says_by_whom(tmp_path: Path) -> None:
+def test_a_released_lock_can_be_taken_again_and_names_its_holder(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("x" * 500)
     DirectoryLock(local(tmp_path)).release()
     lock = DirectoryLock(local(tmp_path))

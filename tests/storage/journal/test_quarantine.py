@@ -17,7 +17,7 @@ def corrupt(offset: int = 7, length: int = 20) -> CorruptRange:
     return CorruptRange(offset, length, "the checksum does not match", False, True)
 
 
-def test_a_copy_has_the_bytes_of_the_range_alone(tmp_path: Path) -> None:
+def test_a_copy_has_only_the_bytes_of_the_range(tmp_path: Path) -> None:
     raw = write_segment(tmp_path, events(3)).read_bytes()
     copy = quarantine_range(local(tmp_path), NAME, corrupt())
     assert {COPY: raw[7:27]} == quarantined(tmp_path)

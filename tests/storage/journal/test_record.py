@@ -43,7 +43,7 @@ def padded(size: int) -> bytes:
 
 
 @given(st.lists(any_line), st.integers(0, 0xFFFFFFFF))
-def test_what_is_encoded_is_found_again(lines: list[bytes], seed: int) -> None:
+def test_encoded_records_are_scanned_unmodified(lines: list[bytes], seed: int) -> None:
     assert lines == found(encode(lines, seed), seed)
 
 
@@ -64,12 +64,12 @@ def test_groups_that_are_appended_read_as_one(first: list[bytes], second: list[b
 
 
 @given(any_line)
-def test_a_record_of_another_segment_does_not_check_out(line: bytes) -> None:
+def test_a_record_of_another_segment_is_invalid(line: bytes) -> None:
     assert decode(encode([line], OTHER_SEED), SEED) == "the checksum does not match"
 
 
 @given(st.binary(max_size=300))
-def test_pieces_cover_any_bytes_exactly_once(raw: bytes) -> None:
+def test_records_and_corrupt_ranges_cover_any_bytes_exactly_once(raw: bytes) -> None:
     spans = [
         (piece.offset, piece.end if isinstance(piece, Record) else piece.offset + piece.length)
         for piece in pieces(raw)
@@ -78,7 +78,7 @@ def test_pieces_cover_any_bytes_exactly_once(raw: bytes) -> None:
 
 
 @given(st.binary(min_size=1, max_size=80), json_text)
-def test_bytes_that_run_into_a_good_record_do_not_cost_it(noise: bytes, text: str) -> None:
+def test_bytes_that_run_into_a_valid_record_do_not_cost_it(noise: bytes, text: str) -> None:
     line = b'{"event_id":"%b"}' % text.replace('"', "'").replace("\\", "/").encode()
     assert found(noise + encode([line], SEED))[-1:] == [line]
 
@@ -99,7 +99,7 @@ def test_bytes_that_run_into_a_good_record_do_not_cost_it(noise: bytes, text: st
         (b"73ffe409 {}\n", "the checksum does not match"),
     ],
 )
-def test_a_line_that_is_no_record_says_why(raw: bytes, cause: str) -> None:
+def test_the_cause_of_an_invalid_line_is_returned(raw: bytes, cause: str) -> None:
     assert cause == decode(raw, SEED)
 
 
@@ -107,14 +107,14 @@ def test_an_empty_line_has_a_record() -> None:
     assert [b""] == found(encode([b""], SEED))
 
 
-def test_adjacent_bad_lines_are_one_piece_with_the_first_cause() -> None:
+def test_adjacent_invalid_lines_are_one_range_with_the_first_cause() -> None:
     good = encode(events(1), SEED)
     stale = encode(events(2), OTHER_SEED)
     expected = CorruptRange(len(good), len(stale) + 4, "the checksum does not match", False, True)
     assert [expected] == bad(good + stale + b"???\n" + good)
 
 
-def test_bad_pieces_with_a_good_record_between_them_are_two() -> None:
+def test_corrupt_ranges_with_a_record_between_them_are_two() -> None:
     good = encode(events(1), SEED)
     raw = b"?\n" + good + b"??\n"
     spans = [(piece.offset, piece.length, piece.at_end) for piece in bad(raw)]
@@ -124,7 +124,7 @@ def test_bad_pieces_with_a_good_record_between_them_are_two() -> None:
 @pytest.mark.parametrize(
     ("tail", "has_whole_line"), [(b"ab", False), (b"\0" * 5000, False), (b"a\nb", True)]
 )
-def test_a_piece_tells_whether_a_line_ends_in_it(tail: bytes, has_whole_line: bool) -> None:
+def test_a_corrupt_range_knows_if_a_line_ends_in_it(tail: bytes, has_whole_line: bool) -> None:
     expected = (True, has_whole_line)
     assert [expected] == [(piece.at_end, piece.has_whole_line) for piece in bad(tail)]
 
@@ -137,7 +137,7 @@ def test_the_longest_record_is_read() -> None:
 
 
 @pytest.mark.parametrize("excess", [1, 2, 100, MAX_RECORD_BYTES])
-def test_a_line_that_is_too_long_is_one_bad_piece_between_its_neighbours(excess: int) -> None:
+def test_a_line_that_is_too_long_is_one_corrupt_range_between_its_neighbours(excess: int) -> None:
     first, long = encode([b"before"], SEED), padded(MAX_RECORD_BYTES + excess)
     raw = first + encode([long, b"after"], SEED)
     assert [b"before", b"after"] == found(raw)
@@ -166,7 +166,7 @@ def test_no_more_than_one_longest_record_is_read_at_once() -> None:
 
 
 @given(st.integers(0, 400), st.integers(0, 40_000), st.integers(0, 255))
-def test_one_bad_byte_costs_one_record_wherever_blocks_begin(
+def test_one_wrong_byte_costs_one_record_wherever_blocks_begin(
     count: int, position: int, value: int
 ) -> None:
     lines = events(count)
@@ -179,14 +179,14 @@ def test_one_bad_byte_costs_one_record_wherever_blocks_begin(
     assert sum(each.length for each in bad(bytes(raw))) <= 2 * len(encode(lines[-1:], SEED))
 
 
-@pytest.mark.parametrize("damaged", range(6))
-def test_a_good_record_behind_a_lost_newline_is_told_where_it_lies(damaged: int) -> None:
+@pytest.mark.parametrize("corrupt", range(6))
+def test_a_record_after_a_lost_newline_has_its_own_offset(corrupt: int) -> None:
     lines = events(7)
     records = [encode([line], SEED) for line in lines]
     raw = bytearray(b"".join(records))
-    raw[len(b"".join(records[: damaged + 1])) - 1] = 0x20
+    raw[len(b"".join(records[: corrupt + 1])) - 1] = 0x20
     found = [piece for piece in scan(io.BytesIO(raw), SEED) if isinstance(piece, Record)]
-    assert [line for line in lines if line != lines[damaged]] == [each.line for each in found]
+    assert [line for line in lines if line != lines[corrupt]] == [each.line for each in found]
     assert all(each.line == decode(bytes(raw[each.offset : each.end]), SEED) for each in found)
 
 

@@ -74,7 +74,7 @@ MASKS: dict[str, Callable[[int], int]] = {
 
 @pytest.mark.parametrize("pattern", MASKS)
 @pytest.mark.parametrize("left_open", [True, False])
-def test_every_harmed_byte_costs_its_record_and_no_other(
+def test_every_corrupt_byte_costs_its_record_and_no_other(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     expected_errors: list[str],
@@ -90,11 +90,11 @@ def test_every_harmed_byte_costs_its_record_and_no_other(
         if mask == 0:
             continue
         flip(path, byte, mask)
-        harmed = path.read_bytes()[MIDDLE.start : MIDDLE.stop]
+        corrupted = path.read_bytes()[MIDDLE.start : MIDDLE.stop]
         caplog.clear()
         recover(local(directory))
         assert LINES[:2] + LINES[3:] == delivered_lines(directory)
-        assert {f"{SEGMENT_ID}.{MIDDLE.start}.bad": harmed} == quarantined(directory)
+        assert {f"{SEGMENT_ID}.{MIDDLE.start}.bad": corrupted} == quarantined(directory)
         (fields,) = logged(caplog, "segment is corrupt")
         sealed = directory / NAME.sealed(4 if left_open else 5).file_name
         assert (str(sealed), MIDDLE.start, len(MIDDLE)) == (
@@ -104,18 +104,18 @@ def test_every_harmed_byte_costs_its_record_and_no_other(
         )
 
 
-def test_damage_says_its_cause_and_where_the_bytes_are_kept(
+def test_corruption_is_reported_with_its_cause_and_its_copy(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str]
 ) -> None:
     expected_errors.append("segment is corrupt")
     path = write_segment(tmp_path, LINES)
     flip(path, MIDDLE.stop - 3)
-    harmed = path.read_bytes()[MIDDLE.start : MIDDLE.stop]
+    corrupted = path.read_bytes()[MIDDLE.start : MIDDLE.stop]
     recover(local(tmp_path))
     delivered_lines(tmp_path)
     (fields,) = logged(caplog, "segment is corrupt")
     assert fields["cause"] == "the checksum does not match"
-    assert Path(str(fields["quarantined"])).read_bytes() == harmed
+    assert Path(str(fields["quarantined"])).read_bytes() == corrupted
 
 
 def test_a_zeroed_block_costs_only_the_records_it_touches(
@@ -140,7 +140,7 @@ def test_a_stale_block_of_another_segment_is_not_delivered(tmp_path: Path) -> No
     assert counts(tmp_path) == [2]
 
 
-def test_a_segment_of_stale_blocks_alone_is_removed(tmp_path: Path) -> None:
+def test_a_segment_that_has_only_stale_blocks_is_removed(tmp_path: Path) -> None:
     stale = write_segment(tmp_path, LINES, numbered_name(1))
     raw = stale.read_bytes()
     stale.rename(tmp_path / NAME.file_name)
@@ -157,7 +157,7 @@ def test_a_segment_of_stale_blocks_alone_is_removed(tmp_path: Path) -> None:
         (b"73ffe409 {}\nhalf", [b"73ffe409 {}\nhalf"]),
     ],
 )
-def test_a_torn_tail_is_cut_off_and_kept_only_if_a_line_ends_in_it(
+def test_a_torn_tail_is_cut_off_and_quarantined_only_if_a_line_ends_in_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, tail: bytes, kept: list[bytes]
 ) -> None:
     path = write_segment(tmp_path, LINES)
@@ -172,7 +172,7 @@ def test_a_torn_tail_is_cut_off_and_kept_only_if_a_line_ends_in_it(
     assert [expected] == logged(caplog, "torn tail cut off")
 
 
-def test_a_bad_piece_at_the_end_of_a_sealed_segment_is_corrupt(
+def test_an_invalid_range_at_the_end_of_a_sealed_segment_is_corruption(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str]
 ) -> None:
     expected_errors.append("segment is corrupt")
@@ -198,8 +198,8 @@ def test_a_sealed_segment_with_another_number_of_records_is_reported(
     assert (fields["offset"], fields["bytes"]) == (STARTS[5], 0)
 
 
-def harmed_journal(directory: Path) -> None:
-    """An open segment with damage and a torn tail, an empty one, a sealed one, an orphan."""
+def corrupt_journal(directory: Path) -> None:
+    """A torn and corrupt open segment, an empty one, a sealed one, a staged orphan."""
     recover(local(directory))
     path = write_segment(directory, LINES)
     flip(path, MIDDLE.start)
@@ -210,7 +210,7 @@ def harmed_journal(directory: Path) -> None:
 
 
 def test_recovery_twice_is_the_same_as_once(tmp_path: Path) -> None:
-    harmed_journal(tmp_path)
+    corrupt_journal(tmp_path)
     recover(local(tmp_path))
     once = contents(tmp_path)
     assert {
@@ -222,7 +222,7 @@ def test_recovery_twice_is_the_same_as_once(tmp_path: Path) -> None:
     assert once == contents(tmp_path)
 
 
-# The first of some calls are those for bytes kept aside, whose failure stops nobody.
+# The first of some calls copy a range to quarantine; a failure of these is tolerated.
 @pytest.mark.parametrize(
     ("kind", "call"),
     [
@@ -246,7 +246,7 @@ def test_recovery_that_was_interrupted_finishes_the_next_time(
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for directory in (whole, broken):
         directory.mkdir()
-        harmed_journal(directory)
+        corrupt_journal(directory)
     recover(local(whole))
     with pytest.raises(OSError, match="Input/output"):
         recover(JournalDirectory(FaultyFileSystem([Fault(kind, call)]), broken))
@@ -299,7 +299,7 @@ def test_an_open_segment_without_a_record_is_removed(tmp_path: Path) -> None:
     assert contents(tmp_path) == {}
 
 
-def test_staged_objects_stay_with_their_segment_alone(tmp_path: Path) -> None:
+def test_staged_objects_without_their_segment_are_removed(tmp_path: Path) -> None:
     write_sealed(tmp_path, LINES)
     staged = tmp_path / "staged"
     mine = staged / f"{SEGMENT_ID}.{DAY}.ndjson.gz"
@@ -309,7 +309,7 @@ def test_staged_objects_stay_with_their_segment_alone(tmp_path: Path) -> None:
     assert [mine] == list(staged.iterdir())
 
 
-def test_files_that_are_no_segments_are_left_alone(tmp_path: Path) -> None:
+def test_files_that_are_no_segments_are_left_unchanged(tmp_path: Path) -> None:
     (tmp_path / "lock").write_bytes(b"held")
     (tmp_path / "README.open").write_bytes(b"a person's")
     recover(local(tmp_path))
@@ -338,7 +338,7 @@ def test_a_recovered_segment_is_written_again_before_its_name_says_sealed(tmp_pa
     assert [*expected, "sync_directory"] == [call for call in fs.calls if call in expected]
 
 
-def test_what_recovery_did_is_durable_before_anything_is_delivered(tmp_path: Path) -> None:
+def test_recovery_syncs_the_directory_last_before_anything_is_delivered(tmp_path: Path) -> None:
     fs = FaultyFileSystem()
     recover(JournalDirectory(fs, tmp_path))
     assert ["sync_directory", "entries"] == fs.calls[-2:]
@@ -357,7 +357,7 @@ def test_every_open_segment_is_sealed_under_its_own_rules(
     assert {5, 1} == {fields["events"] for fields in logged(caplog, "segment recovered")}
 
 
-def test_what_is_sealed_by_recovery_holds_good_records_alone(tmp_path: Path) -> None:
+def test_a_segment_sealed_by_recovery_holds_only_valid_records(tmp_path: Path) -> None:
     tear(write_segment(tmp_path, LINES), at=STARTS[4] + 17)
     recover(local(tmp_path))
     assert scanned(tmp_path / NAME.sealed(4).file_name) == LINES[:4]

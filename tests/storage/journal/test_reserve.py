@@ -35,7 +35,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def test_what_is_held_is_written_and_synced(bench: Bench) -> None:
+def test_a_held_reserve_is_written_and_synced(bench: Bench) -> None:
     bench.reserve.hold()
     assert bench.path.stat().st_size == SIZE
     assert bench.path.stat().st_blocks * 512 >= SIZE
@@ -45,7 +45,7 @@ def test_what_is_held_is_written_and_synced(bench: Bench) -> None:
     assert bench.fs.calls == []
 
 
-def test_what_the_last_process_held_is_taken_over(bench: Bench) -> None:
+def test_a_reserve_of_an_earlier_process_is_taken_over(bench: Bench) -> None:
     bench.reserve.hold()
     bench.fs.calls.clear()
     Reserve(JournalDirectory(bench.fs, bench.directory), SIZE).hold()
@@ -79,7 +79,7 @@ def test_a_step_that_finds_the_disk_full_has_the_reserve(bench: Bench, code: int
     assert not bench.path.exists()
 
 
-def test_after_it_was_spent_it_has_to_be_held_again(bench: Bench) -> None:
+def test_a_spent_reserve_has_to_be_held_again(bench: Bench) -> None:
     bench.reserve.hold()
     bench.reserve.spend(bench.step)
     bench.reserve.hold()
@@ -92,7 +92,7 @@ def test_a_step_that_works_costs_no_reserve(bench: Bench) -> None:
     assert (bench.tries, bench.path.exists()) == (1, True)
 
 
-def test_another_error_is_no_reason_to_spend_it(bench: Bench) -> None:
+def test_another_error_does_not_spend_the_reserve(bench: Bench) -> None:
     bench.reserve.hold()
 
     def broken() -> None:
@@ -104,7 +104,7 @@ def test_another_error_is_no_reason_to_spend_it(bench: Bench) -> None:
     assert (bench.tries, bench.path.exists()) == (1, True)
 
 
-def test_it_is_as_large_as_the_ids_of_the_smallest_events() -> None:
+def test_the_reserve_has_room_for_the_ids_of_the_smallest_events() -> None:
     smallest = (
         b'00000000 {"event_id":"a","event_type":"c","timestamp":"2026-11-23T17:30:00.000Z",'
         b'"received_at":"2026-11-23T17:30:00.000Z","ip_address":"::1"}\n'

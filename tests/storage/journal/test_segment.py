@@ -99,7 +99,7 @@ def test_ids_sort_by_age() -> None:
     assert earlier.created_at < later.created_at
 
 
-def test_sealing_changes_the_state_alone() -> None:
+def test_sealing_changes_only_the_state() -> None:
     sealed = NAME.sealed(3)
     assert (NAME.id, NAME.rules, 3) == (sealed.id, sealed.rules, sealed.events)
     assert NAME.checksum_seed == sealed.checksum_seed

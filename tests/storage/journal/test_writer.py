@@ -77,7 +77,7 @@ def test_appended_events_are_in_the_open_segment(bench: Bench) -> None:
     assert bench.writer.open_since == name.created_at
 
 
-def test_the_directory_is_synced_for_the_first_group_alone(bench: Bench) -> None:
+def test_the_directory_is_synced_only_for_the_first_group(bench: Bench) -> None:
     bench.writer.append(FIRST)
     bench.writer.append(LATER)
     expected = ["create", "write", "sync", "sync_directory", "write", "sync"]
@@ -209,7 +209,7 @@ def test_a_segment_that_was_never_repaired_is_sealed_at_the_next_start(bench: Be
     assert bench.delivered_after_restart() == FIRST
 
 
-def test_a_seal_whose_directory_cannot_be_synced_is_handed_over_all_the_same(
+def test_a_segment_is_handed_over_even_if_the_directory_cannot_be_synced(
     bench: Bench,
 ) -> None:
     bench.writer.append(FIRST)
@@ -244,7 +244,7 @@ def test_a_line_that_cannot_be_written_costs_no_durable_event(bench: Bench) -> N
     assert bench.delivered_after_restart() == FIRST + LATER
 
 
-def test_nothing_is_acknowledged_in_a_segment_that_somebody_removed(
+def test_nothing_is_acknowledged_in_a_removed_segment(
     bench: Bench, expected_errors: list[str]
 ) -> None:
     bench.writer.append(FIRST)
