@@ -59,7 +59,7 @@ def directory(tmp_path: Path) -> Path:
 
 
 def leave(directory: Path) -> None:
-    """What a crash leaves: a sealed segment, an open one with a torn tail, ids, an orphan."""
+    """Leave what a crash does: a sealed segment, a torn open one, ids, a staged orphan."""
     journal = local(directory)
     journal.make()
     write_sealed(directory, SEALED, numbered_name(1, "event"))
