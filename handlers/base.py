@@ -6,7 +6,7 @@ from functools import lru_cache
 from http.client import responses
 from random import getrandbits
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from tornado.httputil import HTTPHeaders, format_timestamp
@@ -16,7 +16,7 @@ from handlers.body import DISCARDED_BYTES, body_too_large
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsDecision, CorsPolicy
 from handlers.errors import ApiError, as_api_error, error_body
-from http1.activity import Activity, Connection
+from http1.activity import Activity
 from logs.events import get_logger
 
 _log = get_logger(__name__)
@@ -33,7 +33,6 @@ class BaseHandler(RequestHandler):
     there, on the first call, from the application's settings.
 
     `closes_connection` announces that this response is the last of its connection.
-    `is_disconnected` is set when the client closes the connection before the response.
     """
 
     request_id: str = ""
@@ -50,8 +49,6 @@ class BaseHandler(RequestHandler):
         self.log_fields: dict[str, object] = {}
         self.received_bytes = 0
         self.closes_connection = False
-        self.is_disconnected = False
-        self.is_reading = False
 
     def clear(self) -> None:
         """Reset the response, as Tornado does, but without a Server header.
@@ -95,17 +92,8 @@ class BaseHandler(RequestHandler):
         else:
             self.request_id = f"{getrandbits(64):016x}"
 
-    @property
-    def connection(self) -> Connection:
-        """The connection on which the request came in."""
-        return cast(Connection, self.request.connection)
-
     def prepare(self) -> None:
-        """Count the request as in flight, and log the CORS decision if CORS_DEBUG is on."""
-        # The client may have disconnected while the request was queued: then it is over already.
-        if not self.is_disconnected:
-            self.activity.begin(self)
-        self.is_reading = True
+        """Log the CORS decision if CORS_DEBUG is on; announce the end during a shutdown."""
         if self.activity.draining:
             self.set_header("Connection", "close")
         if self.settings["cors_debug"]:
@@ -137,14 +125,9 @@ class BaseHandler(RequestHandler):
             self.closes_connection = True
             self.send_error(exc_info=(ApiError, body_too_large(DISCARDED_BYTES), None))
 
-    def on_finish(self) -> None:
-        """Count the request as finished."""
-        self.activity.end(self)
-
     def on_connection_close(self) -> None:
-        """Count the request as finished: its client has disconnected."""
+        """Finish the request: its client has disconnected."""
         super().on_connection_close()
-        self.is_disconnected = True
         self.on_finish()
 
     def compute_etag(self) -> None:

@@ -210,7 +210,6 @@ class IngestHandler(BaseHandler):
 
     def read_body(self) -> bytes:
         """Return the whole body, decompressed; raise the ApiError of an unacceptable one."""
-        self.is_reading = False
         if self._body_error is not None:
             raise self._body_error
         body = b"".join(self._chunks)

@@ -1,4 +1,4 @@
-"""Which requests are under way, so that a shutdown can let them finish, and which are late."""
+"""The open connections: since when each is idle, and which of them have a request in flight."""
 
 import asyncio
 import time
@@ -7,90 +7,104 @@ from typing import Protocol
 
 
 class Connection(Protocol):
-    """What a client has opened."""
-
-    def close(self) -> None:
-        """End it, with whatever is under way on it."""
-
-
-class Request(Protocol):
-    """A request under way; `is_reading` as long as its body is not complete."""
-
-    is_reading: bool
+    """A connection to a client."""
 
     @property
-    def connection(self) -> Connection:
-        """Where it came in."""
+    def awaits_body(self) -> bool:
+        """True while a request is in flight whose body is not complete."""
+
+    def close(self) -> None:
+        """Close at once, and abandon the request in flight."""
 
 
 class Activity:
-    """Knows the connections that wait for a request, and requests until their answer.
+    """The one record of who is connected.
 
-    `draining` is set once, when the server begins to stop: from then on every answer asks
-    the client to close its connection. `monotonic` gives seconds.
+    A connection is open from `add` to `remove`. Once it is established it is either idle or busy,
+    which means that its one request is in flight: with the application and not answered.
+
+    `draining` is set once, when the server begins to stop: from then on every response asks
+    the client to close its connection. `monotonic` returns seconds.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._waiting: dict[Connection, float] = {}
-        self._begun: dict[Request, float] = {}
-        self._idle = asyncio.Event()
+        self._open: set[Connection] = set()
+        # Each in the order in which the connections became idle or busy.
+        self._idle_since: dict[Connection, float] = {}
+        self._busy_since: dict[Connection, float] = {}
+        self._request_ended = asyncio.Event()
         self.draining = False
 
     @property
+    def open_connections(self) -> int:
+        """The number of connections, those included that are being established or closed."""
+        return len(self._open)
+
+    @property
     def in_flight(self) -> int:
-        """The number of requests that are not answered yet."""
-        return len(self._begun)
+        """The number of requests that have no response yet."""
+        return len(self._busy_since)
 
-    def wait(self, connection: Connection) -> None:
-        """A connection waits for the headers of a request."""
-        self._waiting[connection] = self._monotonic()
+    def add(self, connection: Connection) -> None:
+        """Record a connection that was accepted."""
+        self._open.add(connection)
 
-    def forget(self, connection: Connection) -> None:
-        """A connection has ended; once more changes nothing."""
-        self._waiting.pop(connection, None)
+    def mark_idle(self, connection: Connection) -> None:
+        """Record that a connection has no request in flight from now on."""
+        self._end_request(connection)
+        self._idle_since[connection] = self._monotonic()
 
-    def begin(self, request: Request) -> None:
-        """A request's headers have come in."""
-        self._waiting.pop(request.connection, None)
-        self._begun[request] = self._monotonic()
+    def mark_busy(self, connection: Connection) -> None:
+        """Record that a connection has a request in flight from now on."""
+        self._idle_since.pop(connection, None)
+        self._busy_since[connection] = self._monotonic()
 
-    def end(self, request: Request) -> None:
-        """A request is answered, or its client has gone; once more changes nothing."""
-        self._begun.pop(request, None)
-        if not self._begun:
-            self._idle.set()
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection that is closed; does nothing if it is forgotten already."""
+        self._open.discard(connection)
+        self._idle_since.pop(connection, None)
+        self._end_request(connection)
+
+    def _end_request(self, connection: Connection) -> None:
+        self._busy_since.pop(connection, None)
+        if not self._busy_since:
+            self._request_ended.set()
 
     def close_idle(self, limit_s: float) -> int:
-        """Close the connections on which no request has come within `limit_s`; how many."""
-        since = self._monotonic() - limit_s
-        return _close([each for each, begun in self._waiting.items() if begun < since])
+        """Close connections that are idle for more than `limit_s`; return their number."""
+        before = self._monotonic() - limit_s
+        return _close([each for each, since in self._idle_since.items() if since < before])
 
     def close_longest_idle(self) -> bool:
-        """Close the connection that has waited longest for a request; whether there is one."""
-        longest = next(iter(self._waiting), None)
+        """Close the connection that is idle for longest; return False if none is idle."""
+        longest = next(iter(self._idle_since), None)
         if longest is None:
             return False
-        self.forget(longest)
+        del self._idle_since[longest]
         longest.close()
         return True
 
     def close_stalled(self, limit_s: float) -> int:
-        """Close those on which a request's body has not come within `limit_s`; how many.
+        """Close connections whose request has no whole body after `limit_s`; return their number.
 
         A timer for each request, which Tornado's `body_timeout` is, costs a tenth of a request.
         """
-        since = self._monotonic() - limit_s
-        begun = self._begun.items()
-        return _close([each.connection for each, at in begun if each.is_reading and at < since])
+        before = self._monotonic() - limit_s
+        busy = self._busy_since.items()
+        return _close([each for each, since in busy if since < before and each.awaits_body])
 
-    async def idle(self, timeout_s: float) -> bool:
-        """Wait until no request is under way, at most `timeout_s`; whether none is."""
+    def close_all(self) -> None:
+        """Close every connection that is established."""
+        _close([*self._idle_since, *self._busy_since])
+
+    async def wait_for_requests(self, timeout_s: float) -> bool:
+        """Wait until no request is in flight; return False if one still is after `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
-                while self._begun:
-                    self._idle.clear()
-                    await self._idle.wait()
+                while self._busy_since:
+                    self._request_ended.clear()
+                    await self._request_ended.wait()
         except TimeoutError:
             return False
         return True

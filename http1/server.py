@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections.abc import Callable, Iterable
-from functools import partial
 
 from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.ioloop import PeriodicCallback
@@ -22,10 +21,9 @@ _WATCH_INTERVAL_S = 5
 
 
 class CollectorServer:
-    """Serves at most `max_connections`, and closes those on which nothing comes for too long.
+    """Serves at most `max_connections`, and closes those on which nothing arrives for too long.
 
-    `activity` is told which connections wait for a request: one watch over all of them costs
-    less than a timer for each.
+    `activity` knows the connections. One watch over all of them costs less than a timer for each.
     """
 
     def __init__(
@@ -35,19 +33,19 @@ class CollectorServer:
         self._activity = activity
         self._max_connections = max_connections
         self._listeners: list[tuple[Listener, Callable[[], None]]] = []
-        self._connections: set[ClientConnection] = set()
-        self._arriving: set[asyncio.Task[None]] = set()
+        # An event loop holds its tasks by weak references.
+        self._tasks: set[asyncio.Task[None]] = set()
         self._watch = PeriodicCallback(self._close_late, _WATCH_INTERVAL_S * 1000)
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
-        """Take requests from these sockets, which belong to the server from now on."""
+        """Accept connections from listening sockets, which belong to the server from now on."""
         for sock in sockets:
             listener = Listener.of(sock, self._has_room)
             self._listeners.append((listener, add_accept_handler(listener, self._accept)))
         self._watch.start()
 
     def stop(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         self._watch.stop()
         for listener, remove in self._listeners:
             remove()
@@ -55,37 +53,28 @@ class CollectorServer:
         self._listeners.clear()
 
     async def close_all_connections(self) -> None:
-        """End every connection, with whatever is under way on it."""
-        while self._connections or self._arriving:
-            for connection in list(self._connections):
-                connection.close()
+        """Close every connection, and abandon the requests in flight."""
+        while self._activity.open_connections:
+            self._activity.close_all()
             await asyncio.sleep(0)
 
     def _has_room(self) -> bool:
-        is_open = len(self._connections) + len(self._arriving)
-        return is_open < self._max_connections or self._activity.close_longest_idle()
+        has_room = self._activity.open_connections < self._max_connections
+        return has_room or self._activity.close_longest_idle()
 
     def _accept(self, sock: socket.socket, _: object) -> None:
-        task = asyncio.get_running_loop().create_task(self._connect(sock))
-        self._arriving.add(task)
-        task.add_done_callback(self._arriving.discard)
+        connection = ClientConnection(self._application, self._activity)
+        self._activity.add(connection)
+        task = asyncio.get_running_loop().create_task(self._establish(connection, sock))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _connect(self, sock: socket.socket) -> None:
-        make = partial(ClientConnection, self._application, self)
+    async def _establish(self, connection: ClientConnection, sock: socket.socket) -> None:
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(make, sock)
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
         except OSError:
             sock.close()
-
-    def waits(self, connection: ClientConnection) -> None:
-        """See `Watcher.waits`."""
-        self._connections.add(connection)
-        self._activity.wait(connection)
-
-    def lost(self, connection: ClientConnection) -> None:
-        """See `Watcher.lost`."""
-        self._connections.discard(connection)
-        self._activity.forget(connection)
+            self._activity.remove(connection)
 
     def _close_late(self) -> None:
         self._activity.close_idle(_IDLE_CONNECTION_TIMEOUT_S)

@@ -13,10 +13,9 @@ from tornado.httputil import HTTPHeaders, ResponseStartLine
 from handlers.body import BodyBudget
 from http1.connection import ClientConnection
 from http1.response import encode_head
-from http1.server import CollectorServer
 from tests.handlers.server import Site, make_site
 from tests.handlers.test_contract import EVENT, ONE
-from tests.http1.raw_http import Answer, read_answer, request
+from tests.http1.raw_http import Answer, exchange, read_answer, request
 from tests.http1.serving import serving
 
 _HURRY_S = 10.0
@@ -90,10 +89,10 @@ def test_many_small_requests_ahead_are_kept_as_they_came(io_loop: Any) -> None:
 
     async def call() -> tuple[int, int, list[str]]:
         site, stuck = make_site(), Stuck()
-        connection = ClientConnection(site.app, CollectorServer(site.app, site.activity, 10))
+        connection = ClientConnection(site.app, site.activity)
         connection.connection_made(stuck)
         connection.data_received(ahead)
-        waiting, done = len(connection._requests), list(stuck.done)
+        waiting, done = len(connection._queue.requests), list(stuck.done)
         await until(lambda: stuck.done.count("write") == 8000)
         connection.connection_lost(None)
         return waiting, stuck.done.count("resume"), done
@@ -189,7 +188,7 @@ def test_a_client_that_does_not_take_its_last_answer_is_not_waited_for(
 ) -> None:
     async def call() -> tuple[int, list[str]]:
         site, stuck = make_site(), Stuck()
-        connection = ClientConnection(site.app, CollectorServer(site.app, site.activity, 10))
+        connection = ClientConnection(site.app, site.activity)
         connection.connection_made(stuck)
         connection.data_received(sent)
         await until(lambda: stuck.done == ["write", "close"])
@@ -254,7 +253,7 @@ def test_a_client_that_fails_before_its_requests_turn_is_not_counted_for_ever(
 
     async def call() -> int:
         site, stuck = make_site(), Stuck()
-        connection = ClientConnection(site.app, CollectorServer(site.app, site.activity, 10))
+        connection = ClientConnection(site.app, site.activity)
         connection.connection_made(stuck)
         connection.data_received(begun)
         connection.data_received(GARBAGE)
@@ -264,6 +263,24 @@ def test_a_client_that_fails_before_its_requests_turn_is_not_counted_for_ever(
         return site.activity.in_flight
 
     assert 0 == io_loop.run_sync(call)
+
+
+async def test_a_handler_that_fails_on_a_body_costs_its_connection_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, expected_errors: list[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("handlers.ingest.IngestHandler.data_received", fail)
+    expected_errors.append("connection failed")
+    site = make_site()
+    async with serving(site) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("POST", ONE, [("Content-Length", "9")], b"{"))
+        assert b"" == await reader.read()
+        writer.close()
+        assert (0, 0) == (site.activity.in_flight, site.activity.open_connections)
+        assert 200 == (await exchange(port, request("GET", "/health"))).status
 
 
 def test_a_client_of_http_1_0_is_not_told_to_go_on(io_loop: Any) -> None:

@@ -1,0 +1,126 @@
+"""The states of a connection and the transitions between them.
+
+A state says how far the request that is with the application has come. Reading and parsing what
+a client sends ahead, and flow control, are independent of it.
+"""
+
+from enum import IntEnum, auto
+from types import MappingProxyType
+from typing import Final
+
+
+class State(IntEnum):
+    """How far a connection has come. It starts IDLE and ends CLOSED.
+
+    IDLE        no request is with the application
+    PREPARING   the application has the head; its handler is not ready for the body yet
+    RECEIVING   the handler takes the body
+    RESPONDING  the handler has the whole request; its response is to come
+    CLOSING     nothing more is read; what was written is still being sent
+    CLOSED      the socket is closed
+
+    An IntEnum, here and below, since an Enum's hash is a Python function, and slow.
+    """
+
+    IDLE = auto()
+    PREPARING = auto()
+    RECEIVING = auto()
+    RESPONDING = auto()
+    CLOSING = auto()
+    CLOSED = auto()
+
+
+class Event(IntEnum):
+    """What happens to a connection.
+
+    REQUEST_STARTED   the head of a request is given to the application
+    HANDLER_READY     the handler has seen the head and takes the body
+    REQUEST_COMPLETE  the handler has been given the end of the body
+    RESPONDED         the response was written and the connection stays open
+    RESPONDED_LAST    the response was written and announced that the connection closes
+    BODY_BROKEN       the body of the request turns out to be malformed: nobody waits for a response
+    REFUSED           an error was written in place of a response, to what is not a request
+    FAILED            the parser or the handler raised an unexpected exception
+    LOST              the socket was closed, by either side
+    """
+
+    REQUEST_STARTED = auto()
+    HANDLER_READY = auto()
+    REQUEST_COMPLETE = auto()
+    RESPONDED = auto()
+    RESPONDED_LAST = auto()
+    BODY_BROKEN = auto()
+    REFUSED = auto()
+    FAILED = auto()
+    LOST = auto()
+
+
+# In Python 3.11 `State.IDLE` costs three times as much as a module's name.
+IDLE: Final = State.IDLE
+PREPARING: Final = State.PREPARING
+RECEIVING: Final = State.RECEIVING
+RESPONDING: Final = State.RESPONDING
+CLOSING: Final = State.CLOSING
+CLOSED: Final = State.CLOSED
+
+REQUEST_STARTED: Final = Event.REQUEST_STARTED
+HANDLER_READY: Final = Event.HANDLER_READY
+REQUEST_COMPLETE: Final = Event.REQUEST_COMPLETE
+RESPONDED: Final = Event.RESPONDED
+RESPONDED_LAST: Final = Event.RESPONDED_LAST
+BODY_BROKEN: Final = Event.BODY_BROKEN
+REFUSED: Final = Event.REFUSED
+FAILED: Final = Event.FAILED
+LOST: Final = Event.LOST
+
+
+class IllegalTransition(Exception):
+    """An event that cannot happen in the state: a defect of the connection."""
+
+
+# A handler may respond before it has the body. HTTPInputError comes from the application, at the
+# head of a request; REFUSED in PREPARING is that.
+TRANSITIONS: Final = MappingProxyType(
+    {
+        IDLE: {
+            REQUEST_STARTED: PREPARING,
+            REFUSED: CLOSING,
+            FAILED: CLOSING,
+            LOST: CLOSED,
+        },
+        PREPARING: {
+            HANDLER_READY: RECEIVING,
+            RESPONDED: IDLE,
+            RESPONDED_LAST: CLOSING,
+            BODY_BROKEN: IDLE,
+            REFUSED: CLOSING,
+            FAILED: CLOSING,
+            LOST: CLOSED,
+        },
+        RECEIVING: {
+            REQUEST_COMPLETE: RESPONDING,
+            RESPONDED: IDLE,
+            RESPONDED_LAST: CLOSING,
+            BODY_BROKEN: IDLE,
+            FAILED: CLOSING,
+            LOST: CLOSED,
+        },
+        RESPONDING: {
+            RESPONDED: IDLE,
+            RESPONDED_LAST: CLOSING,
+            FAILED: CLOSING,
+            LOST: CLOSED,
+        },
+        # A handler that has responded is still given the pieces of the body that are here.
+        CLOSING: {FAILED: CLOSING, LOST: CLOSED},
+        CLOSED: {},
+    }
+)
+
+
+def next_state(state: State, event: Event) -> State:
+    """Return the state that follows; IllegalTransition if the event cannot happen in `state`."""
+    try:
+        return TRANSITIONS[state][event]
+    except KeyError:
+        raise IllegalTransition(f"{event.name} in state {state.name}") from None

@@ -1,0 +1,76 @@
+from http1.request_queue import RequestQueue
+from tests.http1.raw_http import request
+
+GET = request("GET", "/a")
+POST_HEAD = request("POST", "/e", [("Content-Length", "4")])
+GARBAGE = b"\x16\x03\x01\x02\r\n\r\n"
+
+
+def read(*pieces: bytes) -> RequestQueue:
+    queue = RequestQueue()
+    for piece in pieces:
+        queue.add(piece)
+        queue.read()
+    return queue
+
+
+def paths(queue: RequestQueue) -> list[str]:
+    return [each.start_line.path for each in queue.requests]
+
+
+def test_a_request_is_there_before_its_body() -> None:
+    queue = read(POST_HEAD, b"ab")
+    (only,) = queue.requests
+    assert ("/e", [b"ab"], False) == (only.start_line.path, only.body, only.is_whole)
+
+
+def test_a_request_is_whole_with_its_body() -> None:
+    (only,) = read(POST_HEAD, b"ab", b"cd").requests
+    assert ([b"ab", b"cd"], True) == (only.body, only.is_whole)
+
+
+def test_a_request_that_was_sent_ahead_fills_the_queue() -> None:
+    assert [False, True] == [read(GET).is_full, read(GET, GET).is_full]
+
+
+def test_while_a_second_request_waits_nothing_more_is_parsed() -> None:
+    queue = read(GET, GET, GET)
+    assert ["/a", "/a"] == paths(queue)
+    queue.requests.popleft()
+    queue.read()
+    assert ["/a", "/a"] == paths(queue)
+
+
+def test_garbage_leaves_the_requests_before_it() -> None:
+    queue = read(GET + GARBAGE)
+    assert ["/a"] == paths(queue)
+    assert queue.failure is not None
+
+
+def test_garbage_in_a_body_drops_its_request() -> None:
+    chunked = request("POST", "/e", [("Transfer-Encoding", "chunked")])
+    queue = read(GET, chunked, b"zz\r\n")
+    assert ["/a", "/e"] == paths(queue)
+    queue.requests.popleft()
+    queue.read()
+    assert [] == paths(queue)
+    assert queue.failure is not None
+
+
+def test_nothing_is_parsed_after_garbage() -> None:
+    assert [] == paths(read(GARBAGE, GET))
+
+
+def test_a_cleared_queue_has_neither_requests_nor_bytes() -> None:
+    queue = read(GET, GET, GET)
+    queue.clear()
+    queue.read()
+    assert [] == paths(queue)
+    assert not queue.is_full
+
+
+def test_the_client_of_http_1_1_that_expects_a_continue_waits_for_it() -> None:
+    head = request("POST", "/e", [("Expect", "100-Continue"), ("Content-Length", "4")])
+    old = head.replace(b"HTTP/1.1", b"HTTP/1.0")
+    found = [read(each).requests[0].waits_for_continue for each in (head, old, POST_HEAD)]
+    assert [True, False, False] == found
