@@ -11,6 +11,7 @@ from tornado.netutil import bind_sockets
 from handlers.admission import AdmissionPolicy
 from handlers.assets import WebFiles
 from handlers.client_address import AddressResolver
+from handlers.connection_errors import ConnectionErrors
 from handlers.cors import CorsPolicy
 from handlers.ingest import EventSink, IngestPipeline
 from handlers.routes import CollectorApplication, make_app
@@ -70,7 +71,9 @@ class Collector:
         self._activity = Activity()
         self._utc_now = UtcClock()
         self._web = WebFiles.read(_WEB_DIRECTORY)
-        self._http = CollectorServer(self._make_app(), self._activity, connection_limit())
+        self._http = CollectorServer(
+            self._make_app(), self._activity, ConnectionErrors(), connection_limit()
+        )
 
     def _make_journal(self, directory: JournalDirectory, opened: OpenDirectory) -> Journal:
         settings = self._settings

@@ -31,7 +31,7 @@ from tornado.httputil import (
 from http1.activity import Activity
 from http1.parser import NotHttp
 from http1.request_queue import Request, RequestQueue
-from http1.response import bad_request, encode_head
+from http1.response import ErrorResponses, encode_head
 from http1.states import (
     BODY_BROKEN,
     CLOSING,
@@ -66,12 +66,19 @@ class Context(NamedTuple):
 class ClientConnection(asyncio.Protocol, HTTPConnection):
     """A connection on which requests for `application` arrive.
 
-    Its `activity` already has it, and is told when it is idle, busy and closed.
+    Its `activity` already has it, and is told when it is idle, busy and closed. `errors` has the
+    response to what is not a request.
     """
 
-    def __init__(self, application: HTTPServerConnectionDelegate, activity: Activity) -> None:
+    def __init__(
+        self,
+        application: HTTPServerConnectionDelegate,
+        activity: Activity,
+        errors: ErrorResponses,
+    ) -> None:
         self._application = application
         self._activity = activity
+        self._errors = errors
         self._state = IDLE
         # Its first request is with the application while there is a delegate.
         self._queue = RequestQueue()
@@ -253,7 +260,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             client=self.context.remote_ip,
             request_id=request_id,
         )
-        self._transport.write(bad_request(str(failure), request_id))
+        self._transport.write(self._errors.bad_request(str(failure), request_id))
         self._close_when_sent(REFUSED)
 
     def _close_when_sent(self, event: Event) -> None:

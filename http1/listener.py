@@ -22,14 +22,6 @@ _WANTED_DESCRIPTORS = 65536
 _KEPT_DESCRIPTORS = 640
 _LOG_INTERVAL_S = 10.0
 
-_BODY = (
-    b'{"status":"error","error":{"code":"server_busy","message":"too many connections are open"}}\n'
-)
-_ANSWER = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-    b"Retry-After: 1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
-)
-
 
 def connection_limit() -> int:
     """Let the process have as many descriptors as it may, and say how many are for clients."""
@@ -43,21 +35,24 @@ def connection_limit() -> int:
 
 
 class Listener(socket.socket):
-    """A listening socket whose `accept` refuses when `has_room` says no.
+    """A listening socket whose `accept` refuses connections while `has_room` returns False.
 
-    One descriptor is held back, so that even with none left a client is told.
+    A refused client is sent `refusal`, a whole response. One descriptor is held back for that,
+    for when the process has no other left.
     """
 
     has_room: Callable[[], bool]
+    refusal: bytes
     _spare: socket.socket
     _logged_at: float
 
     @classmethod
-    def of(cls, sock: socket.socket, has_room: Callable[[], bool]) -> "Listener":
-        """Take a socket over."""
+    def of(cls, sock: socket.socket, has_room: Callable[[], bool], refusal: bytes) -> "Listener":
+        """Take over a listening socket."""
         listener = cls(sock.family, sock.type, sock.proto, sock.detach())
         listener.setblocking(False)
         listener.has_room = has_room
+        listener.refusal = refusal
         listener._spare = socket.socket()
         listener._logged_at = -_LOG_INTERVAL_S
         return listener
@@ -90,7 +85,7 @@ class Listener(socket.socket):
     def _refuse(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             connection.setblocking(False)
-            connection.send(_ANSWER)
+            connection.send(self.refusal)
             connection.shutdown(socket.SHUT_WR)
         now = time.monotonic()
         if now - self._logged_at >= _LOG_INTERVAL_S:

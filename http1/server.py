@@ -11,6 +11,7 @@ from tornado.netutil import add_accept_handler
 from http1.activity import Activity
 from http1.connection import ClientConnection
 from http1.listener import Listener
+from http1.response import ErrorResponses
 from logs.events import get_logger
 
 _log = get_logger(__name__)
@@ -24,13 +25,19 @@ class CollectorServer:
     """Serves at most `max_connections`, and closes those on which nothing arrives for too long.
 
     `activity` knows the connections. One watch over all of them costs less than a timer for each.
+    `errors` are sent where there is no request that the application could respond to.
     """
 
     def __init__(
-        self, application: HTTPServerConnectionDelegate, activity: Activity, max_connections: int
+        self,
+        application: HTTPServerConnectionDelegate,
+        activity: Activity,
+        errors: ErrorResponses,
+        max_connections: int,
     ) -> None:
         self._application = application
         self._activity = activity
+        self._errors = errors
         self._max_connections = max_connections
         self._listeners: list[tuple[Listener, Callable[[], None]]] = []
         # An event loop holds its tasks by weak references.
@@ -39,8 +46,9 @@ class CollectorServer:
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accept connections from listening sockets, which belong to the server from now on."""
+        refusal = self._errors.too_many_connections()
         for sock in sockets:
-            listener = Listener.of(sock, self._has_room)
+            listener = Listener.of(sock, self._has_room, refusal)
             self._listeners.append((listener, add_accept_handler(listener, self._accept)))
         self._watch.start()
 
@@ -63,7 +71,7 @@ class CollectorServer:
         return has_room or self._activity.close_longest_idle()
 
     def _accept(self, sock: socket.socket, _: object) -> None:
-        connection = ClientConnection(self._application, self._activity)
+        connection = ClientConnection(self._application, self._activity, self._errors)
         self._activity.add(connection)
         task = asyncio.get_running_loop().create_task(self._establish(connection, sock))
         self._tasks.add(task)

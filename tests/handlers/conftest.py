@@ -6,6 +6,7 @@ import pytest
 from tornado.httpclient import HTTPResponse
 from tornado.web import Application
 
+from handlers.connection_errors import ConnectionErrors
 from http1.server import CollectorServer
 from tests.handlers.server import Fetch, Site, make_site
 
@@ -27,7 +28,7 @@ def http_server(
     io_loop: Any, _unused_port: tuple[socket.socket, int], site: Site
 ) -> Iterator[CollectorServer]:
     """Replace pytest-tornado's server by the one that production uses."""
-    server = CollectorServer(site.app, site.activity, _CONNECTIONS)
+    server = CollectorServer(site.app, site.activity, ConnectionErrors(), _CONNECTIONS)
     server.add_sockets([_unused_port[0]])
     yield server
     server.stop()

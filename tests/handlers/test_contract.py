@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tornado.netutil import bind_sockets
 
+from handlers.connection_errors import ConnectionErrors
 from handlers.errors import ERRORS
 from http1.activity import Activity
 from http1.server import CollectorServer
@@ -71,7 +72,7 @@ async def test_a_connection_on_which_nothing_more_comes_is_closed(
 ) -> None:
     clock = [0.0]
     site = make_site(monotonic=lambda: clock[0])
-    server = CollectorServer(site.app, site.activity, 10)
+    server = CollectorServer(site.app, site.activity, ConnectionErrors(), 10)
     (socket,) = bind_sockets(0, "127.0.0.1")
     address = socket.getsockname()
     server.add_sockets([socket])

@@ -4,6 +4,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 
+from handlers.connection_errors import ConnectionErrors
 from http1.server import CollectorServer
 from tests.handlers.server import Site
 
@@ -11,7 +12,7 @@ from tests.handlers.server import Site
 @contextlib.asynccontextmanager
 async def serving(site: Site, max_connections: int = 10) -> AsyncIterator[int]:
     """Serve a site on a free port; the port."""
-    server = CollectorServer(site.app, site.activity, max_connections)
+    server = CollectorServer(site.app, site.activity, ConnectionErrors(), max_connections)
     listening = socket.create_server(("127.0.0.1", 0))
     port: int = listening.getsockname()[1]
     server.add_sockets([listening])

@@ -11,6 +11,7 @@ import pytest
 from tornado.httputil import HTTPHeaders, ResponseStartLine
 
 from handlers.body import BodyBudget
+from handlers.connection_errors import ConnectionErrors
 from http1.connection import ClientConnection
 from http1.response import encode_head
 from tests.handlers.server import Site, make_site
@@ -89,7 +90,7 @@ def test_many_small_requests_ahead_are_kept_as_they_came(io_loop: Any) -> None:
 
     async def call() -> tuple[int, int, list[str]]:
         site, stuck = make_site(), Stuck()
-        connection = ClientConnection(site.app, site.activity)
+        connection = ClientConnection(site.app, site.activity, ConnectionErrors())
         connection.connection_made(stuck)
         connection.data_received(ahead)
         waiting, done = len(connection._queue.requests), list(stuck.done)
@@ -188,7 +189,7 @@ def test_a_client_that_does_not_take_its_last_answer_is_not_waited_for(
 ) -> None:
     async def call() -> tuple[int, list[str]]:
         site, stuck = make_site(), Stuck()
-        connection = ClientConnection(site.app, site.activity)
+        connection = ClientConnection(site.app, site.activity, ConnectionErrors())
         connection.connection_made(stuck)
         connection.data_received(sent)
         await until(lambda: stuck.done == ["write", "close"])
@@ -253,7 +254,7 @@ def test_a_client_that_fails_before_its_requests_turn_is_not_counted_for_ever(
 
     async def call() -> int:
         site, stuck = make_site(), Stuck()
-        connection = ClientConnection(site.app, site.activity)
+        connection = ClientConnection(site.app, site.activity, ConnectionErrors())
         connection.connection_made(stuck)
         connection.data_received(begun)
         connection.data_received(GARBAGE)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from handlers.connection_errors import ConnectionErrors
 from http1.listener import Listener, connection_limit
 from http1.server import CollectorServer
 from tests.handlers.server import Site
@@ -41,7 +42,7 @@ def small_server(site: Site, io_loop: Any) -> Any:
 
     def go(scenario: Callable[[Connect], Awaitable[None]]) -> None:
         async def call() -> None:
-            server = CollectorServer(site.app, site.activity, 2)
+            server = CollectorServer(site.app, site.activity, ConnectionErrors(), 2)
             listening = socket.create_server(("127.0.0.1", 0))
             port = listening.getsockname()[1]
             server.add_sockets([listening])
@@ -110,14 +111,14 @@ def test_without_a_descriptor_left_a_client_is_told_all_the_same(
 
     monkeypatch.setattr(socket.socket, "accept", failing)
     with (
-        Listener.of(socket.create_server(("127.0.0.1", 0)), lambda: True) as listener,
+        Listener.of(socket.create_server(("127.0.0.1", 0)), lambda: True, b"refused") as listener,
         socket.create_connection(listener.getsockname()) as client,
     ):
         listener.setblocking(True)
         with pytest.raises(ConnectionAbortedError):
             listener.accept()
         client.settimeout(30)
-        assert client.recv(1000).startswith(b"HTTP/1.1 503 ")
+        assert b"refused" == client.recv(1000)
         with socket.create_connection(listener.getsockname()):
             listener.accept()[0].close()
 

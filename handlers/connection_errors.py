@@ -1,0 +1,38 @@
+"""Error responses for connections on which there is no request to handle."""
+
+from http.client import responses
+
+import orjson
+from tornado.httputil import HTTPHeaders, ResponseStartLine
+
+from handlers.errors import ApiError, error_body
+from http1.response import encode_head
+
+
+class ConnectionErrors:
+    """The project's one form of an error, as whole responses that end their connection.
+
+    Implements `http1.response.ErrorResponses`.
+    """
+
+    def bad_request(self, message: str, request_id: str) -> bytes:
+        """Return the response to bytes that are not an HTTP request."""
+        return _response(ApiError("bad_request", message), request_id)
+
+    def too_many_connections(self) -> bytes:
+        """Return the response to a connection that there is no room for."""
+        error = ApiError("server_busy", "too many connections are open", retry_after_s=1)
+        return _response(error)
+
+
+def _response(error: ApiError, request_id: str | None = None) -> bytes:
+    body = orjson.dumps(error_body(error, request_id)) + b"\n"
+    headers = HTTPHeaders({"Content-Type": "application/json"})
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    headers["Connection"] = "close"
+    if request_id is not None:
+        headers["X-Request-Id"] = request_id
+    headers["Content-Length"] = str(len(body))
+    start_line = ResponseStartLine("HTTP/1.1", error.status_code, responses[error.status_code])
+    return encode_head(start_line, headers) + body
