@@ -14,17 +14,17 @@ class Connection(Protocol):
         """True while a request is in flight whose body is not complete."""
 
     def close(self) -> None:
-        """Close at once, and abandon the request in flight."""
+        """Close the connection at once, and abandon the request in flight."""
 
 
 class Activity:
-    """The one record of who is connected.
+    """The only record of who is connected.
 
-    A connection is open from `add` to `remove`. Once it is established it is either idle or busy,
-    which means that its one request is in flight: with the application and not answered.
+    A connection is open from `add` to `remove`. Once it is established, it is either idle or busy.
+    A busy connection has one request in flight: the application has it and has not responded.
 
-    `draining` is set once, when the server begins to stop: from then on every response asks
-    the client to close its connection. `monotonic` returns seconds.
+    `draining` is set once, when the server begins to stop. From then on every response asks the
+    client to close its connection. `monotonic` returns seconds.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +38,7 @@ class Activity:
 
     @property
     def open_connections(self) -> int:
-        """The number of connections, those included that are being established or closed."""
+        """The number of connections, including those that are being established or closed."""
         return len(self._open)
 
     @property
@@ -51,17 +51,17 @@ class Activity:
         self._open.add(connection)
 
     def mark_idle(self, connection: Connection) -> None:
-        """Record that a connection has no request in flight from now on."""
+        """Record that a connection has no request in flight."""
         self._end_request(connection)
         self._idle_since[connection] = self._monotonic()
 
     def mark_busy(self, connection: Connection) -> None:
-        """Record that a connection has a request in flight from now on."""
+        """Record that a connection has a request in flight."""
         self._idle_since.pop(connection, None)
         self._busy_since[connection] = self._monotonic()
 
     def remove(self, connection: Connection) -> None:
-        """Forget a connection that is closed; does nothing if it is forgotten already."""
+        """Forget a closed connection. Does nothing if it was removed before."""
         self._open.discard(connection)
         self._idle_since.pop(connection, None)
         self._end_request(connection)
@@ -72,12 +72,12 @@ class Activity:
             self._request_ended.set()
 
     def close_idle(self, limit_s: float) -> int:
-        """Close connections that are idle for more than `limit_s`; return their number."""
+        """Close connections that have been idle for over `limit_s`; return their number."""
         before = self._monotonic() - limit_s
         return _close([each for each, since in self._idle_since.items() if since < before])
 
     def close_longest_idle(self) -> bool:
-        """Close the connection that is idle for longest; return False if none is idle."""
+        """Close the connection that has been idle for longest; return False if none is idle."""
         longest = next(iter(self._idle_since), None)
         if longest is None:
             return False
@@ -86,20 +86,20 @@ class Activity:
         return True
 
     def close_stalled(self, limit_s: float) -> int:
-        """Close connections whose request has no whole body after `limit_s`; return their number.
+        """Close connections whose request is incomplete after `limit_s`; return their number.
 
-        A timer for each request, which Tornado's `body_timeout` is, costs a tenth of a request.
+        A timer for each request, like Tornado's `body_timeout`, costs a tenth of a request.
         """
         before = self._monotonic() - limit_s
         busy = self._busy_since.items()
         return _close([each for each, since in busy if since < before and each.awaits_body])
 
     def close_all(self) -> None:
-        """Close every connection that is established."""
+        """Close every established connection."""
         _close([*self._idle_since, *self._busy_since])
 
     async def wait_for_requests(self, timeout_s: float) -> bool:
-        """Wait until no request is in flight; return False if one still is after `timeout_s`."""
+        """Wait until no request is in flight; return False if one is left after `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
                 while self._busy_since:

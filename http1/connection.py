@@ -1,16 +1,16 @@
-"""One client's connection: requests to the application one at a time, answers back in order.
+"""A client's connection: passes requests to the application one at a time, in order.
 
-It stands in for Tornado's own, which takes two thirds of the time of a bare request: here the
-event loop owns the socket, and llhttp reads (`parser.py`). To a RequestHandler it is
-what Tornado's is, `tornado.httputil.HTTPConnection`, save that each answer is written in one
-piece.
+It replaces Tornado's HTTP1Connection, which takes two thirds of the time of a bare request: here
+the event loop owns the socket, and llhttp parses (`parser.py`). A RequestHandler uses it as it
+uses Tornado's, through `tornado.httputil.HTTPConnection`, except that each response has to be
+written in one piece.
 
 Invariants:
 
-- One request is with the application. What comes ahead of its answer waits, most of it as bytes,
-  and while something waits, or the client does not take its answers, nothing is read from the
-  socket.
-- After the connection has ended nobody hears of it again.
+- At most one request is with the application. Requests that a client sends ahead wait, most of
+  them as bytes. While one waits, or the client does not read its responses, nothing is read from
+  the socket.
+- After the connection has ended, the application and its handlers are not called again.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from tornado.httputil import (
 )
 
 from http1.activity import Activity
-from http1.parser import NotHttp
+from http1.parser import BadRequest
 from http1.request_queue import Request, RequestQueue
 from http1.response import ErrorResponses, encode_head
 from http1.states import (
@@ -56,18 +56,18 @@ _NO_ADDRESS = "0.0.0.0"  # noqa: S104  what Tornado calls the peer of a Unix soc
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Context(NamedTuple):
-    """What Tornado asks of a connection for each request."""
+class ConnectionContext(NamedTuple):
+    """The facts about a connection that Tornado copies into each request."""
 
     remote_ip: str
     protocol: str = "http"
 
 
 class ClientConnection(asyncio.Protocol, HTTPConnection):
-    """A connection on which requests for `application` arrive.
+    """A connection that serves `application`.
 
-    Its `activity` already has it, and is told when it is idle, busy and closed. `errors` has the
-    response to what is not a request.
+    It reports to `activity`, which has it already, when it becomes idle, busy or closed.
+    Bytes that are not a request get their response from `errors`.
     """
 
     def __init__(
@@ -90,53 +90,53 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     @property
     def awaits_body(self) -> bool:
         """True while the body of the request that is with the application is incomplete."""
-        return self._delegate is not None and not self._queue.requests[0].is_whole
+        return self._delegate is not None and not self._queue.requests[0].is_complete
 
-    # What the event loop calls.
+    # Calls from the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        self.context = Context(peer[0] if isinstance(peer, tuple) else _NO_ADDRESS)
+        self.context = ConnectionContext(peer[0] if isinstance(peer, tuple) else _NO_ADDRESS)
         self._written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._written.set_result(None)
         self._activity.mark_idle(self)
 
     def data_received(self, data: bytes) -> None:
-        """Read requests."""
+        """Parse bytes from the client."""
         self._queue.add(data)
         self._advance()
 
     def pause_writing(self) -> None:
-        """Stop reading while the client does not read its responses."""
+        """Stop reading and starting requests: the client does not read its responses."""
         self._writing_is_paused = True
         self._pause_or_resume_reading()
 
     def resume_writing(self) -> None:
-        """Go on with requests."""
+        """Continue: the client reads its responses again."""
         self._writing_is_paused = False
         self._advance()
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Forget everything; the handler of a request in flight is told."""
+        """Drop all requests, and tell the handler of the one in flight."""
         self._end(LOST)
         self._activity.remove(self)
 
-    # From bytes to a handler, in this order.
+    # The way of a request, from bytes to its handler.
 
     def _advance(self) -> None:
-        """Go on with the request that is with the application, or start the next one."""
+        """Do everything that is possible now: parse, start the next request, pass on its body."""
         if self._state >= CLOSING:
             return
         try:
-            self._queue.read()
+            self._queue.parse()
             if self._delegate is not None and not self._queue.requests:
-                self._break_off()
+                self._drop_broken_request()
             if self._state is IDLE and not self._writing_is_paused:
                 self._start_next()
             if self._state is RECEIVING:
-                self._hand_over_body()
+                self._pass_on_body()
         except Exception as error:
             _log.error("connection failed", exc_info=error)
             self._end(FAILED)
@@ -152,8 +152,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             else:
                 self._transport.resume_reading()
 
-    def _break_off(self) -> None:
-        """Take back a request whose body turned out to be malformed."""
+    def _drop_broken_request(self) -> None:
+        """Abandon the request in flight: its body turned out to be malformed."""
         self._state = next_state(self._state, BODY_BROKEN)
         self._activity.mark_idle(self)
         self._abandon()
@@ -172,39 +172,39 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         try:
             ready = delegate.headers_received(request.start_line, request.headers)
         except HTTPInputError as error:
-            self._refuse(NotHttp(str(error)))
+            self._refuse(BadRequest(str(error)))
             return
-        # A body that came with its head need not wait for `prepare`, which is two turns of the
-        # event loop away.
-        if request.is_whole or ready is None:
+        # A body that arrived with its head need not wait for `prepare`, which runs two turns of
+        # the event loop later.
+        if request.is_complete or ready is None:
             self._receive_body(request)
         else:
             future = asyncio.ensure_future(ready)
             future.add_done_callback(lambda _: self._handler_ready(delegate, request))
 
     def _handler_ready(self, delegate: HTTPMessageDelegate, request: Request) -> None:
-        """Go on with a request that was started, unless it has ended."""
+        """Pass on the body once `prepare` has run, unless the request has ended by then."""
         if self._delegate is delegate:
             self._receive_body(request)
             self._advance()
 
     def _receive_body(self, request: Request) -> None:
         self._state = next_state(self._state, HANDLER_READY)
-        if not request.is_whole and request.waits_for_continue:
+        if not request.is_complete and request.waits_for_continue:
             self._transport.write(_CONTINUE)
 
-    def _hand_over_body(self) -> None:
+    def _pass_on_body(self) -> None:
         delegate, request = self._delegate, self._queue.requests[0]
         assert delegate is not None
         pieces, request.body = request.body, []
         for piece in pieces:
             delegate.data_received(piece)
         # The handler may have responded in the middle of the body.
-        if request.is_whole and self._delegate is delegate:
+        if request.is_complete and self._delegate is delegate:
             self._state = next_state(self._state, REQUEST_COMPLETE)
             delegate.finish()
 
-    # What the handler calls, by way of Tornado.
+    # Calls from the handler, through Tornado.
 
     def write_headers(
         self,
@@ -212,31 +212,31 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         headers: HTTPHeaders,
         chunk: bytes | None = None,
     ) -> "asyncio.Future[None]":
-        """Write a response, whole; the future is done before the client has it.
+        """Write a whole response. The returned future is done already, not when it is sent.
 
-        ValueError if a header would be more than one line.
+        Does nothing if the client has gone. ValueError if a header field is not one line.
         """
         if self._delegate is None:
             return self._written
         request = self._queue.requests[0]
-        if not request.keeps_alive or not request.is_whole:
+        if not request.keep_alive or not request.is_complete:
             headers["Connection"] = "close"
         elif request.start_line.version == "HTTP/1.0":
             headers["Connection"] = "keep-alive"
-        request.keeps_alive = headers.get_list("Connection") != ["close"]
+        request.keep_alive = headers.get_list("Connection") != ["close"]
         head = encode_head(cast(ResponseStartLine, start_line), headers)
         self._transport.write(head + (chunk or b""))
         return self._written
 
     def write(self, _: bytes) -> "asyncio.Future[None]":
-        """Refuse: a response is written in one piece."""
+        """Raise NotImplementedError: a response is written in one piece."""
         raise NotImplementedError("a response is written in one piece")
 
     def finish(self) -> None:
-        """Go on with the next request after a response was written, or close."""
+        """Start the next request after a response was written, or close the connection."""
         if self._delegate is None:
             return
-        if not self._queue.requests[0].keeps_alive:
+        if not self._queue.requests[0].keep_alive:
             self._close_when_sent(RESPONDED_LAST)
             return
         self._state = next_state(self._state, RESPONDED)
@@ -246,16 +246,16 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._advance()
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
-        """Call this if the connection ends before the response; None: call nothing."""
+        """Set the function to call if the connection ends before the response, or None."""
         self._on_close = callback
 
-    # The end.
+    # The end of the connection.
 
-    def _refuse(self, failure: NotHttp) -> None:
-        """Respond to what is not a request, and close."""
+    def _refuse(self, failure: BadRequest) -> None:
+        """Write an error for what is not a request, and close the connection."""
         request_id = f"{getrandbits(64):016x}"
         _log.info(
-            "not understood",
+            "malformed request",
             cause=str(failure),
             client=self.context.remote_ip,
             request_id=request_id,
@@ -264,13 +264,13 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._close_when_sent(REFUSED)
 
     def _close_when_sent(self, event: Event) -> None:
-        # A client that never takes its last response is idle, too.
+        # A client that never reads its last response must count as idle, to be closed in time.
         self._activity.mark_idle(self)
         self._transport.close()
         self._end(event)
 
     def close(self) -> None:
-        """Close at once, and abandon the request in flight."""
+        """Close the connection at once, and abandon the request in flight."""
         self._transport.abort()
 
     def _end(self, event: Event) -> None:
@@ -279,7 +279,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._abandon()
 
     def _abandon(self) -> None:
-        """Tell the handler that nobody waits for its response."""
+        """Detach the handler, and tell it that nobody waits for its response."""
         self._delegate = None
         callback, self._on_close = self._on_close, None
         if callback is not None:

@@ -1,7 +1,7 @@
 """A listening socket that keeps file descriptors free for the journal and the store.
 
-Tornado's accept loop spins and logs a traceback each time round when the process has no
-descriptor left; here a connection too many gets a 503 and is closed.
+When the process has no descriptor left, Tornado's accept loop spins and logs a traceback each
+time. Here, a connection over the limit gets a response that says so, and is closed.
 """
 
 import contextlib
@@ -18,27 +18,27 @@ _log = get_logger(__name__)
 
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 _WANTED_DESCRIPTORS = 65536
-# For segments, uploads, the log, the loop: those of 256 uploads at most.
-_KEPT_DESCRIPTORS = 640
+# For segments, the log, the event loop, and up to 256 uploads.
+_RESERVED_DESCRIPTORS = 640
 _LOG_INTERVAL_S = 10.0
 
 
 def connection_limit() -> int:
-    """Let the process have as many descriptors as it may, and say how many are for clients."""
+    """Raise the limit of open files as far as allowed; return how many connections it permits."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
     wanted = max(soft, min(most, _WANTED_DESCRIPTORS))
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(soft // 2, soft - _KEPT_DESCRIPTORS)
+    return max(soft // 2, soft - _RESERVED_DESCRIPTORS)
 
 
 class Listener(socket.socket):
     """A listening socket whose `accept` refuses connections while `has_room` returns False.
 
-    A refused client is sent `refusal`, a whole response. One descriptor is held back for that,
-    for when the process has no other left.
+    It sends refused clients `refusal`, a whole response, and holds one descriptor in reserve to
+    do so even when the process has no other left.
     """
 
     has_room: Callable[[], bool]
@@ -58,9 +58,9 @@ class Listener(socket.socket):
         return listener
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Accept a connection there is room for; BlockingIOError if there is none.
+        """Accept a connection, or refuse it.
 
-        ConnectionAbortedError for one that was refused.
+        BlockingIOError if there is none, ConnectionAbortedError if it was refused.
         """
         try:
             connection, address = super().accept()
@@ -93,6 +93,6 @@ class Listener(socket.socket):
             _log.warning("connections refused: too many are open")
 
     def close(self) -> None:
-        """Stop listening, and give back the descriptor that was held."""
+        """Stop listening, and close the reserved descriptor."""
         self._spare.close()
         super().close()

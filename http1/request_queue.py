@@ -1,7 +1,7 @@
 """The requests of one connection, in the order in which they arrive.
 
-Invariant: no more than one piece of input is parsed ahead of the first request. The rest is kept
-as bytes, which take far less memory than parsed requests.
+Invariant: at most `_PARSE_BYTES` beyond the first request are parsed. The rest stays bytes, which
+take far less memory than parsed requests.
 """
 
 from collections import deque
@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 
 from tornado.httputil import HTTPHeaders, RequestStartLine
 
-from http1.parser import NotHttp, RequestReader
+from http1.parser import BadRequest, RequestParser
 
-# So much is parsed at once; a client may put hundreds of requests into it.
-_PIECE_BYTES = 16 * 1024
+# The most that is parsed at once. It may hold hundreds of requests.
+_PARSE_BYTES = 16 * 1024
 
 
 @dataclass(slots=True)
 class Request:
-    """A request, as far as it has arrived; `body` is what was not handed on yet."""
+    """A request, as far as it has arrived; `body` is the part that was not passed on yet."""
 
     start_line: RequestStartLine
     headers: HTTPHeaders
-    keeps_alive: bool
+    keep_alive: bool
     body: list[bytes] = field(default_factory=list)
-    is_whole: bool = False
+    is_complete: bool = False
 
     @property
     def waits_for_continue(self) -> bool:
@@ -35,54 +35,54 @@ class Request:
 class RequestQueue:
     """Parses bytes into `requests`, of which only the last may be incomplete.
 
-    `failure` is set when what a client sends is not HTTP: nothing is parsed after it, and a
-    request that it cut off is dropped. It concerns the requests before it in no way.
+    `failure` is set once the client sends something that is not HTTP. Then nothing more is parsed
+    and an incomplete request is dropped; the requests before it stay.
     """
 
     def __init__(self) -> None:
         self.requests: deque[Request] = deque()
-        self.failure: NotHttp | None = None
-        self._reader = RequestReader(self)
-        self._unread = b""
+        self.failure: BadRequest | None = None
+        self._parser = RequestParser(self)
+        self._unparsed = b""
 
     @property
     def is_full(self) -> bool:
         """True while there is more than the first request."""
-        return len(self.requests) > 1 or self._unread != b""
+        return len(self.requests) > 1 or self._unparsed != b""
 
     def add(self, data: bytes) -> None:
-        """Take bytes, to be parsed by `read`."""
-        self._unread += data
+        """Append bytes, to be parsed by `parse`."""
+        self._unparsed += data
 
-    def read(self) -> None:
-        """Parse until there is a second request, or nothing left."""
-        while self._unread and len(self.requests) <= 1 and self.failure is None:
-            piece, self._unread = self._unread[:_PIECE_BYTES], self._unread[_PIECE_BYTES:]
+    def parse(self) -> None:
+        """Parse until there is a second request or no bytes are left."""
+        while self._unparsed and len(self.requests) <= 1 and self.failure is None:
+            piece, self._unparsed = self._unparsed[:_PARSE_BYTES], self._unparsed[_PARSE_BYTES:]
             try:
-                self._reader.feed(piece)
-            except NotHttp as failure:
+                self._parser.feed(piece)
+            except BadRequest as failure:
                 self._fail(failure)
 
-    def _fail(self, failure: NotHttp) -> None:
-        self.failure, self._unread = failure, b""
-        if self.requests and not self.requests[-1].is_whole:
+    def _fail(self, failure: BadRequest) -> None:
+        self.failure, self._unparsed = failure, b""
+        if self.requests and not self.requests[-1].is_complete:
             self.requests.pop()
 
     def clear(self) -> None:
         """Drop all requests and bytes."""
         self.requests.clear()
-        self._unread = b""
+        self._unparsed = b""
 
-    def head_read(
-        self, start_line: RequestStartLine, headers: HTTPHeaders, *, keeps_alive: bool
+    def head_received(
+        self, start_line: RequestStartLine, headers: HTTPHeaders, *, keep_alive: bool
     ) -> None:
-        """See `Taker.head_read`."""
-        self.requests.append(Request(start_line, headers, keeps_alive))
+        """See `RequestCallbacks.head_received`."""
+        self.requests.append(Request(start_line, headers, keep_alive))
 
-    def body_read(self, piece: bytes) -> None:
-        """See `Taker.body_read`."""
+    def body_received(self, piece: bytes) -> None:
+        """See `RequestCallbacks.body_received`."""
         self.requests[-1].body.append(piece)
 
-    def request_read(self) -> None:
-        """See `Taker.request_read`."""
-        self.requests[-1].is_whole = True
+    def request_completed(self) -> None:
+        """See `RequestCallbacks.request_completed`."""
+        self.requests[-1].is_complete = True

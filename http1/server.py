@@ -1,4 +1,4 @@
-"""The HTTP server: connections up to a limit, and an eye on those where nothing comes."""
+"""The HTTP server: accepts connections up to a limit, and closes those that stay silent."""
 
 import asyncio
 import socket
@@ -18,14 +18,14 @@ _log = get_logger(__name__)
 
 _IDLE_CONNECTION_TIMEOUT_S = 120
 _BODY_TIMEOUT_S = 120
-_WATCH_INTERVAL_S = 5
+_CHECK_INTERVAL_S = 5
 
 
 class CollectorServer:
-    """Serves at most `max_connections`, and closes those on which nothing arrives for too long.
+    """A server of `application` for at most `max_connections` clients at a time.
 
-    `activity` knows the connections. One watch over all of them costs less than a timer for each.
-    `errors` are sent where there is no request that the application could respond to.
+    `activity` records the connections; checking all of them periodically costs less than a timer
+    for each. `errors` has the responses for connections without a request.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class CollectorServer:
         self._errors = errors
         self._max_connections = max_connections
         self._listeners: list[tuple[Listener, Callable[[], None]]] = []
-        # An event loop holds its tasks by weak references.
+        # The event loop keeps only weak references to its tasks.
         self._tasks: set[asyncio.Task[None]] = set()
-        self._watch = PeriodicCallback(self._close_late, _WATCH_INTERVAL_S * 1000)
+        self._check = PeriodicCallback(self._close_silent, _CHECK_INTERVAL_S * 1000)
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accept connections from listening sockets, which belong to the server from now on."""
@@ -50,11 +50,11 @@ class CollectorServer:
         for sock in sockets:
             listener = Listener.of(sock, self._has_room, refusal)
             self._listeners.append((listener, add_accept_handler(listener, self._accept)))
-        self._watch.start()
+        self._check.start()
 
     def stop(self) -> None:
         """Accept no more connections."""
-        self._watch.stop()
+        self._check.stop()
         for listener, remove in self._listeners:
             remove()
             listener.close()
@@ -84,10 +84,10 @@ class CollectorServer:
             sock.close()
             self._activity.remove(connection)
 
-    def _close_late(self) -> None:
+    def _close_silent(self) -> None:
         self._activity.close_idle(_IDLE_CONNECTION_TIMEOUT_S)
         stalled = self._activity.close_stalled(_BODY_TIMEOUT_S)
         if stalled:
             _log.warning(
-                "request bodies did not come in time", requests=stalled, seconds=_BODY_TIMEOUT_S
+                "request bodies did not arrive in time", requests=stalled, seconds=_BODY_TIMEOUT_S
             )

@@ -1,7 +1,7 @@
 """The states of a connection and the transitions between them.
 
-A state says how far the request that is with the application has come. Reading and parsing what
-a client sends ahead, and flow control, are independent of it.
+A state describes the progress of the one request that is with the application. Requests that the
+client sends ahead, and flow control, are independent of it.
 """
 
 from enum import IntEnum, auto
@@ -10,7 +10,7 @@ from typing import Final
 
 
 class State(IntEnum):
-    """How far a connection has come. It starts IDLE and ends CLOSED.
+    """The state of a connection. It starts as IDLE and ends as CLOSED.
 
     IDLE        no request is with the application
     PREPARING   the application has the head; its handler is not ready for the body yet
@@ -31,15 +31,15 @@ class State(IntEnum):
 
 
 class Event(IntEnum):
-    """What happens to a connection.
+    """A step in the life of a connection.
 
     REQUEST_STARTED   the head of a request is given to the application
     HANDLER_READY     the handler has seen the head and takes the body
-    REQUEST_COMPLETE  the handler has been given the end of the body
+    REQUEST_COMPLETE  the handler has been given the whole body
     RESPONDED         the response was written and the connection stays open
     RESPONDED_LAST    the response was written and announced that the connection closes
-    BODY_BROKEN       the body of the request turns out to be malformed: nobody waits for a response
-    REFUSED           an error was written in place of a response, to what is not a request
+    BODY_BROKEN       the body is malformed, so the handler's response is not wanted any more
+    REFUSED           an error was written in response to what is not a request
     FAILED            the parser or the handler raised an unexpected exception
     LOST              the socket was closed, by either side
     """
@@ -55,7 +55,7 @@ class Event(IntEnum):
     LOST = auto()
 
 
-# In Python 3.11 `State.IDLE` costs three times as much as a module's name.
+# In Python 3.11 looking up `State.IDLE` takes several times as long as a module's own name.
 IDLE: Final = State.IDLE
 PREPARING: Final = State.PREPARING
 RECEIVING: Final = State.RECEIVING
@@ -75,11 +75,11 @@ LOST: Final = Event.LOST
 
 
 class IllegalTransition(Exception):
-    """An event that cannot happen in the state: a defect of the connection."""
+    """An event that is illegal in the current state: a defect of the connection."""
 
 
-# A handler may respond before it has the body. HTTPInputError comes from the application, at the
-# head of a request; REFUSED in PREPARING is that.
+# A handler may respond before it has the whole body. REFUSED in PREPARING means that the
+# application raised HTTPInputError for the head.
 TRANSITIONS: Final = MappingProxyType(
     {
         IDLE: {
@@ -111,7 +111,7 @@ TRANSITIONS: Final = MappingProxyType(
             FAILED: CLOSING,
             LOST: CLOSED,
         },
-        # A handler that has responded is still given the pieces of the body that are here.
+        # A handler that has responded is still given the rest of the body that has arrived.
         CLOSING: {FAILED: CLOSING, LOST: CLOSED},
         CLOSED: {},
     }
@@ -119,7 +119,7 @@ TRANSITIONS: Final = MappingProxyType(
 
 
 def next_state(state: State, event: Event) -> State:
-    """Return the state that follows; IllegalTransition if the event cannot happen in `state`."""
+    """Return the state after `event`; IllegalTransition if it is illegal in `state`."""
     try:
         return TRANSITIONS[state][event]
     except KeyError:

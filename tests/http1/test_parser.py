@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tornado.httputil import HTTPHeaders, RequestStartLine
 
-from http1.parser import MAX_HEAD_BYTES, NotHttp, RequestReader
+from http1.parser import MAX_HEAD_BYTES, BadRequest, RequestParser
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: h\r\n\r\n"
 POST = b"POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nabcd"
@@ -25,25 +25,25 @@ class Requests:
     headers: list[HTTPHeaders] = field(default_factory=list)
     _open: list[str] = field(default_factory=list)
 
-    def head_read(
-        self, start_line: RequestStartLine, headers: HTTPHeaders, *, keeps_alive: bool
+    def head_received(
+        self, start_line: RequestStartLine, headers: HTTPHeaders, *, keep_alive: bool
     ) -> None:
         assert not self._open
         self.headers.append(headers)
-        end = "" if keeps_alive else "*"
+        end = "" if keep_alive else "*"
         self._open = [f"{start_line.method}{end} {start_line.path} "]
 
-    def body_read(self, piece: bytes) -> None:
+    def body_received(self, piece: bytes) -> None:
         self._open.append(piece.decode("latin-1"))
 
-    def request_read(self) -> None:
+    def request_completed(self) -> None:
         self.read.append("".join(self._open))
         self._open = []
 
 
 def read(*pieces: bytes) -> Requests:
     found = Requests()
-    reader = RequestReader(found)
+    reader = RequestParser(found)
     for piece in pieces:
         reader.feed(piece)
     return found
@@ -85,7 +85,7 @@ def test_requests_are_read_however_they_are_cut(sent: bytes, expected: list[str]
         assert expected == read(*cut(sent, chance)).read
 
 
-NOT_HTTP = [
+BAD_REQUESTS = [
     b"hello\r\n\r\n",
     b"BREW / HTTP/1.1\r\nHost: h\r\n\r\n",
     b"GET /\r\n\r\n",
@@ -116,18 +116,18 @@ NOT_HTTP = [
 ]
 
 
-@pytest.mark.parametrize("sent", NOT_HTTP, ids=range(len(NOT_HTTP)))
+@pytest.mark.parametrize("sent", BAD_REQUESTS, ids=range(len(BAD_REQUESTS)))
 def test_what_is_no_request_is_refused_however_it_is_cut(sent: bytes) -> None:
-    with pytest.raises(NotHttp):
+    with pytest.raises(BadRequest):
         read(sent)
-    with pytest.raises(NotHttp):
+    with pytest.raises(BadRequest):
         read(*(sent[at : at + 1] for at in range(len(sent))))
 
 
 def test_requests_before_what_is_none_are_read() -> None:
     found = Requests()
-    with pytest.raises(NotHttp):
-        RequestReader(found).feed(POST + b"?\r\n\r\n")
+    with pytest.raises(BadRequest):
+        RequestParser(found).feed(POST + b"?\r\n\r\n")
     assert ["POST /e abcd"] == found.read
 
 
@@ -137,9 +137,9 @@ def test_requests_before_what_is_none_are_read() -> None:
     ids=["field", "URL", "field behind the body", "extension of a chunk"],
 )
 def test_what_never_ends_is_given_up(begun: bytes) -> None:
-    reader = RequestReader(Requests())
+    reader = RequestParser(Requests())
     reader.feed(begun)
-    with pytest.raises(NotHttp, match="65536 bytes"):
+    with pytest.raises(BadRequest, match="65536 bytes"):
         for _ in range(MAX_HEAD_BYTES // 1000 + 1):
             reader.feed(b"y" * 1000)
 
@@ -173,6 +173,6 @@ def test_garbage_is_read_or_refused_and_never_a_defect(seed: int) -> None:
         found: Any = None
         try:
             found = read(*cut(bytes(data), chance))
-        except NotHttp:
+        except BadRequest:
             continue
         assert len(found.read) <= 3

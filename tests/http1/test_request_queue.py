@@ -10,7 +10,7 @@ def read(*pieces: bytes) -> RequestQueue:
     queue = RequestQueue()
     for piece in pieces:
         queue.add(piece)
-        queue.read()
+        queue.parse()
     return queue
 
 
@@ -21,12 +21,12 @@ def paths(queue: RequestQueue) -> list[str]:
 def test_a_request_is_there_before_its_body() -> None:
     queue = read(POST_HEAD, b"ab")
     (only,) = queue.requests
-    assert ("/e", [b"ab"], False) == (only.start_line.path, only.body, only.is_whole)
+    assert ("/e", [b"ab"], False) == (only.start_line.path, only.body, only.is_complete)
 
 
 def test_a_request_is_whole_with_its_body() -> None:
     (only,) = read(POST_HEAD, b"ab", b"cd").requests
-    assert ([b"ab", b"cd"], True) == (only.body, only.is_whole)
+    assert ([b"ab", b"cd"], True) == (only.body, only.is_complete)
 
 
 def test_a_request_that_was_sent_ahead_fills_the_queue() -> None:
@@ -37,7 +37,7 @@ def test_while_a_second_request_waits_nothing_more_is_parsed() -> None:
     queue = read(GET, GET, GET)
     assert ["/a", "/a"] == paths(queue)
     queue.requests.popleft()
-    queue.read()
+    queue.parse()
     assert ["/a", "/a"] == paths(queue)
 
 
@@ -52,7 +52,7 @@ def test_garbage_in_a_body_drops_its_request() -> None:
     queue = read(GET, chunked, b"zz\r\n")
     assert ["/a", "/e"] == paths(queue)
     queue.requests.popleft()
-    queue.read()
+    queue.parse()
     assert [] == paths(queue)
     assert queue.failure is not None
 
@@ -64,7 +64,7 @@ def test_nothing_is_parsed_after_garbage() -> None:
 def test_a_cleared_queue_has_neither_requests_nor_bytes() -> None:
     queue = read(GET, GET, GET)
     queue.clear()
-    queue.read()
+    queue.parse()
     assert [] == paths(queue)
     assert not queue.is_full
 
