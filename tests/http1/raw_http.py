@@ -1,8 +1,9 @@
-"""HTTP as bytes over a real socket, for what no client library would send."""
+"""HTTP as bytes over real sockets, for what no client library would send."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,7 @@ _WAIT_S = 30.0
 
 
 @dataclass
-class Answer:
-    """A response that came back."""
-
+class Response:
     status: int
     headers: dict[str, str]
     body: bytes
@@ -22,34 +21,80 @@ class Answer:
         return json.loads(self.body)
 
 
-async def exchange(port: int, *pieces: bytes) -> Answer:
-    """Send bytes on a new connection, one piece after the other, and read one answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
+@dataclass
+class Client:
+    """A connection to a server. Every wait is bounded."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def response(self) -> Response:
+        """Read a response, its body by its Content-Length."""
         async with asyncio.timeout(_WAIT_S):
-            return await read_answer(reader)
+            return await read_response(self.reader)
+
+    async def rest(self) -> bytes:
+        """Read until the server closes the connection."""
+        async with asyncio.timeout(_WAIT_S):
+            return await self.reader.read()
+
+    async def ask(self, data: bytes) -> Response:
+        self.send(data)
+        return await self.response()
+
+    def abort(self) -> None:
+        """Reset the connection."""
+        self.writer.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def connected(port: int) -> AsyncIterator[Client]:
+    client = Client(*await asyncio.open_connection("127.0.0.1", port))
+    try:
+        yield client
     finally:
-        writer.close()
+        client.writer.close()
 
 
-async def read_answer(reader: asyncio.StreamReader, has_body: bool = True) -> Answer:
-    """Read one answer, its body by its length."""
+async def exchange(port: int, *pieces: bytes) -> Response:
+    """Send bytes on a new connection, one piece after the other, and read one response."""
+    async with connected(port) as client:
+        for piece in pieces:
+            client.send(piece)
+            await client.writer.drain()
+        return await client.response()
+
+
+async def read_response(reader: asyncio.StreamReader, has_body: bool = True) -> Response:
+    """Read a response, its body by its Content-Length."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     fields = (line.split(": ", 1) for line in head[1:] if line)
     headers = {name.lower(): value for name, value in fields}
     length = int(headers.get("content-length", "0")) if has_body else 0
-    return Answer(int(head[0].split()[1]), headers, await reader.readexactly(length))
+    return Response(int(head[0].split()[1]), headers, await reader.readexactly(length))
 
 
 def request(
     method: str, path: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
 ) -> bytes:
-    """A request as bytes; it has a Content-Length unless another framing is given."""
+    """Build a request as bytes, with a Content-Length unless another framing is given."""
     lines = [f"{method} {path} HTTP/1.1", "Host: test", *(f"{k}: {v}" for k, v in headers)]
     framed = {"content-length", "transfer-encoding"} & {name.lower() for name, _ in headers}
     if not framed:
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(_WAIT_S):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+# The names that tests/handlers uses.
+Answer = Response
+read_answer = read_response

@@ -1,4 +1,4 @@
-"""The server as it is used, for as long as a test needs it."""
+"""The real server, for as long as a test needs it."""
 
 import contextlib
 import socket
@@ -11,7 +11,7 @@ from tests.handlers.server import Site
 
 @contextlib.asynccontextmanager
 async def serving(site: Site, max_connections: int = 10) -> AsyncIterator[int]:
-    """Serve a site on a free port; the port."""
+    """Serve a site on a free port, which is the value of the context."""
     server = CollectorServer(site.app, site.activity, ConnectionErrors(), max_connections)
     listening = socket.create_server(("127.0.0.1", 0))
     port: int = listening.getsockname()[1]

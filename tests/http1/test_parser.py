@@ -1,4 +1,4 @@
-"""What is a request and what is not, byte by byte and all at once."""
+"""Requests and malformed input, parsed byte by byte and all at once."""
 
 import random
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ IN_CHUNKS = b"Transfer-Encoding: chunked\r\n"
 
 @dataclass
 class Requests:
-    """What was read, as text: `METHOD url body`, an asterisk behind those that end it all."""
+    """Callbacks that note each request as `METHOD url body`; `METHOD*` if it is the last one."""
 
-    read: list[str] = field(default_factory=list)
+    parsed: list[str] = field(default_factory=list)
     headers: list[HTTPHeaders] = field(default_factory=list)
     _open: list[str] = field(default_factory=list)
 
@@ -37,15 +37,15 @@ class Requests:
         self._open.append(piece.decode("latin-1"))
 
     def request_completed(self) -> None:
-        self.read.append("".join(self._open))
+        self.parsed.append("".join(self._open))
         self._open = []
 
 
-def read(*pieces: bytes) -> Requests:
+def parse(*pieces: bytes) -> Requests:
     found = Requests()
-    reader = RequestParser(found)
+    parser = RequestParser(found)
     for piece in pieces:
-        reader.feed(piece)
+        parser.feed(piece)
     return found
 
 
@@ -77,12 +77,12 @@ REQUESTS: list[tuple[bytes, list[str]]] = [
 
 
 @pytest.mark.parametrize(("sent", "expected"), REQUESTS, ids=range(len(REQUESTS)))
-def test_requests_are_read_however_they_are_cut(sent: bytes, expected: list[str]) -> None:
-    assert expected == read(sent).read
-    assert expected == read(*(sent[at : at + 1] for at in range(len(sent)))).read
+def test_requests_are_parsed_however_they_are_cut(sent: bytes, expected: list[str]) -> None:
+    assert expected == parse(sent).parsed
+    assert expected == parse(*(sent[at : at + 1] for at in range(len(sent)))).parsed
     chance = random.Random(sent)
     for _ in range(100):
-        assert expected == read(*cut(sent, chance)).read
+        assert expected == parse(*cut(sent, chance)).parsed
 
 
 BAD_REQUESTS = [
@@ -117,54 +117,54 @@ BAD_REQUESTS = [
 
 
 @pytest.mark.parametrize("sent", BAD_REQUESTS, ids=range(len(BAD_REQUESTS)))
-def test_what_is_no_request_is_refused_however_it_is_cut(sent: bytes) -> None:
+def test_malformed_input_is_refused_however_it_is_cut(sent: bytes) -> None:
     with pytest.raises(BadRequest):
-        read(sent)
+        parse(sent)
     with pytest.raises(BadRequest):
-        read(*(sent[at : at + 1] for at in range(len(sent))))
+        parse(*(sent[at : at + 1] for at in range(len(sent))))
 
 
-def test_requests_before_what_is_none_are_read() -> None:
+def test_requests_before_malformed_input_are_parsed() -> None:
     found = Requests()
     with pytest.raises(BadRequest):
         RequestParser(found).feed(POST + b"?\r\n\r\n")
-    assert ["POST /e abcd"] == found.read
+    assert ["POST /e abcd"] == found.parsed
 
 
 @pytest.mark.parametrize(
     "begun",
     [b"GET / HTTP/1.1\r\nX: ", b"GET /", CHUNKED + b"1\r\na\r\n0\r\nX: ", CHUNKED + b"1;x="],
-    ids=["field", "URL", "field behind the body", "extension of a chunk"],
+    ids=["field", "URL", "trailer field", "chunk extension"],
 )
-def test_what_never_ends_is_given_up(begun: bytes) -> None:
-    reader = RequestParser(Requests())
-    reader.feed(begun)
+def test_an_element_that_never_ends_is_refused_at_its_limit(begun: bytes) -> None:
+    parser = RequestParser(Requests())
+    parser.feed(begun)
     with pytest.raises(BadRequest, match="65536 bytes"):
         for _ in range(MAX_HEAD_BYTES // 1000 + 1):
-            reader.feed(b"y" * 1000)
+            parser.feed(b"y" * 1000)
 
 
-def test_headers_are_characters_of_one_byte_each() -> None:
-    (headers,) = read(b"GET / HTTP/1.1\r\nHost: h\r\nuser-agent:\t gr\xfcn \t\r\n\r\n").headers
+def test_each_byte_of_a_header_field_is_one_character() -> None:
+    (headers,) = parse(b"GET / HTTP/1.1\r\nHost: h\r\nuser-agent:\t gr\xfcn \t\r\n\r\n").headers
     assert [("Host", "h"), ("User-Agent", "gr\xfcn")] == list(headers.get_all())
 
 
-def test_a_header_that_is_there_twice_keeps_both() -> None:
-    (headers,) = read(b"GET / HTTP/1.1\r\nHost: h\r\nx: a\r\nX: b\r\n\r\n").headers
+def test_a_repeated_header_field_keeps_both_values() -> None:
+    (headers,) = parse(b"GET / HTTP/1.1\r\nHost: h\r\nx: a\r\nX: b\r\n\r\n").headers
     assert ["a", "b"] == headers.get_list("X")
 
 
-def test_many_wishes_for_other_protocols_at_once_are_read() -> None:
-    assert 3000 == len(read(b"CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n" * 3000).read)
+def test_many_requests_to_upgrade_in_one_piece_are_parsed() -> None:
+    assert 3000 == len(parse(b"CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n" * 3000).parsed)
 
 
-def test_what_comes_behind_a_body_is_no_header() -> None:
-    (headers,) = read(CHUNKED + b"0\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n").headers
+def test_a_trailer_field_is_not_a_header_field() -> None:
+    (headers,) = parse(CHUNKED + b"0\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n").headers
     assert "X-Forwarded-For" not in headers
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_garbage_is_read_or_refused_and_never_a_defect(seed: int) -> None:
+def test_garbage_is_parsed_or_refused_and_never_a_defect(seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(200):
         data = bytearray(chance.choice([GET, POST, CHUNKED + b"1\r\na\r\n0\r\n\r\n"]) * 2)
@@ -172,7 +172,7 @@ def test_garbage_is_read_or_refused_and_never_a_defect(seed: int) -> None:
             data[chance.randrange(len(data))] = chance.randrange(256)
         found: Any = None
         try:
-            found = read(*cut(bytes(data), chance))
+            found = parse(*cut(bytes(data), chance))
         except BadRequest:
             continue
-        assert len(found.read) <= 3
+        assert len(found.parsed) <= 3
