@@ -10,9 +10,10 @@ from typing import Annotated, TypeVar
 
 import msgspec
 import orjson
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from validation.clock_skew import is_right
+from validation.fields import stored_form
 from validation.outcomes import Accepted, RequestInfo
 from validation.schema import EVENT_ID, MAX_EVENT_ID_CHARS, MAX_EVENT_TYPE_CHARS, MAX_ID_CHARS
 from validation.strict_json import MAX_DEPTH, brackets, may_have_lost
@@ -23,14 +24,19 @@ _Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]
 
 
 # A text with its fields in this order is compared fastest; any other order is as good.
-class _Sent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False, kw_only=True):
-    event_id: Annotated[str, Meta(min_length=1, max_length=MAX_EVENT_ID_CHARS)] | UnsetType = UNSET
+class Sent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False, kw_only=True):
+    """An event as the client sends it, with the fields that a client may set and no others.
+
+    None means absent. A field that was sent as null is told apart by `may_have_lost`.
+    """
+
+    event_id: Annotated[str, Meta(min_length=1, max_length=MAX_EVENT_ID_CHARS)] | None = None
     event_type: Annotated[str, Meta(min_length=1, max_length=MAX_EVENT_TYPE_CHARS)]
-    user_id: _Id | UnsetType = UNSET
-    session_id: _Id | UnsetType = UNSET
-    timestamp: str | UnsetType = UNSET
-    properties: dict[str, object] | UnsetType = UNSET
-    sent_at: str | UnsetType = UNSET
+    user_id: _Id | None = None
+    session_id: _Id | None = None
+    timestamp: str | None = None
+    properties: dict[str, object] | None = None
+    sent_at: str | None = None
 
 
 class _NotOnFastPath(Exception):
@@ -65,8 +71,8 @@ class FastPath:
         self._max_batch_events = max_batch_events
         self._new_id = new_id
         self._now = now
-        self._one = msgspec.json.Decoder(_Sent)
-        self._several = msgspec.json.Decoder(list[_Sent])
+        self._one = msgspec.json.Decoder(Sent)
+        self._several = msgspec.json.Decoder(list[Sent])
         self._encoder = msgspec.json.Encoder()
 
     def one(self, text: bytes, info: RequestInfo) -> Accepted | None:
@@ -94,59 +100,52 @@ class FastPath:
             raise _NotOnFastPath
         return sent
 
-    def _accept(self, text: bytes, events: list[_Sent], info: RequestInfo) -> list[Accepted]:
+    def _accept(self, text: bytes, events: list[Sent], info: RequestInfo) -> list[Accepted]:
         now = self._now()
         latest = latest_text(int(now))
         for sent_at in {each.sent_at for each in events}:
-            if sent_at is not UNSET and not is_right(sent_at, now):
+            if sent_at is not None and not is_right(sent_at, now):
                 raise _NotOnFastPath
         accepted = [self._final(each, info, latest) for each in events]
-        with_properties = [each for each in events if each.properties is not UNSET]
+        with_properties = [each for each in events if each.properties is not None]
         if brackets(text) > 1 + len(events) + len(with_properties):
             for each in accepted:
                 if brackets(each.line) > MAX_DEPTH:
                     raise _NotOnFastPath
         return accepted
 
-    def _final(self, sent: _Sent, info: RequestInfo, latest: str) -> Accepted:
+    def _final(self, sent: Sent, info: RequestInfo, latest: str) -> Accepted:
         if sent.event_type.isspace():
             raise _NotOnFastPath
         given_id = _checked_id(sent.event_id)
         event_id = given_id or self._new_id()
-        stored: dict[str, object] = {
-            "event_id": event_id,
-            "event_type": sent.event_type,
-            "timestamp": _checked_time(sent.timestamp, latest) or info.received_at,
-            "received_at": info.received_at,
-        }
-        if sent.user_id is not UNSET:
-            stored["user_id"] = sent.user_id
-        if sent.session_id is not UNSET:
-            stored["session_id"] = sent.session_id
-        if sent.properties is not UNSET:
-            stored["properties"] = sent.properties
-        if sent.sent_at is not UNSET:
-            stored["sent_at"] = sent.sent_at
-        if info.user_agent:
-            stored["user_agent"] = info.user_agent
-        if info.ip_address:
-            stored["ip_address"] = info.ip_address
+        stored = stored_form(
+            event_id,
+            sent.event_type,
+            _checked_time(sent.timestamp, latest),
+            sent.user_id,
+            sent.session_id,
+            sent.properties,
+            sent.sent_at,
+            None,
+            info,
+        )
         line = orjson.dumps(stored)
         if len(line) > self._max_event_bytes:
             raise _NotOnFastPath
         return Accepted(event_id, line, given_id)
 
 
-def _checked_id(event_id: str | UnsetType) -> str | None:
-    if event_id is UNSET:
+def _checked_id(event_id: str | None) -> str | None:
+    if event_id is None:
         return None
     if EVENT_ID.fullmatch(event_id) is None:
         raise _NotOnFastPath
     return event_id
 
 
-def _checked_time(timestamp: str | UnsetType, latest: str) -> str | None:
-    if timestamp is UNSET:
+def _checked_time(timestamp: str | None, latest: str) -> str | None:
+    if timestamp is None:
         return None
     if not is_final_time(timestamp, latest):
         raise _NotOnFastPath

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import orjson
 
 from validation.fast_path import FastPath
+from validation.fields import PLACED_FIELDS, stored_form
 from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.problems import Problem, kind_of
 from validation.query import QueryError, event_in_query
@@ -25,13 +26,6 @@ from validation.strict_json import (
 
 # From the first character of a line that is not blank to the line's end.
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")
-
-_OPTIONAL = ("user_id", "session_id", "properties")
-
-# What a client sends under other names is its own, and kept.
-_KNOWN = frozenset(
-    {"event_id", "event_type", "timestamp", "received_at", "user_agent", "ip_address", *_OPTIONAL}
-)
 
 
 class BodyError(Exception):
@@ -134,7 +128,9 @@ class EventReader:
         return self._accept(checked, info)
 
     def _accept(self, checked: dict[str, object], info: RequestInfo) -> Accepted | Rejected:
-        event_id, stored = self._stored(checked, info)
+        given_id = checked.get("event_id")
+        event_id = str(given_id or self._new_id())
+        stored = _stored(event_id, checked, info)
         line = orjson.dumps(stored)
         size = len(line)
         if size > self._max_event_bytes:
@@ -143,28 +139,24 @@ class EventReader:
         # Few brackets rule out what would cost more to count.
         if brackets(line) > MAX_DEPTH and (too_deep := problems_in(stored)):
             return _rejected(too_deep)
-        return Accepted(event_id, line, event_id if checked.get("event_id") else None)
+        return Accepted(event_id, line, event_id if given_id else None)
 
-    def _stored(
-        self, checked: dict[str, object], info: RequestInfo
-    ) -> tuple[str, dict[str, object]]:
-        event_id = str(checked.get("event_id") or self._new_id())
-        stored: dict[str, object] = {
-            "event_id": event_id,
-            "event_type": checked["event_type"],
-            "timestamp": checked.get("timestamp") or info.received_at,
-            "received_at": info.received_at,
-        }
-        for name in _OPTIONAL:
-            if (value := checked.get(name)) is not None:
-                stored[name] = value
-        if not checked.keys() <= _KNOWN:
-            stored.update({k: value for k, value in checked.items() if k not in _KNOWN})
-        if info.user_agent:
-            stored["user_agent"] = info.user_agent
-        if info.ip_address:
-            stored["ip_address"] = info.ip_address
-        return event_id, stored
+
+def _stored(event_id: str, checked: dict[str, object], info: RequestInfo) -> dict[str, object]:
+    others = None
+    if not checked.keys() <= PLACED_FIELDS:
+        others = {name: value for name, value in checked.items() if name not in PLACED_FIELDS}
+    return stored_form(
+        event_id,
+        checked["event_type"],
+        checked.get("timestamp"),
+        checked.get("user_id"),
+        checked.get("session_id"),
+        checked.get("properties"),
+        None,
+        others,
+        info,
+    )
 
 
 def _rejected(problems: list[Problem]) -> Rejected:

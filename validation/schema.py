@@ -9,6 +9,7 @@ from voluptuous import ALLOW_EXTRA, Invalid, MultipleInvalid, Required, Schema
 from voluptuous.error import RequiredFieldInvalid
 
 from validation.clock_skew import correction
+from validation.fields import SERVER_FIELDS
 from validation.problems import Problem, kind_of
 from validation.times import event_time
 
@@ -16,9 +17,8 @@ MAX_EVENT_TYPE_CHARS = 128
 MAX_EVENT_ID_CHARS = 128
 MAX_ID_CHARS = 256
 
-# What the server says of a time that it has corrected: nobody else's are kept.
-CORRECTION_FIELDS = ("original_timestamp", "clock_correction_ms")
-_ABOUT_CLOCKS = frozenset(("sent_at", *CORRECTION_FIELDS))
+# Fields that a rule for their value alone cannot decide about.
+_BEYOND_RULES = SERVER_FIELDS | {"sent_at"}
 
 EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
@@ -42,28 +42,31 @@ class EventSchema:
         self.rules = Schema(schema, extra=ALLOW_EXTRA)
 
     def check(self, event: dict[str, object]) -> dict[str, object]:
-        """The event with its fields in their final form; an absent one is None or missing.
+        """Return the event with its fields in their final form; an absent one is None or missing.
 
-        What only the server may say of a corrected time is in it if there is a correction, and
-        not otherwise. Raises BrokenRules with every problem.
+        A client's values for fields that the server sets are dropped; if the server corrected the
+        time, its own follow at the end. Raises BrokenRules with every problem.
         """
-        if not event.keys().isdisjoint(_ABOUT_CLOCKS):
-            event = self._corrected(event)
+        if not event.keys().isdisjoint(_BEYOND_RULES):
+            event = self._corrected(_without_server_fields(event))
         try:
             return self._check_quickly(event)
         except Invalid:
             return self._check_fully(event)
 
     def _corrected(self, event: dict[str, object]) -> dict[str, object]:
-        rest = {name: value for name, value in event.items() if name not in CORRECTION_FIELDS}
         sent_at = event.get("sent_at")
         if sent_at is None or sent_at == "":
-            rest.pop("sent_at", None)
+            event.pop("sent_at", None)
         found = correction(event.get("timestamp"), sent_at, self._now())
         if found is None:
-            return rest
-        told = zip(CORRECTION_FIELDS, (found.original, found.added_ms), strict=True)
-        return {**rest, "timestamp": found.corrected, **dict(told)}
+            return event
+        return {
+            **event,
+            "timestamp": found.corrected,
+            "original_timestamp": found.original,
+            "clock_correction_ms": found.added_ms,
+        }
 
     # The schema's own functions one by one, at half of what the schema costs: what none of them
     # refuses, it accepts. It alone decides about everything else.
@@ -81,6 +84,10 @@ class EventSchema:
         except MultipleInvalid as error:
             raise BrokenRules(list(_problems(error))) from None
         return checked
+
+
+def _without_server_fields(event: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in event.items() if name not in SERVER_FIELDS}
 
 
 class BrokenRules(Exception):

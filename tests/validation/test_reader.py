@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.validation.test_strict_json import texts, values
+from validation.fields import FIELDS
 from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.reader import BodyError, EventReader
-from validation.schema import CORRECTION_FIELDS
 
 NOW = 1_795_455_000.0
 RECEIPT = RequestInfo("2026-11-23T17:30:00.000Z", "192.0.2.7", "agent/1")
@@ -20,9 +20,8 @@ MAX_BATCH_EVENTS = 5
 FROM_THE_SERVER = {"received_at": RECEIPT.received_at, "user_agent": "agent/1"} | {
     "ip_address": "192.0.2.7"
 }
-KNOWN = {"event_id", "event_type", "timestamp", "user_id", "session_id", "properties"}
-# Fields that have rules of their own, and so are not the client's to fill as it likes.
-RULED = {*KNOWN, *FROM_THE_SERVER, "sent_at", *CORRECTION_FIELDS}
+# Fields that have a meaning of their own: a client may not put just any value into them.
+RULED = {each.name for each in FIELDS}
 
 
 def make_reader(max_event_bytes: int = MAX_EVENT_BYTES) -> EventReader:

@@ -1,0 +1,93 @@
+"""The fields of an event: one table of them, and the one builder of the form that is stored.
+
+Every other list of fields (the schema's rules, the fast path's struct, the tables in EVENTS.md and
+the README) is tested against this table. A field that the server sets is never a client's to set:
+the schema drops a client's value for it, and the fast path leaves such an event to the schema.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import NamedTuple
+
+from validation.outcomes import RequestInfo
+
+
+class SetBy(Enum):
+    """The origin of a field's value."""
+
+    CLIENT = "client"
+    SERVER = "server"
+    # The client's value if there is one, else the server's.
+    EITHER = "client or server"
+
+
+class Field(NamedTuple):
+    """A field of an event; an optional one may be absent from the stored form."""
+
+    name: str
+    set_by: SetBy
+    is_optional: bool
+
+
+# In the order of the stored form. `sent_at` and the client's own fields, which have other names,
+# share one place, in the order in which they were sent.
+FIELDS = (
+    Field("event_id", SetBy.EITHER, is_optional=False),
+    Field("event_type", SetBy.CLIENT, is_optional=False),
+    Field("timestamp", SetBy.EITHER, is_optional=False),
+    Field("received_at", SetBy.SERVER, is_optional=False),
+    Field("user_id", SetBy.CLIENT, is_optional=True),
+    Field("session_id", SetBy.CLIENT, is_optional=True),
+    Field("properties", SetBy.CLIENT, is_optional=True),
+    Field("sent_at", SetBy.CLIENT, is_optional=True),
+    Field("original_timestamp", SetBy.SERVER, is_optional=True),
+    Field("clock_correction_ms", SetBy.SERVER, is_optional=True),
+    Field("user_agent", SetBy.SERVER, is_optional=True),
+    Field("ip_address", SetBy.SERVER, is_optional=True),
+)
+
+SERVER_FIELDS = frozenset(each.name for each in FIELDS if each.set_by is SetBy.SERVER)
+CLIENT_FIELDS = frozenset(each.name for each in FIELDS) - SERVER_FIELDS
+
+# The client's fields that have a place of their own in the stored form.
+PLACED_FIELDS = CLIENT_FIELDS - {"sent_at"}
+
+
+def stored_form(
+    event_id: str,
+    event_type: object,
+    timestamp: object,
+    user_id: object,
+    session_id: object,
+    properties: object,
+    sent_at: object,
+    others: Mapping[str, object] | None,
+    info: RequestInfo,
+) -> dict[str, object]:
+    """Return an event as it is stored, with its fields in the order of the table.
+
+    None stands for an absent field. `others` holds the remaining fields in their order: the
+    client's own with `sent_at` among them, then the server's correction. An event without any of
+    its own may have its `sent_at` passed by itself, which saves the fast path a dictionary.
+    """
+    stored: dict[str, object] = {
+        "event_id": event_id,
+        "event_type": event_type,
+        "timestamp": timestamp or info.received_at,
+        "received_at": info.received_at,
+    }
+    if user_id is not None:
+        stored["user_id"] = user_id
+    if session_id is not None:
+        stored["session_id"] = session_id
+    if properties is not None:
+        stored["properties"] = properties
+    if sent_at is not None:
+        stored["sent_at"] = sent_at
+    if others:
+        stored |= others
+    if info.user_agent:
+        stored["user_agent"] = info.user_agent
+    if info.ip_address:
+        stored["ip_address"] = info.ip_address
+    return stored
