@@ -12,6 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from settings.origins import (
+    OPAQUE_ORIGINS,
+    AllowedOrigin,
+    Origin,
+    Scope,
+    check_together,
+    is_origin,
+    parse_origin,
+)
+
 MAX_ORIGIN_CHARS = 512
 MAX_ALLOW_HEADERS_CHARS = 4096
 MAX_AGE_S = 7200
@@ -23,17 +33,6 @@ DEFAULT_ALLOW_HEADERS = (
     "X-Request-Id",
     "X-Project-ID",
 )
-
-_HOST = r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_-])?|\[[0-9a-f:.]+\]"
-# RFC 6454, section 6.2: scheme, host, perhaps a port, and nothing after them. It lets no character
-# through that could end a header or begin another.
-_ORIGIN = re.compile(rf"([a-z][a-z0-9+.-]*)://({_HOST})(?::([0-9]{{1,5}}))?", re.ASCII | re.I)
-_END_OF_AUTHORITY = re.compile(r"[/?#]")
-_DEFAULT_PORTS = MappingProxyType({"http": 80, "https": 443})
-_MAX_PORT = 65535
-# Sandboxed frames, local files and redirects share these: they tell nobody from anybody.
-# Browsers send null; old web views send file:// for local files (RFC 6454, section 4).
-_OPAQUE = frozenset(("null", "file://"))
 
 # RFC 9110, section 5.6.2.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -77,27 +76,17 @@ class CorsPolicy:
     subdomains: Mapping[str, tuple[str, ...]] = field(hash=False)
 
     @classmethod
-    def from_origins(cls, origins: Sequence[str]) -> "CorsPolicy":
-        """Read a list of origins.
+    def from_origins(cls, entries: Sequence[AllowedOrigin]) -> "CorsPolicy":
+        """Make the policy of the entries of CORS_ALLOWED_ORIGINS.
 
-        `*` alone allows every origin. Otherwise each entry is an origin
-        (`https://shop.example.com`, `http://localhost:3000`), or one with `*` as its whole first
-        label (`https://*.example.com`), which stands for its subdomains of any depth at the same
-        scheme and port, but not for `https://example.com`. Letters' case and a default port make
-        no difference.
-
-        Raises ValueError with every problem found and what to write instead.
+        Raises ValueError if they do not make a list: none, or `*` among others.
         """
-        problems = [f"{each!r} {advice}" for each in origins if (advice := _advice(each, origins))]
-        if not origins:
-            problems = ["name at least one origin, or * to allow every origin"]
-        if problems:
-            raise ValueError("; ".join(problems))
-        named = [each for each in origins if each != "*"]
+        check_together(entries)
+        named = [(each.scope, each.origin) for each in entries if each.origin is not None]
         return cls(
             any_origin=not named,
-            origins=frozenset("://".join(_parts(each)) for each in named if "*" not in each),
-            subdomains=_suffixes(each for each in named if "*" in each),
+            origins=frozenset(str(origin) for scope, origin in named if scope is Scope.ONE),
+            subdomains=_endings(origin for scope, origin in named if scope is Scope.SUBDOMAINS),
         )
 
     def decide(self, origin: str | None) -> CorsDecision:
@@ -113,19 +102,20 @@ class CorsPolicy:
             return _TOO_LONG
         if origin in self.origins:
             return CorsDecision(True, origin, _LISTED)
-        if origin in _OPAQUE:
+        if origin in OPAQUE_ORIGINS:
             return CorsDecision(True, origin, _EVERY) if self.any_origin else _OPAQUE_REFUSED
-        match = _ORIGIN.fullmatch(origin)
-        if match is None:
-            return _MALFORMED
-        return CorsDecision(True, origin, _EVERY) if self.any_origin else self._look_up(match)
+        if self.any_origin:
+            return CorsDecision(True, origin, _EVERY) if is_origin(origin) else _MALFORMED
+        return self._look_up(origin)
 
-    def _look_up(self, match: re.Match[str]) -> CorsDecision:
-        scheme, authority = _canonical(match)
-        if f"{scheme}://{authority}" in self.origins:
-            return CorsDecision(True, match[0], _LISTED)
-        if authority.endswith(self.subdomains.get(scheme, ())):
-            return CorsDecision(True, match[0], _SUBDOMAIN)
+    def _look_up(self, text: str) -> CorsDecision:
+        origin = parse_origin(text)
+        if origin is None:
+            return _MALFORMED
+        if str(origin) in self.origins:
+            return CorsDecision(True, text, _LISTED)
+        if origin.authority.endswith(self.subdomains.get(origin.scheme, ())):
+            return CorsDecision(True, text, _SUBDOMAIN)
         return _NOT_LISTED
 
     def response_headers(self, decision: CorsDecision) -> list[tuple[str, str]]:
@@ -176,63 +166,8 @@ def _header_names(requested: str) -> Iterator[str]:
         yield name
 
 
-def _canonical(match: re.Match[str]) -> tuple[str, str]:
-    """Scheme, and host with its port unless it is the default (RFC 6454, section 4)."""
-    scheme, host, port = match[1].lower(), match[2].lower(), match[3]
-    if port is None or int(port) == _DEFAULT_PORTS.get(scheme):
-        return scheme, host
-    return scheme, f"{host}:{int(port)}"
-
-
-def _parse(entry: str) -> re.Match[str] | None:
-    """Match an entry, its wildcard read as a subdomain of one letter."""
-    return _ORIGIN.fullmatch(entry.replace("://*.", "://x.", 1))
-
-
-def _parts(entry: str) -> tuple[str, str]:
-    match = _parse(entry)
-    if match is None:
-        raise ValueError(f"{entry!r} is not an origin")
-    return _canonical(match)
-
-
-def _suffixes(wildcards: Iterator[str]) -> Mapping[str, tuple[str, ...]]:
-    suffixes: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
-    for scheme, authority in map(_parts, wildcards):
-        suffixes[scheme] += (authority.removeprefix("x"),)
-    return MappingProxyType(dict(suffixes))
-
-
-def _advice(entry: str, origins: Sequence[str]) -> str | None:
-    """Say what is wrong with an entry and what to write instead; None if it is right."""
-    if entry == "*":
-        return "allows every origin: leave the others out" if set(origins) != {"*"} else None
-    if entry.lower() in _OPAQUE:
-        return (
-            "is what every sandboxed page and local file is called, whoever wrote it: "
-            "only * alone allows it"
-        )
-    if "://" not in entry:
-        return "has no scheme: write it as in https://shop.example.com"
-    if "*" in entry.replace("://*.", "://", 1):
-        return "has a misplaced *: it stands for whole first labels only: https://*.example.com"
-    return _advice_on_form(entry)
-
-
-def _advice_on_form(entry: str) -> str | None:
-    match = _parse(entry)
-    if match is None:
-        return _advice_on_path(entry)
-    if match[3] and not 0 < int(match[3]) <= _MAX_PORT:
-        return f"has an impossible port: it is from 1 to {_MAX_PORT}"
-    return None
-
-
-def _advice_on_path(entry: str) -> str:
-    scheme, _, rest = entry.partition("://")
-    authority, *path = _END_OF_AUTHORITY.split(rest, maxsplit=1)
-    origin = f"{scheme}://{authority}"
-    if path and _parse(origin):
-        part = "path" if path[0] else "trailing slash"
-        return f"has a {part}: leave it out and write {origin}"
-    return "is not of the form https://host or https://host:port (in ASCII: xn--... if need be)"
+def _endings(origins: Iterator[Origin]) -> Mapping[str, tuple[str, ...]]:
+    endings: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+    for scheme, authority in origins:
+        endings[scheme] += (authority,)
+    return MappingProxyType(dict(endings))

@@ -1,4 +1,4 @@
-"""What a setting's text means: numbers, sizes, durations, switches, names, networks, origins.
+"""What a setting's text means: numbers, sizes, durations, switches, names, networks.
 
 A parser takes text without space around it and returns what it means. It raises ValueError with
 the constraint that is not met, as the rest of a sentence that begins with the setting's name:
@@ -8,11 +8,13 @@ the constraint that is not met, as the rest of a sentence that begins with the s
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
+
+from settings.hosts import is_address, is_host_name, is_visible
 
 Network = IPv4Network | IPv6Network
 _Number = TypeVar("_Number", int, float)
@@ -41,20 +43,8 @@ _SWITCH = MappingProxyType(
     | dict.fromkeys(("false", "0", "no", "off"), False)
 )
 
-_MAX_PORT = 65535
-_MAX_HOST_CHARS = 253  # RFC 1035, section 2.3.4, as text without the last dot
 _MAX_NETWORK_CHARS = 64
-# Labels may have underscores, which RFC 1123 forbids and container networks use.
-_NAME = r"[a-z0-9_](?:[a-z0-9_-]|\.(?=[a-z0-9_]))*"
-_HOST_NAME = re.compile(_NAME, re.ASCII | re.I)
 _ONLY_NUMBERS = re.compile(r"[0-9.]+")
-_VISIBLE = re.compile(r"[!-~]+")
-# RFC 6454, section 6.2, with a wildcard that stands for the first labels of a name.
-_ORIGIN = re.compile(
-    rf"[a-z][a-z0-9+.-]*://(?P<host>(?:\*\.)?{_NAME}|\[(?P<ipv6>[0-9a-f:.]+)\])"
-    r"(?::(?P<port>[0-9]{1,5}))?",
-    re.ASCII | re.I,
-)
 
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 # botocore takes a region for a label of a host name: RFC 1035, section 2.3.1.
@@ -143,7 +133,7 @@ def switch(text: str) -> bool:
 
 def host(text: str) -> str:
     """An IP address without brackets, or a host name, to listen on; empty for all interfaces."""
-    if text and not (_is_address(text) or _is_name(text)):
+    if text and not (is_address(text) or _is_name(text)):
         raise ValueError(
             "must be a host name or an IP address, without brackets or a port, or empty for all "
             "interfaces"
@@ -151,18 +141,8 @@ def host(text: str) -> str:
     return text
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return _VISIBLE.fullmatch(text) is not None
-
-
 def _is_name(text: str) -> bool:
-    if len(text) > _MAX_HOST_CHARS or _ONLY_NUMBERS.fullmatch(text):
-        return False
-    return _HOST_NAME.fullmatch(text) is not None
+    return is_host_name(text) and _ONLY_NUMBERS.fullmatch(text) is None
 
 
 def network(text: str) -> Network:
@@ -178,38 +158,11 @@ def network(text: str) -> Network:
     return found
 
 
-def origin(text: str) -> str:
-    """A web origin (RFC 6454), one with `*` for its subdomains, or `*` for every origin."""
-    if text != "*" and not _is_origin(text):
-        raise ValueError(
-            "must list origins as in https://shop.example.com, https://*.example.com or "
-            "http://localhost:3000, without a path or a slash at the end, or be * alone"
-        )
-    return text
-
-
-def _is_origin(text: str) -> bool:
-    match = _ORIGIN.fullmatch(text)
-    if match is None or len(match["host"]) > _MAX_HOST_CHARS:
-        return False
-    if match["ipv6"] and not _is_ipv6(match["ipv6"]):
-        return False
-    return match["port"] is None or 0 < int(match["port"]) <= _MAX_PORT
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        IPv6Address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def endpoint_url(text: str) -> str:
     """An http or https URL of a host and perhaps a port; a slash at its end is left out."""
     try:
         parts = urlsplit(text)
-        if _VISIBLE.fullmatch(text) and not {"?", "#"} & set(text) and _names_only_a_host(parts):
+        if is_visible(text) and not {"?", "#"} & set(text) and _names_only_a_host(parts):
             return text.removesuffix("/")
     except ValueError:
         pass
@@ -223,7 +176,7 @@ def _names_only_a_host(parts: SplitResult) -> bool:
     name = parts.hostname or ""
     # botocore takes no underscore here, and would say so only when the first client is made.
     return (
-        (_is_address(name) or (_is_name(name) and "_" not in name))
+        (is_address(name) or (_is_name(name) and "_" not in name))
         and parts.scheme in ("http", "https")
         and parts.port != 0
         and not parts.netloc.endswith(":")

@@ -9,6 +9,7 @@ from typing import Any
 from voluptuous import MultipleInvalid, Optional, Schema
 
 from settings import parsers as q
+from settings.origins import AllowedOrigin
 from settings.variables import VARIABLES, Variable, quoted, quoting
 
 # One segment is written while others are shipped, and a full journal must still take turns.
@@ -40,7 +41,7 @@ class Settings:
     host: str
     port: int
     reuse_port: bool
-    cors_allowed_origins: tuple[str, ...]
+    cors_allowed_origins: tuple[AllowedOrigin, ...]
     cors_debug: bool
     ingest_aliases: tuple[str, ...]
     trusted_proxies: tuple[q.Network, ...]

@@ -11,6 +11,7 @@ from typing import Any
 from voluptuous import Invalid, Schema
 
 from settings import parsers as q
+from settings.origins import EVERY_ORIGIN, AllowedOrigin, allowed_origin, check_together
 
 _MAX_QUOTED_CHARS = 100
 # Everything up to the last @ may be a password, which may itself hold any character.
@@ -18,7 +19,6 @@ _USERINFO = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*@", re.ASCII | re.I | re.S)
 
 _LOCAL_NETWORKS = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
 _NO_NETWORKS = "none"
-_EVERY_ORIGIN = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,14 @@ def _each(parse: Callable[[str], object]) -> Callable[[str], tuple[Any, ...]]:
     return parse_list
 
 
-def _origins(text: str) -> tuple[str, ...]:
-    origins: tuple[str, ...] = _each(q.origin)(text)
-    if not origins or (_EVERY_ORIGIN in origins and len(origins) > 1):
-        raise ValueError("must be a comma-separated list of origins, or * alone")
+def _origins(text: str) -> tuple[AllowedOrigin, ...]:
+    origins: tuple[AllowedOrigin, ...] = _each(allowed_origin)(text)
+    check_together(origins)
     return origins
+
+
+def _show_origins(origins: tuple[AllowedOrigin, ...]) -> str:
+    return ",".join(each.text for each in origins)
 
 
 def _networks(text: str) -> tuple[q.Network, ...]:
@@ -125,9 +128,9 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("REUSE_PORT", "reuse_port", "false",
              "let several processes share the port, each with a `JOURNAL_DIR` of its own",
              q.switch, _show_switch),
-    Variable("CORS_ALLOWED_ORIGINS", "cors_allowed_origins", _EVERY_ORIGIN,
+    Variable("CORS_ALLOWED_ORIGINS", "cors_allowed_origins", EVERY_ORIGIN,
              "origins whose pages may send, comma-separated; `https://*.example.com` for "
-             "subdomains", _origins, ",".join),
+             "subdomains", _origins, _show_origins),
     Variable("CORS_DEBUG", "cors_debug", "false", "log why each origin was allowed or refused",
              q.switch, _show_switch),
     Variable("INGEST_ALIASES", "ingest_aliases", "",

@@ -18,6 +18,7 @@ from handlers.cors import CorsPolicy
 from handlers.ingest import IngestPipeline
 from handlers.routes import CollectorApplication, make_app
 from http1.activity import Activity
+from settings.origins import allowed_origin
 from storage.counters import Counters
 from storage.dedup.deduplicator import Durable
 from storage.refusals import Refusal
@@ -114,7 +115,9 @@ def make_site(
         ),
         activity=activity,
         health_report=lambda: {"status": "healthy"},
-        admission=AdmissionPolicy(CorsPolicy.from_origins(origins)),
+        admission=AdmissionPolicy(
+            CorsPolicy.from_origins([allowed_origin(each) for each in origins])
+        ),
         cors_debug=False,
         addresses=AddressResolver([ip_network(each) for each in trusted]),
         web=WebFiles.read(ROOT / "web"),

@@ -6,12 +6,8 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from settings.settings import (
-    Settings,
-    SettingsError,
-    describe,
-    load_settings,
-)
+from settings.origins import allowed_origin
+from settings.settings import Settings, SettingsError, describe, load_settings
 from settings.variables import VARIABLES
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
@@ -49,7 +45,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         host="",
         port=8080,
         reuse_port=False,
-        cors_allowed_origins=("*",),
+        cors_allowed_origins=(allowed_origin("*"),),
         cors_debug=False,
         ingest_aliases=(),
         trusted_proxies=tuple(map(ip_network, private)),
@@ -94,8 +90,12 @@ def test_settings_cannot_be_changed() -> None:
         ("HOST", "::1", "::1"),
         ("PORT", "0", 0),
         ("PORT", " 65535 ", 65535),
-        ("CORS_ALLOWED_ORIGINS", "https://a.example", ("https://a.example",)),
-        ("CORS_ALLOWED_ORIGINS", "http://a, http://*.b:1,", ("http://a", "http://*.b:1")),
+        ("CORS_ALLOWED_ORIGINS", "https://a.example", (allowed_origin("https://a.example"),)),
+        (
+            "CORS_ALLOWED_ORIGINS",
+            "http://a, http://*.b:1,",
+            (allowed_origin("http://a"), allowed_origin("http://*.b:1")),
+        ),
         ("CORS_DEBUG", "Yes", True),
         ("TRUSTED_PROXIES", "none", ()),
         ("TRUSTED_PROXIES", "10.0.0.0/8", (IPv4Network("10.0.0.0/8"),)),
@@ -135,8 +135,12 @@ def test_a_bucket_and_its_region_are_read() -> None:
         ("S3_PREFIX", "events/", "must not begin or end with a slash"),
         ("HOST", "[::1]", "must be a host name or an IP address"),
         ("PORT", "65536", "must be a whole number from 0 to 65535"),
-        ("CORS_ALLOWED_ORIGINS", "https://a.example/", "must list origins"),
-        ("CORS_ALLOWED_ORIGINS", "null", "must list origins"),
+        (
+            "CORS_ALLOWED_ORIGINS",
+            "https://a.example/",
+            "has a trailing slash: leave it out and write https://a.example",
+        ),
+        ("CORS_ALLOWED_ORIGINS", "null", "has an opaque origin"),
         ("CORS_ALLOWED_ORIGINS", "*, https://a.example", "must be a comma-separated list"),
         ("CORS_ALLOWED_ORIGINS", "*,*", "must be a comma-separated list"),
         ("CORS_ALLOWED_ORIGINS", ",", "must be a comma-separated list"),
@@ -183,6 +187,33 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_variables() -> None:
     bad = {variable.name: "~ \x07" for variable in VARIABLES}
     names = [problem.partition(" ")[0] for problem in problems(bad)]
     assert ["STORAGE_DIR", *FIELDS] == names
+
+
+def test_an_operator_reads_what_to_write_instead_of_each_wrong_origin() -> None:
+    text = "https://shop.example.com/, https://a.example, localhost:3000"
+    slash = "has a trailing slash: leave it out and write https://shop.example.com"
+    no_scheme = "has no scheme: write it as in https://shop.example.com"
+    assert [
+        f'CORS_ALLOWED_ORIGINS {slash}, not "https://shop.example.com/"',
+        f'CORS_ALLOWED_ORIGINS {no_scheme}, not "localhost:3000"',
+    ] == problems(LOCAL | {"CORS_ALLOWED_ORIGINS": text})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://key:s3cret@a.example",
+        "https://key:s3cret@a.example/",
+        "key:s3cret@a.example",
+        "https://a.example, https://key:24680/x@b.example",
+        "https://24680/x@b.example",
+        "*, https://key:s3cret@a.example",
+    ],
+)
+def test_a_problem_of_an_origin_masks_its_password(text: str) -> None:
+    [problem] = problems(LOCAL | {"CORS_ALLOWED_ORIGINS": text})
+    assert "***@" in problem
+    assert not re.search("key|cret|24680", problem), problem
 
 
 def test_each_bad_entry_of_a_list_is_told() -> None:
