@@ -230,7 +230,7 @@ class IngestHandler(BaseHandler):
         if self.pipeline.deduplicates_generated_ids:
             event_ids: list[str | None] = [event.event_id for event in events]
         else:
-            event_ids = [event.given_id for event in events]
+            event_ids = [event.client_event_id for event in events]
         try:
             result = await self.pipeline.sink.append(lines, event_ids)
         except Refusal as refusal:

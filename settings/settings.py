@@ -8,9 +8,9 @@ from typing import Any
 
 from voluptuous import MultipleInvalid, Optional, Schema
 
-from settings import parsers as q
 from settings.origins import AllowedOrigin
-from settings.variables import VARIABLES, Variable, quoted, quoting
+from settings.parsers import Network, size_text
+from settings.variables import VARIABLES, Variable, quoted, validator
 
 # One segment is written while others are shipped, and a full journal must still take turns.
 MIN_SEGMENTS_IN_JOURNAL = 4
@@ -44,7 +44,7 @@ class Settings:
     cors_allowed_origins: tuple[AllowedOrigin, ...]
     cors_debug: bool
     ingest_aliases: tuple[str, ...]
-    trusted_proxies: tuple[q.Network, ...]
+    trusted_proxies: tuple[Network, ...]
     drain_timeout_s: float
     ack: str
     ack_timeout_s: float
@@ -107,8 +107,8 @@ def _schema() -> Schema:
 
 def _rule(variable: Variable) -> tuple[Optional, Callable[[str], object]]:
     if variable.default is None:
-        return Optional(variable.name), quoting(variable.read)
-    return Optional(variable.name, default=variable.default), quoting(variable.read)
+        return Optional(variable.name), validator(variable.parse)
+    return Optional(variable.name, default=variable.default), validator(variable.parse)
 
 
 def _presence_problems(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -125,12 +125,12 @@ def _presence_problems(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _conflicts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     body, event = values.get("MAX_BODY_BYTES"), values.get("MAX_EVENT_BYTES")
     if body and event and event > body:
-        limit = f"MAX_BODY_BYTES ({q.size_text(body)})"
-        yield "MAX_EVENT_BYTES", f"must be at most {limit}, not {q.size_text(event)}"
+        limit = f"MAX_BODY_BYTES ({size_text(body)})"
+        yield "MAX_EVENT_BYTES", f"must be at most {limit}, not {size_text(event)}"
     journal, segment = values.get("JOURNAL_MAX_BYTES"), values.get("SEGMENT_MAX_BYTES")
     if journal and segment and journal < MIN_SEGMENTS_IN_JOURNAL * segment:
-        limit = f"{MIN_SEGMENTS_IN_JOURNAL} times SEGMENT_MAX_BYTES ({q.size_text(segment)})"
-        yield "JOURNAL_MAX_BYTES", f"must be at least {limit}, not {q.size_text(journal)}"
+        limit = f"{MIN_SEGMENTS_IN_JOURNAL} times SEGMENT_MAX_BYTES ({size_text(segment)})"
+        yield "JOURNAL_MAX_BYTES", f"must be at least {limit}, not {size_text(journal)}"
     store, kept = values.get("STORAGE_DIR"), values.get("JOURNAL_DIR")
     if store and kept and _overlap(store, kept):
         found = f"{quoted(str(store))} and {quoted(str(kept))}"
@@ -150,4 +150,4 @@ def _in_order(problems: list[tuple[str, str]]) -> list[str]:
 def describe(settings: Settings) -> dict[str, str]:
     """Every setting by its variable's name, as text that reads the same; passwords are masked."""
     values = ((each, getattr(settings, each.field)) for each in VARIABLES)
-    return {each.name: "" if value is None else each.show(value) for each, value in values}
+    return {each.name: "" if value is None else each.to_text(value) for each, value in values}

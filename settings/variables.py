@@ -10,8 +10,29 @@ from typing import Any
 
 from voluptuous import Invalid, Schema
 
-from settings import parsers as q
 from settings.origins import EVERY_ORIGIN, AllowedOrigin, allowed_origin, check_together
+from settings.parsers import (
+    GIB,
+    KIB,
+    MIB,
+    TIB,
+    Network,
+    bucket_name,
+    choice,
+    directory,
+    duration,
+    duration_text,
+    endpoint_url,
+    host,
+    key_prefix,
+    network,
+    path_prefix,
+    region,
+    size,
+    size_text,
+    switch,
+    whole_number,
+)
 
 _MAX_QUOTED_CHARS = 100
 # Everything up to the last @ may be a password, which may itself hold any character.
@@ -26,16 +47,16 @@ class Variable:
     """One environment variable.
 
     `field` is its name in Settings, `default` the text that stands for it where it is not set
-    (None: nothing does), `summary` a phrase for people. `read` turns text into the value, or
-    raises ValueError or voluptuous.Invalid; `show` turns the value into text that reads the same.
+    (None: nothing does), `summary` a phrase for people. `parse` turns text into the value, or
+    raises ValueError or voluptuous.Invalid; `to_text` turns the value into text that parses to it.
     """
 
     name: str
     field: str
     default: str | None
     summary: str
-    read: Callable[[str], object]
-    show: Callable[[Any], str] = str
+    parse: Callable[[str], object]
+    to_text: Callable[[Any], str] = str
 
 
 def _masked(text: str) -> str:
@@ -50,7 +71,7 @@ def quoted(text: str) -> str:
     return f'"{"".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)}"'
 
 
-def quoting(parse: Callable[[str], object]) -> Callable[[str], object]:
+def validator(parse: Callable[[str], object]) -> Callable[[str], object]:
     """Make a validator of a parser: it tells the value found, its passwords masked."""
 
     def validate(text: str) -> object:
@@ -68,7 +89,7 @@ def _entries(text: str) -> list[str]:
 
 def _each(parse: Callable[[str], object]) -> Callable[[str], tuple[Any, ...]]:
     """Read a comma-separated list; each bad entry is a problem of its own."""
-    schema = Schema([quoting(parse)])
+    schema = Schema([validator(parse)])
 
     def parse_list(text: str) -> tuple[Any, ...]:
         return tuple(schema(_entries(text)))
@@ -82,24 +103,24 @@ def _origins(text: str) -> tuple[AllowedOrigin, ...]:
     return origins
 
 
-def _show_origins(origins: tuple[AllowedOrigin, ...]) -> str:
+def _origins_text(origins: tuple[AllowedOrigin, ...]) -> str:
     return ",".join(each.text for each in origins)
 
 
-def _networks(text: str) -> tuple[q.Network, ...]:
+def _networks(text: str) -> tuple[Network, ...]:
     if text.lower() == _NO_NETWORKS:
         return ()
-    networks: tuple[q.Network, ...] = _each(q.network)(text)
+    networks: tuple[Network, ...] = _each(network)(text)
     if not networks:
         raise ValueError(f"must be a comma-separated list of networks, or {_NO_NETWORKS}")
     return networks
 
 
-def _show_networks(networks: tuple[q.Network, ...]) -> str:
+def _networks_text(networks: tuple[Network, ...]) -> str:
     return ",".join(map(str, networks)) or _NO_NETWORKS
 
 
-def _show_switch(on: bool) -> str:
+def _switch_text(on: bool) -> str:
     return "true" if on else "false"
 
 
@@ -108,84 +129,84 @@ def _show_switch(on: bool) -> str:
 VARIABLES: tuple[Variable, ...] = (
     # Where events go
     Variable("STORAGE_DIR", "storage_dir", None,
-             "a local directory to store objects in, instead of S3", q.directory),
+             "a local directory to store objects in, instead of S3", directory),
     Variable("S3_BUCKET_NAME", "s3_bucket_name", None,
-             "the bucket; required unless `STORAGE_DIR` is set", q.bucket_name),
+             "the bucket; required unless `STORAGE_DIR` is set", bucket_name),
     Variable("AWS_REGION", "aws_region", None,
              "its region; required with S3 (else `AWS_DEFAULT_REGION` is taken)",
-             q.region),
+             region),
     Variable("S3_ENDPOINT_URL", "s3_endpoint_url", None,
              "for S3-compatible services, as in `http://localhost:9000`",
-             q.endpoint_url, _masked),
-    Variable("S3_PREFIX", "s3_prefix", "events", "what every key begins with", q.key_prefix),
+             endpoint_url, _masked),
+    Variable("S3_PREFIX", "s3_prefix", "events", "what every key begins with", key_prefix),
     Variable("S3_CONDITIONAL_WRITES", "s3_conditional_writes", "auto",
              "never replace an event's object: `on`, `off`, or `auto`: if the service can",
-             q.choice("auto", "on", "off")),
+             choice("auto", "on", "off")),
     # HTTP
-    Variable("HOST", "host", "", "the address to listen on; empty for all interfaces", q.host),
+    Variable("HOST", "host", "", "the address to listen on; empty for all interfaces", host),
     Variable("PORT", "port", "8080", "the port to listen on; 0 for any free one",
-             q.whole_number(0, 65535)),
+             whole_number(0, 65535)),
     Variable("REUSE_PORT", "reuse_port", "false",
              "let several processes share the port, each with a `JOURNAL_DIR` of its own",
-             q.switch, _show_switch),
+             switch, _switch_text),
     Variable("CORS_ALLOWED_ORIGINS", "cors_allowed_origins", EVERY_ORIGIN,
              "origins whose pages may send, comma-separated; `https://*.example.com` for "
-             "subdomains", _origins, _show_origins),
+             "subdomains", _origins, _origins_text),
     Variable("CORS_DEBUG", "cors_debug", "false", "log why each origin was allowed or refused",
-             q.switch, _show_switch),
+             switch, _switch_text),
     Variable("INGEST_ALIASES", "ingest_aliases", "",
              "paths, comma-separated, under which pages find everything once more, as in `/a`",
-             _each(q.path_prefix), ",".join),
+             _each(path_prefix), ",".join),
     Variable("TRUSTED_PROXIES", "trusted_proxies", _LOCAL_NETWORKS,
              "networks whose `X-Forwarded-For` is believed, comma-separated, or `none`",
-             _networks, _show_networks),
+             _networks, _networks_text),
     Variable("DRAIN_TIMEOUT", "drain_timeout_s", "20s",
-             "how long a shutdown may go on shipping", q.duration(0, 3600), q.duration_text),
+             "how long a shutdown may go on shipping", duration(0, 3600), duration_text),
     Variable("ACK", "ack", "journal",
              "what a success means: durable in the `journal`, or `delivered` to the store",
-             q.choice("journal", "delivered")),
+             choice("journal", "delivered")),
     Variable("ACK_TIMEOUT", "ack_timeout_s", "10s",
              "with `ACK=delivered`, how long an answer waits before it is 503",
-             q.duration(0.1, 300), q.duration_text),
+             duration(0.1, 300), duration_text),
     # Journal
     Variable("JOURNAL_DIR", "journal_dir", "data/journal",
-             "the directory of events on their way, on a local disk", q.directory),
+             "the directory of events on their way, on a local disk", directory),
     Variable("JOURNAL_MAX_BYTES", "journal_max_bytes", "10GiB",
              "its size at which events are refused with 503",
-             q.size(64 * q.MIB, 1024 * q.TIB), q.size_text),
+             size(64 * MIB, 1024 * TIB), size_text),
     Variable("FLUSH_INTERVAL", "flush_interval_s", "1s",
-             "the age at which a segment is sealed and shipped", q.duration(0.01, 3600),
-             q.duration_text),
+             "the age at which a segment is sealed and shipped", duration(0.01, 3600),
+             duration_text),
     Variable("SEGMENT_MAX_BYTES", "segment_max_bytes", "8MiB",
              "the size at which it is sealed earlier",
-             q.size(64 * q.KIB, q.GIB), q.size_text),
+             size(64 * KIB, GIB), size_text),
     # Deduplication
     Variable("DEDUP_WINDOW", "dedup_window_s", "24h",
              "how long an `event_id` that comes again is a duplicate",
-             q.duration(1, 30 * 86400), q.duration_text),
+             duration(1, 30 * 86400), duration_text),
     Variable("DEDUP_MAX_EVENTS", "dedup_max_events", "1000000",
              "of how many ids at most, the last ones; each takes about 110 bytes of memory",
-             q.whole_number(1000, 100_000_000)),
+             whole_number(1000, 100_000_000)),
     # Objects
     Variable("OBJECT_LAYOUT", "object_layout", "auto",
              "`event` for an object per event, `batch` for one per segment and day, or `auto`",
-             q.choice("auto", "event", "batch")),
+             choice("auto", "event", "batch")),
     Variable("AUTO_BATCH_ABOVE", "auto_batch_above", "100",
              "in `auto`, segments of more events than this become batches",
-             q.whole_number(0, 1_000_000)),
+             whole_number(0, 1_000_000)),
     Variable("UPLOAD_CONCURRENCY", "upload_concurrency", "8", "uploads at the same time",
-             q.whole_number(1, 256)),
+             whole_number(1, 256)),
     # Limits
     Variable("MAX_BODY_BYTES", "max_body_bytes", "5MiB",
-             "the largest body, also when unpacked", q.size(q.KIB, q.GIB), q.size_text),
+             "the largest body, also when unpacked", size(KIB, GIB), size_text),
     Variable("MAX_EVENT_BYTES", "max_event_bytes", "256KiB",
-             "the largest event, as stored", q.size(256, 8 * q.MIB), q.size_text),
+             "the largest event, as stored", size(256, 8 * MIB), size_text),
     Variable("MAX_BATCH_EVENTS", "max_batch_events", "1000", "the most events in a batch",
-             q.whole_number(1, 100_000)),
+             whole_number(1, 100_000)),
     # Logs
     Variable("LOG_LEVEL", "log_level", "info", "`debug`, `info`, `warning` or `error`",
-             q.choice("debug", "info", "warning", "error")),
+             choice("debug", "info", "warning", "error")),
     Variable("LOG_FORMAT", "log_format", "text", "`text`, or `json` for machines",
-             q.choice("text", "json")),
+             choice("text", "json")),
 )
 # fmt: on

@@ -39,7 +39,7 @@ def correction(timestamp: object, sent_at: object, now: float) -> Correction | N
     return Correction(utc_text(original), utc_text(corrected), added_ms)
 
 
-def is_right(sent_at: str, now: float) -> bool:
+def is_clock_right(sent_at: str, now: float) -> bool:
     """Whether a clock that says `sent_at` certainly leaves nothing to correct."""
     try:
         return _is_small(_skew(sent_at, now))

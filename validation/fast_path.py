@@ -12,7 +12,7 @@ import msgspec
 import orjson
 from msgspec import Meta, Struct
 
-from validation.clock_skew import is_right
+from validation.clock_skew import is_clock_right
 from validation.fields import stored_form
 from validation.outcomes import Accepted, RequestInfo
 from validation.schema import EVENT_ID, MAX_EVENT_ID_CHARS, MAX_EVENT_TYPE_CHARS, MAX_ID_CHARS
@@ -39,13 +39,13 @@ class Sent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False, kw_
     sent_at: str | None = None
 
 
-class _NotOnFastPath(Exception):
+class _NeedsSchema(Exception):
     pass
 
 
 # What the decoder, the encoder and orjson raise, the last for an integer beyond 64 bits.
 _REFUSALS = (
-    _NotOnFastPath,
+    _NeedsSchema,
     msgspec.MsgspecError,
     orjson.JSONEncodeError,
     UnicodeDecodeError,
@@ -97,28 +97,28 @@ class FastPath:
         sent = decoder.decode(text)
         again = self._encoder.encode(sent)
         if again != text and may_have_lost(text, again):
-            raise _NotOnFastPath
+            raise _NeedsSchema
         return sent
 
     def _accept(self, text: bytes, events: list[Sent], info: RequestInfo) -> list[Accepted]:
         now = self._now()
         latest = latest_text(int(now))
         for sent_at in {each.sent_at for each in events}:
-            if sent_at is not None and not is_right(sent_at, now):
-                raise _NotOnFastPath
+            if sent_at is not None and not is_clock_right(sent_at, now):
+                raise _NeedsSchema
         accepted = [self._final(each, info, latest) for each in events]
         with_properties = [each for each in events if each.properties is not None]
         if brackets(text) > 1 + len(events) + len(with_properties):
             for each in accepted:
                 if brackets(each.line) > MAX_DEPTH:
-                    raise _NotOnFastPath
+                    raise _NeedsSchema
         return accepted
 
     def _final(self, sent: Sent, info: RequestInfo, latest: str) -> Accepted:
         if sent.event_type.isspace():
-            raise _NotOnFastPath
-        given_id = _checked_id(sent.event_id)
-        event_id = given_id or self._new_id()
+            raise _NeedsSchema
+        client_event_id = _checked_id(sent.event_id)
+        event_id = client_event_id or self._new_id()
         stored = stored_form(
             event_id,
             sent.event_type,
@@ -132,15 +132,15 @@ class FastPath:
         )
         line = orjson.dumps(stored)
         if len(line) > self._max_event_bytes:
-            raise _NotOnFastPath
-        return Accepted(event_id, line, given_id)
+            raise _NeedsSchema
+        return Accepted(event_id, line, client_event_id)
 
 
 def _checked_id(event_id: str | None) -> str | None:
     if event_id is None:
         return None
     if EVENT_ID.fullmatch(event_id) is None:
-        raise _NotOnFastPath
+        raise _NeedsSchema
     return event_id
 
 
@@ -148,5 +148,5 @@ def _checked_time(timestamp: str | None, latest: str) -> str | None:
     if timestamp is None:
         return None
     if not is_final_time(timestamp, latest):
-        raise _NotOnFastPath
+        raise _NeedsSchema
     return timestamp

@@ -20,12 +20,12 @@ class RequestInfo(NamedTuple):
 class Accepted(Struct, frozen=True, gc=False):
     """An event in its final form: a line of JSON without its line end.
 
-    `given_id` is its id if the client gave it, None if it was made here.
+    `client_event_id` is its id if the client gave it, None if it was made here.
     """
 
     event_id: str
     line: bytes
-    given_id: str | None
+    client_event_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class Problem:
         return f"{self.path or 'the event'} {self.message}"
 
 
-def shown(text: str) -> str:
+def excerpt(text: str) -> str:
     """A client's text as it can stand in a message: short, and valid UTF-8."""
     if len(text) > _MAX_SHOWN_CHARS:
         text = f"{text[:_MAX_SHOWN_CHARS]}..."

@@ -3,8 +3,8 @@
 from base64 import urlsafe_b64decode
 from urllib.parse import parse_qsl
 
-from validation.problems import shown
-from validation.strict_json import BadValue, NotJsonError, Parsed, parse
+from validation.problems import excerpt
+from validation.strict_json import AmbiguousValue, NotJsonError, Parsed, parse
 
 _WHOLE_EVENT = "data"
 _PROPERTY = "p."
@@ -31,7 +31,7 @@ def event_in_query(query: str) -> Parsed:
     parsed = Parsed({}, is_exact=True) if whole is None else _decoded(whole)
     event = parsed.value
     if not isinstance(event, dict):
-        if isinstance(event, BadValue):
+        if isinstance(event, AmbiguousValue):
             return parsed
         raise QueryError(f"{_WHOLE_EVENT} must hold a JSON object")
     for name, text in given.items():
@@ -51,7 +51,7 @@ def _parameters(query: str) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, text in pairs:
         if name in given:
-            raise QueryError(f"the parameter {shown(name)} is there twice")
+            raise QueryError(f"the parameter {excerpt(name)} is there twice")
         given[name] = text
     return given
 
@@ -81,10 +81,10 @@ def _add(event: dict[str, object], name: str, text: str) -> None:
     if name.startswith(_PROPERTY):
         properties = event.setdefault("properties", {})
         if not isinstance(properties, dict):
-            raise QueryError(f"{shown(name)} cannot be added: the properties are not an object")
+            raise QueryError(f"{excerpt(name)} cannot be added: the properties are not an object")
         target, field = properties, name.removeprefix(_PROPERTY)
     else:
         field = name
     if field in target:
-        raise QueryError(f"{shown(name)} is both a parameter and in {_WHOLE_EVENT}")
+        raise QueryError(f"{excerpt(name)} is both a parameter and in {_WHOLE_EVENT}")
     target[field] = text

@@ -17,11 +17,11 @@ from validation.schema import BrokenRules, EventSchema
 from validation.strict_json import (
     BOM,
     MAX_DEPTH,
-    BadValue,
+    AmbiguousValue,
     NotJsonError,
     brackets,
+    find_problems,
     parse,
-    problems_in,
 )
 
 # From the first character of a line that is not blank to the line's end.
@@ -116,7 +116,7 @@ class EventReader:
         return self._event(parsed.value, info, parsed.is_exact)
 
     def _event(self, event: object, info: RequestInfo, is_exact: bool) -> Accepted | Rejected:
-        found = [] if is_exact else problems_in(event)
+        found = [] if is_exact else find_problems(event)
         if not isinstance(event, dict):
             return _rejected(found or [_not_an_object(event)])
         try:
@@ -128,8 +128,8 @@ class EventReader:
         return self._accept(checked, info)
 
     def _accept(self, checked: dict[str, object], info: RequestInfo) -> Accepted | Rejected:
-        given_id = checked.get("event_id")
-        event_id = str(given_id or self._new_id())
+        client_event_id = checked.get("event_id")
+        event_id = str(client_event_id or self._new_id())
         stored = _stored(event_id, checked, info)
         line = orjson.dumps(stored)
         size = len(line)
@@ -137,9 +137,9 @@ class EventReader:
             message = f"an event may have at most {self._max_event_bytes} bytes, this has {size}"
             return Rejected("event_too_large", message)
         # Few brackets rule out what would cost more to count.
-        if brackets(line) > MAX_DEPTH and (too_deep := problems_in(stored)):
+        if brackets(line) > MAX_DEPTH and (too_deep := find_problems(stored)):
             return _rejected(too_deep)
-        return Accepted(event_id, line, event_id if given_id else None)
+        return Accepted(event_id, line, event_id if client_event_id else None)
 
 
 def _stored(event_id: str, checked: dict[str, object], info: RequestInfo) -> dict[str, object]:
@@ -167,14 +167,14 @@ def _not_an_object(event: object) -> Problem:
     return Problem("", f"must be an object, not {kind_of(event)}")
 
 
-# A flaw says more about a field than the rule that its stand-in broke.
-def _merged(flaws_found: list[Problem], broken: list[Problem]) -> list[Problem]:
-    flawed = {each.path.partition(".")[0].partition("[")[0] for each in flaws_found}
-    return flaws_found + [each for each in broken if each.path not in flawed]
+# A problem of the JSON says more about a field than the rule that its placeholder broke.
+def _merged(of_the_json: list[Problem], of_the_rules: list[Problem]) -> list[Problem]:
+    fields = {each.path.partition(".")[0].partition("[")[0] for each in of_the_json}
+    return of_the_json + [each for each in of_the_rules if each.path not in fields]
 
 
 def _kind(value: object) -> str:
-    return f"an object ({value.message})" if isinstance(value, BadValue) else kind_of(value)
+    return f"an object ({value.message})" if isinstance(value, AmbiguousValue) else kind_of(value)
 
 
 def _ndjson_hint(body: bytes) -> str:

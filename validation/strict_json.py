@@ -15,7 +15,7 @@ from typing import NamedTuple, NoReturn
 
 import orjson
 
-from validation.problems import Problem, shown
+from validation.problems import Problem, excerpt
 
 MAX_DEPTH = 64
 BOM = b"\xef\xbb\xbf"
@@ -26,7 +26,7 @@ _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 # A string, so that what is inside it does not count, or one of the constants JavaScript has.
 _CONSTANT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|(NaN|-?Infinity)', re.S)
 _ESCAPED_QUOTE = b"\\u0022"
-_MAX_FLAWS = 20
+_MAX_PROBLEMS = 20
 
 
 class NotJsonError(ValueError):
@@ -34,14 +34,14 @@ class NotJsonError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class BadValue:
+class AmbiguousValue:
     """Stands in a parsed value for what is JSON but would not be stored as it was sent."""
 
     message: str
 
 
 class Parsed(NamedTuple):
-    """A value; unless `is_exact`, it may contain what `problems_in` finds."""
+    """A value; unless `is_exact`, it may contain what `find_problems` finds."""
 
     value: object
     is_exact: bool
@@ -58,10 +58,10 @@ def parse(text: bytes) -> Parsed:
         value = orjson.loads(text)
         again = orjson.dumps(value)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return Parsed(_parse_marking_bad_values(text), is_exact=False)
+        return Parsed(_parse_marking_ambiguities(text), is_exact=False)
     if again == text or not may_have_lost(text, again):
         return Parsed(value, is_exact=True)
-    return Parsed(_parse_marking_bad_values(text), is_exact=False)
+    return Parsed(_parse_marking_ambiguities(text), is_exact=False)
 
 
 def may_have_lost(text: bytes, again: bytes) -> bool:
@@ -76,7 +76,7 @@ def may_have_lost(text: bytes, again: bytes) -> bool:
     )
 
 
-def _parse_marking_bad_values(text: bytes) -> object:
+def _parse_marking_ambiguities(text: bytes) -> object:
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -109,7 +109,7 @@ def _object(pairs: list[tuple[str, object]]) -> object:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            return BadValue(f'has the key "{shown(key)}" twice')
+            return AmbiguousValue(f'has the key "{excerpt(key)}" twice')
         seen.add(key)
     raise AssertionError
 
@@ -117,13 +117,13 @@ def _object(pairs: list[tuple[str, object]]) -> object:
 def _integer(digits: str) -> object:
     if len(digits) <= _MAX_DIGITS and _MIN_INTEGER <= (number := int(digits)) <= _MAX_INTEGER:
         return number
-    return BadValue("is an integer beyond 64 bits: send it as a string")
+    return AmbiguousValue("is an integer beyond 64 bits: send it as a string")
 
 
 def _double(digits: str) -> object:
     number = float(digits)
     if number in (float("inf"), float("-inf")):
-        return BadValue("is a number too large for a double")
+        return AmbiguousValue("is a number too large for a double")
     return number
 
 
@@ -149,18 +149,18 @@ def brackets(text: bytes) -> int:
     return text.count(b"{") + text.count(b"[")
 
 
-def problems_in(value: object) -> list[Problem]:
+def find_problems(value: object) -> list[Problem]:
     """Everything in a value that would not be stored as it was sent; the first 20 of it."""
     found: list[Problem] = []
-    for problem in _problems_in(value, "", 1):
+    for problem in _iterate_problems(value, "", 1):
         found.append(problem)
-        if len(found) == _MAX_FLAWS:
+        if len(found) == _MAX_PROBLEMS:
             break
     return found
 
 
-def _problems_in(value: object, path: str, depth: int) -> Iterator[Problem]:
-    if isinstance(value, BadValue):
+def _iterate_problems(value: object, path: str, depth: int) -> Iterator[Problem]:
+    if isinstance(value, AmbiguousValue):
         yield Problem(path, value.message)
     elif isinstance(value, str):
         if not _is_unicode(value):
@@ -169,18 +169,18 @@ def _problems_in(value: object, path: str, depth: int) -> Iterator[Problem]:
         if depth > MAX_DEPTH:
             yield Problem(path, f"is nested deeper than {MAX_DEPTH} levels")
         elif isinstance(value, dict):
-            yield from _problems_in_object(value, path, depth)
+            yield from _iterate_object_problems(value, path, depth)
         else:
             for index, item in enumerate(value):
-                yield from _problems_in(item, f"{path}[{index}]", depth + 1)
+                yield from _iterate_problems(item, f"{path}[{index}]", depth + 1)
 
 
-def _problems_in_object(value: dict[str, object], path: str, depth: int) -> Iterator[Problem]:
+def _iterate_object_problems(value: dict[str, object], path: str, depth: int) -> Iterator[Problem]:
     for key, item in value.items():
-        inner = f"{path}.{shown(key)}" if path else shown(key)
+        inner = f"{path}.{excerpt(key)}" if path else excerpt(key)
         if not _is_unicode(key):
             yield Problem(inner, "is a key with half of a surrogate pair")
-        yield from _problems_in(item, inner, depth + 1)
+        yield from _iterate_problems(item, inner, depth + 1)
 
 
 def _is_unicode(text: str) -> bool:

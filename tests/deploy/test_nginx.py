@@ -180,7 +180,7 @@ def proxy(main_file: Path, listener: socket.socket, certificate: Path) -> Iterat
 
 def default(name: str) -> object:
     (variable,) = (each for each in VARIABLES if each.name == name)
-    return variable.read(variable.default or "")
+    return variable.parse(variable.default or "")
 
 
 def test_nginx_finds_nothing_wrong_with_the_configuration(main_file: Path) -> None:

@@ -61,7 +61,7 @@ def test_the_sandbox_leaves_little_exposed(installed: Path) -> None:
 
 def test_systemd_waits_longer_than_a_shutdown_may_take() -> None:
     (drain,) = (each for each in VARIABLES if each.name == "DRAIN_TIMEOUT")
-    drain_s = drain.read(drain.default or "")
+    drain_s = drain.parse(drain.default or "")
     assert isinstance(drain_s, float)
     longest_s = collector._FINISH_REQUESTS_S + collector._SEAL_S + drain_s
     assert float(directive("TimeoutStopSec")) > longest_s

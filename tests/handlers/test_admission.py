@@ -6,13 +6,14 @@ import pytest
 
 from handlers.admission import AdmissionPolicy, RequestFacts
 from handlers.cors import CorsPolicy
+from settings.origins import allowed_origin
 from tests.handlers.server import EVENT, Fetch, Site, failure, make_site
 
 LISTED = "https://shop.example.com"
 OTHER = "https://evil.example"
 
-ANY = AdmissionPolicy(CorsPolicy.from_origins(["*"]))
-LIST = AdmissionPolicy(CorsPolicy.from_origins([LISTED]))
+ANY = AdmissionPolicy(CorsPolicy.from_origins([allowed_origin("*")]))
+LIST = AdmissionPolicy(CorsPolicy.from_origins([allowed_origin(LISTED)]))
 
 
 def decide(policy: AdmissionPolicy, method: str, origin: str | None, referer: str | None) -> str:
@@ -147,6 +148,6 @@ async def test_an_event_without_an_origin_is_stored_whatever_the_list(
 
 
 def test_a_listed_subdomain_is_admitted() -> None:
-    policy = AdmissionPolicy(CorsPolicy.from_origins(["https://*.example.com"]))
+    policy = AdmissionPolicy(CorsPolicy.from_origins([allowed_origin("https://*.example.com")]))
     assert "admitted" == decide(policy, "POST", LISTED, None)
     assert "origin_not_allowed" == decide(policy, "POST", OTHER, None)

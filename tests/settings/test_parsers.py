@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from settings import parsers as q
+from settings import parsers
 from storage.journal.segment import KeyRules, new_segment_name, parse_segment_name
 
 HUGE = "9" * 5_000
@@ -22,7 +22,7 @@ NOT_ENDPOINTS = (
 
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("10", 10), ("007", 7)])
 def test_a_whole_number_in_its_range_is_read(text: str, number: int) -> None:
-    assert number == q.whole_number(1, 10)(text)
+    assert number == parsers.whole_number(1, 10)(text)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_whole_number_in_its_range_is_read(text: str, number: int) -> None:
 )
 def test_what_is_no_whole_number_in_the_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\Amust be a whole number from 1 to 10\Z"):
-        q.whole_number(1, 10)(text)
+        parsers.whole_number(1, 10)(text)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_is_no_whole_number_in_the_range_is_refused(text: str) -> None:
     ],
 )
 def test_a_size_is_read_with_its_unit(text: str, size: int) -> None:
-    assert size == q.size(1, q.TIB)(text)
+    assert size == parsers.size(1, parsers.TIB)(text)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_size_is_read_with_its_unit(text: str, size: int) -> None:
 )
 def test_what_is_no_size_in_the_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\Amust be a size from 1 to 1TiB, in bytes or with a"):
-        q.size(1, q.TIB)(text)
+        parsers.size(1, parsers.TIB)(text)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_what_is_no_size_in_the_range_is_refused(text: str) -> None:
     ],
 )
 def test_a_duration_is_read_as_seconds(text: str, seconds: float) -> None:
-    assert seconds == q.duration(0, 86_400)(text)
+    assert seconds == parsers.duration(0, 86_400)(text)
 
 
 @pytest.mark.parametrize(
@@ -123,20 +123,20 @@ def test_a_duration_is_read_as_seconds(text: str, seconds: float) -> None:
 )
 def test_what_is_no_duration_in_the_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\Amust be a time from 0s to 86400s, in seconds or"):
-        q.duration(0, 86_400)(text)
+        parsers.duration(0, 86_400)(text)
 
 
 @settings(deadline=None)
-@given(st.integers(0, 1024 * q.TIB))
+@given(st.integers(0, 1024 * parsers.TIB))
 def test_the_text_of_a_size_reads_the_same(size: int) -> None:
-    assert size == q.size(0, 1024 * q.TIB)(q.size_text(size))
+    assert size == parsers.size(0, 1024 * parsers.TIB)(parsers.size_text(size))
 
 
 @settings(deadline=None)
 @given(st.integers(0, 10**12))
 def test_the_text_of_a_duration_reads_the_same(microseconds: int) -> None:
     seconds = microseconds / 10**6
-    assert seconds == q.duration(0, 10**6)(q.duration_text(seconds))
+    assert seconds == parsers.duration(0, 10**6)(parsers.duration_text(seconds))
 
 
 @pytest.mark.parametrize(
@@ -144,40 +144,40 @@ def test_the_text_of_a_duration_reads_the_same(microseconds: int) -> None:
     [(0, "0s"), (0.01, "0.01s"), (20, "20s"), (0.00001, "0.00001s"), (3600.5, "3600.5s")],
 )
 def test_a_duration_is_shown_without_an_exponent(expected: float, text: str) -> None:
-    assert text == q.duration_text(expected)
+    assert text == parsers.duration_text(expected)
 
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0"), (1000, "1000"), (1024, "1KiB"), (1025, "1025"), (1536 * q.MIB, "1536MiB")],
+    [(0, "0"), (1000, "1000"), (1024, "1KiB"), (1025, "1025"), (1536 * parsers.MIB, "1536MiB")],
 )
 def test_a_size_is_shown_in_the_largest_unit_that_is_exact(size: int, text: str) -> None:
-    assert text == q.size_text(size)
+    assert text == parsers.size_text(size)
 
 
 @pytest.mark.parametrize("text", ["true", "TRUE", "1", "yes", "Yes", "on", "ON"])
 def test_these_words_switch_on(text: str) -> None:
-    assert q.switch(text) is True
+    assert parsers.switch(text) is True
 
 
 @pytest.mark.parametrize("text", ["false", "False", "0", "no", "NO", "off", "Off"])
 def test_these_words_switch_off(text: str) -> None:
-    assert q.switch(text) is False
+    assert parsers.switch(text) is False
 
 
 @pytest.mark.parametrize("text", ["2", "maybe", "t", "enabled", "01", ""])
 def test_other_words_switch_nothing(text: str) -> None:
     with pytest.raises(ValueError, match=r"\Amust be true or false"):
-        q.switch(text)
+        parsers.switch(text)
 
 
 def test_a_choice_is_taken_in_any_case() -> None:
-    assert ["text", "json"] == [q.choice("text", "json")(word) for word in ("Text", "JSON")]
+    assert ["text", "json"] == [parsers.choice("text", "json")(word) for word in ("Text", "JSON")]
 
 
 def test_a_word_that_is_no_choice_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\Amust be one of text, json\Z"):
-        q.choice("text", "json")("xml")
+        parsers.choice("text", "json")("xml")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_word_that_is_no_choice_is_refused() -> None:
     ["", "127.0.0.1", "::", "fe80::1%eth0", "localhost", "a-1.internal", "my_box"],
 )
 def test_a_host_is_a_name_an_address_or_empty(text: str) -> None:
-    assert text == q.host(text)
+    assert text == parsers.host(text)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_host_is_a_name_an_address_or_empty(text: str) -> None:
 )
 def test_what_cannot_be_listened_on_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\Amust be a host name or an IP address"):
-        q.host(text)
+        parsers.host(text)
 
 
 @pytest.mark.parametrize(
@@ -223,8 +223,8 @@ def test_what_cannot_be_listened_on_is_refused(text: str) -> None:
         ("::1", IPv6Network("::1/128")),
     ],
 )
-def test_a_network_is_read(text: str, network: q.Network) -> None:
-    assert network == q.network(text)
+def test_a_network_is_read(text: str, network: parsers.Network) -> None:
+    assert network == parsers.network(text)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_a_network_is_read(text: str, network: q.Network) -> None:
 )
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\Amust list networks as in 10\.0\.0\.0/8"):
-        q.network(text)
+        parsers.network(text)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_what_is_no_network_is_refused(text: str) -> None:
 )
 def test_a_network_named_by_another_address_is_refused_with_its_name(text: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"first address, here {ip_network(meant)}$"):
-        q.network(text)
+        parsers.network(text)
 
 
 @pytest.mark.parametrize(
@@ -269,28 +269,28 @@ def test_a_network_named_by_another_address_is_refused_with_its_name(text: str, 
     ],
 )
 def test_an_endpoint_is_a_url_of_a_host(text: str, url: str) -> None:
-    assert url == q.endpoint_url(text)
+    assert url == parsers.endpoint_url(text)
 
 
 @pytest.mark.parametrize("text", NOT_ENDPOINTS)
 def test_what_is_no_endpoint_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\Amust be a URL as in https://s3\.example\.com"):
-        q.endpoint_url(text)
+        parsers.endpoint_url(text)
 
 
 @pytest.mark.parametrize("text", ["abc", "my-bucket.v1", "Old_Bucket", "a" * 255])
 def test_a_bucket_may_be_one_of_a_compatible_service(text: str) -> None:
-    assert text == q.bucket_name(text)
+    assert text == parsers.bucket_name(text)
 
 
 @pytest.mark.parametrize("text", ["eu-central-1", "us-gov-west-1", "auto", "garage"])
 def test_a_region_may_be_one_of_a_compatible_service(text: str) -> None:
-    assert text == q.region(text)
+    assert text == parsers.region(text)
 
 
 @pytest.mark.parametrize("text", ["events", "tenant=a/v1.0/events", "a-b/c_d", "-", "A" * 180])
 def test_a_key_prefix_comes_back_from_the_name_of_a_segment(text: str) -> None:
-    name = new_segment_name(KeyRules("auto-1000000", q.key_prefix(text)))
+    name = new_segment_name(KeyRules("auto-1000000", parsers.key_prefix(text)))
     sealed = name.sealed(999_999_999_999)
     assert sealed == parse_segment_name(sealed.file_name)
     assert len(sealed.file_name) <= 255
@@ -299,30 +299,30 @@ def test_a_key_prefix_comes_back_from_the_name_of_a_segment(text: str) -> None:
 @pytest.mark.parametrize(
     ("parse", "text", "constraint"),
     [
-        (q.bucket_name, "ab", "must be a bucket's name"),
-        (q.bucket_name, "a" * 256, "must be a bucket's name"),
-        (q.bucket_name, "s3://bucket", "must be a bucket's name"),
-        (q.bucket_name, "bucket/x", "must be a bucket's name"),
-        (q.region, "eu central", "must be a region"),
-        (q.region, "-eu", "must be a region"),
-        (q.region, "eu-", "must be a region"),
-        (q.region, "a" * 64, "must be a region"),
-        (q.region, "eu.example", "must be a region"),
-        (q.key_prefix, "/events", "must not begin or end with a slash"),
-        (q.key_prefix, "events/", "must not begin or end with a slash"),
-        (q.key_prefix, "a//b", "must be names of"),
-        (q.key_prefix, "a/../b", "must be names of"),
-        (q.key_prefix, ".", "must be names of"),
-        (q.key_prefix, "a/.hidden", "must be names of"),
-        (q.key_prefix, "_raw", "must be names of"),
-        (q.key_prefix, "a/_raw", "must be names of"),
-        (q.key_prefix, "a+b", "must be names of"),
-        (q.key_prefix, "a b", "must be names of"),
-        (q.key_prefix, "ä", "must be names of"),
-        (q.key_prefix, "a" * 181, "must have at most 180 characters"),
-        (q.directory, "~/store", "must be a directory written in full"),
-        (q.directory, "a\0b", "must be a directory of printable characters"),
-        (q.directory, "a\udcff", "must be a directory of printable characters"),
+        (parsers.bucket_name, "ab", "must be a bucket's name"),
+        (parsers.bucket_name, "a" * 256, "must be a bucket's name"),
+        (parsers.bucket_name, "s3://bucket", "must be a bucket's name"),
+        (parsers.bucket_name, "bucket/x", "must be a bucket's name"),
+        (parsers.region, "eu central", "must be a region"),
+        (parsers.region, "-eu", "must be a region"),
+        (parsers.region, "eu-", "must be a region"),
+        (parsers.region, "a" * 64, "must be a region"),
+        (parsers.region, "eu.example", "must be a region"),
+        (parsers.key_prefix, "/events", "must not begin or end with a slash"),
+        (parsers.key_prefix, "events/", "must not begin or end with a slash"),
+        (parsers.key_prefix, "a//b", "must be names of"),
+        (parsers.key_prefix, "a/../b", "must be names of"),
+        (parsers.key_prefix, ".", "must be names of"),
+        (parsers.key_prefix, "a/.hidden", "must be names of"),
+        (parsers.key_prefix, "_raw", "must be names of"),
+        (parsers.key_prefix, "a/_raw", "must be names of"),
+        (parsers.key_prefix, "a+b", "must be names of"),
+        (parsers.key_prefix, "a b", "must be names of"),
+        (parsers.key_prefix, "ä", "must be names of"),
+        (parsers.key_prefix, "a" * 181, "must have at most 180 characters"),
+        (parsers.directory, "~/store", "must be a directory written in full"),
+        (parsers.directory, "a\0b", "must be a directory of printable characters"),
+        (parsers.directory, "a\udcff", "must be a directory of printable characters"),
     ],
 )
 def test_a_name_that_cannot_be_used_is_refused(
@@ -334,4 +334,4 @@ def test_a_name_that_cannot_be_used_is_refused(
 
 @pytest.mark.parametrize("text", ["data/store", "/srv/my events", "../x"])
 def test_a_directory_is_taken_as_written(text: str) -> None:
-    assert Path(text) == q.directory(text)
+    assert Path(text) == parsers.directory(text)

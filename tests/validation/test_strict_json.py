@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation.strict_json import BadValue, NotJsonError, parse, problems_in
+from validation.strict_json import AmbiguousValue, NotJsonError, find_problems, parse
 
 integers = st.integers(min_value=-(2**63), max_value=2**64 - 1)
 scalars = st.none() | st.booleans() | integers | st.floats(allow_nan=False, allow_infinity=False)
@@ -23,7 +23,7 @@ values = st.recursive(
 def test_what_json_stringify_would_send_comes_out_as_it_was(value: Any) -> None:
     parsed = parse(orjson.dumps(value))
     assert value == parsed.value
-    assert [] == problems_in(parsed.value)
+    assert [] == find_problems(parsed.value)
 
 
 @given(values, st.sampled_from([None, 2]), st.booleans())
@@ -31,7 +31,7 @@ def test_spelling_makes_no_difference(value: Any, indent: int | None, escaped: b
     text = json.dumps(value, ensure_ascii=escaped, indent=indent).encode()
     parsed = parse(text)
     assert value == parsed.value
-    assert [] == problems_in(parsed.value)
+    assert [] == find_problems(parsed.value)
 
 
 @given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
@@ -100,7 +100,7 @@ def test_a_byte_order_mark_is_skipped() -> None:
 def test_what_readers_could_take_for_something_else_is_a_flaw(
     text: bytes, path: str, message: str
 ) -> None:
-    (flaw,) = problems_in(parse(text).value)
+    (flaw,) = find_problems(parse(text).value)
     assert path == flaw.path
     assert flaw.message.startswith(message)
 
@@ -126,11 +126,11 @@ def test_what_readers_could_take_for_something_else_is_a_flaw(
 def test_what_has_one_meaning_is_accepted(text: bytes, value: object) -> None:
     parsed = parse(text)
     assert value == parsed.value
-    assert [] == problems_in(parsed.value)
+    assert [] == find_problems(parsed.value)
 
 
 def test_sixty_four_levels_are_accepted() -> None:
-    assert [] == problems_in(parse(b"[" * 64 + b"]" * 64).value)
+    assert [] == find_problems(parse(b"[" * 64 + b"]" * 64).value)
 
 
 def test_the_sign_of_zero_is_kept() -> None:
@@ -140,7 +140,7 @@ def test_the_sign_of_zero_is_kept() -> None:
 
 
 def test_no_more_than_twenty_flaws_are_told() -> None:
-    assert 20 == len(problems_in([BadValue("is bad")] * 1000))
+    assert 20 == len(find_problems([AmbiguousValue("is bad")] * 1000))
 
 
 @given(
@@ -154,7 +154,7 @@ def test_no_key_is_ever_lost_in_silence(pairs: list[tuple[str, str]]) -> None:
         assert dict(zip(keys, [text for _, text in pairs], strict=True)) == parsed.value
     else:
         assert not parsed.is_exact
-        assert problems_in(parsed.value)
+        assert find_problems(parsed.value)
 
 
 @given(st.integers(), st.sampled_from(["{}", "[{}]", '{{"a": {}}}', '{{"a":{},"b":"x"}}']))
@@ -163,7 +163,7 @@ def test_an_integer_is_exact_or_a_flaw(number: int, shape: str) -> None:
     parsed = parse(text.encode())
     if -(2**63) <= number < 2**64:
         assert json.loads(text) == parsed.value
-        assert [] == problems_in(parsed.value)
+        assert [] == find_problems(parsed.value)
     else:
         assert not parsed.is_exact
-        assert 1 == len(problems_in(parsed.value))
+        assert 1 == len(find_problems(parsed.value))
