@@ -1,18 +1,18 @@
-"""The times of clients whose clocks are wrong: `sent_at` tells by how much."""
+"""Correction of timestamps from wrong clocks, by the time at which the client sent the event."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from validation.times import parse_time, utc_text
 
-# So much may be the way from the client to here; more is the client's clock.
+# A difference up to this may be the time in transit; a larger one is the client's clock.
 TOLERATED_SKEW_S = 2.0
 
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 class Correction(NamedTuple):
-    """Of one event: its time as sent and as it should be, in UTC, and what was added, in ms."""
+    """The time of an event as sent and as corrected, both in UTC, and the difference in ms."""
 
     original: str
     corrected: str
@@ -20,10 +20,10 @@ class Correction(NamedTuple):
 
 
 def correction(timestamp: object, sent_at: object, now: float) -> Correction | None:
-    """What is to be done about an event's time; None if nothing is, or nothing can be.
+    """Return the correction of an event's time; None if it needs none or none is possible.
 
-    `sent_at` is when the event was sent, by the clock that `timestamp` is from; `now`, in Unix
-    seconds, is when it came. What is not RFC 3339 corrects nothing.
+    `sent_at` is the time of sending by the same clock as `timestamp`; `now`, in Unix seconds, is
+    the time of receipt. A value that is not RFC 3339 makes a correction impossible.
     """
     if not isinstance(timestamp, str) or not isinstance(sent_at, str):
         return None
@@ -40,7 +40,7 @@ def correction(timestamp: object, sent_at: object, now: float) -> Correction | N
 
 
 def is_clock_right(sent_at: str, now: float) -> bool:
-    """Whether a clock that says `sent_at` certainly leaves nothing to correct."""
+    """Return True if a clock that reads `sent_at` certainly needs no correction."""
     try:
         return _is_small(_skew(sent_at, now))
     except (ValueError, OverflowError):

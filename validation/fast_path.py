@@ -1,8 +1,8 @@
-"""Events of ordinary shape, read by compiled code at less than half of what the schema costs.
+"""The fast path: compiled code that reads common events at less than half of the schema's cost.
 
-The schema (`schema.py`) is the one truth. What is accepted here it accepts too, with the same
-result to the byte; whatever is not certain here is left to it: fields of the client's own, a time
-in another form, a rule that is broken. A property test holds the two together.
+The schema (`schema.py`) decides what is valid. Whatever is accepted here, it accepts too, with the
+same bytes as the result; everything in doubt is left to it: fields of the client's own, a time in
+another form, a broken rule. A property test compares the two.
 """
 
 from collections.abc import Callable
@@ -23,11 +23,11 @@ _T = TypeVar("_T")
 _Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]
 
 
-# A text with its fields in this order is compared fastest; any other order is as good.
+# A text with its fields in this order is compared fastest; any other order is accepted as well.
 class Sent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False, kw_only=True):
     """An event as the client sends it, with the fields that a client may set and no others.
 
-    None means absent. A field that was sent as null is told apart by `may_have_lost`.
+    None means absent. An event with a null is left to the schema, since `may_have_lost` notices.
     """
 
     event_id: Annotated[str, Meta(min_length=1, max_length=MAX_EVENT_ID_CHARS)] | None = None
@@ -40,10 +40,10 @@ class Sent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False, kw_
 
 
 class _NeedsSchema(Exception):
-    pass
+    """The event is not certain to be valid, or not certain to be stored as the schema would."""
 
 
-# What the decoder, the encoder and orjson raise, the last for an integer beyond 64 bits.
+# Raised by the decoder, the encoder and orjson; by orjson for an integer beyond 64 bits.
 _REFUSALS = (
     _NeedsSchema,
     msgspec.MsgspecError,
@@ -54,10 +54,10 @@ _REFUSALS = (
 
 
 class FastPath:
-    """Reads texts all of whose events are ordinary; None from it means: ask the schema.
+    """Reader of texts in which every event is on the fast path; it returns None for all others.
 
-    `new_id` makes an event id, `now` gives Unix seconds. An event has at most `max_event_bytes`
-    as it is stored, an array at most `max_batch_events`.
+    `new_id` makes an event id, `now` returns Unix seconds. `max_event_bytes` limits the stored form
+    of an event, `max_batch_events` the length of an array.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class FastPath:
         self._encoder = msgspec.json.Encoder()
 
     def one(self, text: bytes, info: RequestInfo) -> Accepted | None:
-        """Read a text that is an event."""
+        """Read a text that is one event; None if the schema has to."""
         try:
             sent = self._exactly(self._one, text)
             return self._accept(text, [sent], info)[0]
@@ -84,7 +84,7 @@ class FastPath:
             return None
 
     def several(self, text: bytes, info: RequestInfo) -> list[Accepted] | None:
-        """Read a text that is an array of events."""
+        """Read a text that is an array of events; None if the schema has to."""
         try:
             sent = self._exactly(self._several, text)
             if len(sent) > self._max_batch_events:

@@ -1,4 +1,4 @@
-"""Ids for events that came without one."""
+"""Ids for events that were sent without one."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from struct import Struct
 _BLOCK_IDS = 256
 _BLOCK_BYTES = 16 * _BLOCK_IDS
 
-# Version 4 and the variant of RFC 9562: the bits that are not random, and where they go.
+# The bits of version 4 and of the variant of RFC 9562, and a mask for all the random ones.
 _RANDOM = int("ffffffffffff0fff3fffffffffffffff" * _BLOCK_IDS, 16)
 _FIXED = int("00000000000040008000000000000000" * _BLOCK_IDS, 16)
 
@@ -16,10 +16,10 @@ _TEXT = b" ".join([b"%b-%b-%b-%b-%b"] * _BLOCK_IDS)
 
 
 def random_ids() -> Iterator[str]:
-    """Random UUIDs (RFC 9562, version 4) without end.
+    """Yield random UUIDs (RFC 9562, version 4) without end.
 
-    Made in blocks: a system call and a few operations for all of a block, at an eighth of what
-    `uuid.uuid4` costs.
+    They are made in blocks, with one system call and a few operations for a whole block, at an
+    eighth of the cost of `uuid.uuid4`.
     """
     while True:
         random = int.from_bytes(os.urandom(_BLOCK_BYTES), "big") & _RANDOM | _FIXED

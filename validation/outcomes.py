@@ -1,4 +1,4 @@
-"""What becomes of an event that was read."""
+"""The outcomes of reading an event: accepted or rejected."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,18 +9,18 @@ from validation.problems import Problem
 
 
 class RequestInfo(NamedTuple):
-    """What the server knows of a request: UTC time as text, the client's address and agent."""
+    """Facts about a request that go into its events: UTC time of receipt, address, user agent."""
 
     received_at: str
     ip_address: str | None
     user_agent: str | None
 
 
-# A Struct, since one is made for every event: it costs less than a tuple with names.
+# A Struct, since one is made for every event: it costs less than a named tuple.
 class Accepted(Struct, frozen=True, gc=False):
-    """An event in its final form: a line of JSON without its line end.
+    """An event in its stored form: `line` is JSON on one line, without a line end.
 
-    `client_event_id` is its id if the client gave it, None if it was made here.
+    `client_event_id` is the event's id if the client sent it, None if it was made here.
     """
 
     event_id: str
@@ -30,7 +30,7 @@ class Accepted(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An event that breaks a rule: a code for programs, and everything that is wrong."""
+    """An event that breaks a rule: a code for programs, a message, and every problem found."""
 
     code: str
     message: str

@@ -1,4 +1,4 @@
-"""What is wrong with an event."""
+"""Problems of an event, and the words for them in messages to clients."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,10 @@ _MAX_SHOWN_CHARS = 100
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One broken rule: where in the event, and what is wrong.
+    """A broken rule: the place in the event and a message that continues a sentence about it.
 
-    `path` is dotted, with indexes in brackets; it is empty for the event itself.
+    `path` is dotted, with indexes in brackets, such as `properties.items[3].price`; it is empty
+    for the event itself.
     """
 
     path: str
@@ -20,14 +21,14 @@ class Problem:
 
 
 def excerpt(text: str) -> str:
-    """A client's text as it can stand in a message: short, and valid UTF-8."""
+    """Return a client's text as a message may quote it: at most 100 characters, valid UTF-8."""
     if len(text) > _MAX_SHOWN_CHARS:
         text = f"{text[:_MAX_SHOWN_CHARS]}..."
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def kind_of(value: object) -> str:
-    """What JSON calls a value, with its article."""
+    """Return the name of a value's JSON type, with its article."""
     if value is None:
         return "null"
     return _KINDS.get(type(value), "a number")

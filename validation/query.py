@@ -1,4 +1,4 @@
-"""An event out of the query of a URL."""
+"""Events in the query of a URL."""
 
 from base64 import urlsafe_b64decode
 from urllib.parse import parse_qsl
@@ -11,20 +11,20 @@ _PROPERTY = "p."
 
 _TO_BASE64URL = str.maketrans("+/", "-_")
 
-# Far more than a URL that proxies let through can hold.
+# Far more than fit into a URL that proxies let through.
 _MAX_PARAMETERS = 1000
 
 
 class QueryError(ValueError):
-    """The query cannot be read as an event; the message is for the client."""
+    """A query that cannot be read as an event; the message is for the client."""
 
 
 def event_in_query(query: str) -> Parsed:
-    """The event that a query describes, not checked yet.
+    """Return the event that a query describes, before any rule is checked.
 
-    A parameter is a field, `p.<name>` a property, both text; `data` is a whole event, to which
-    the others add, as JSON in base64url (RFC 4648, section 5) or base64. Raises QueryError, also
-    if a name comes twice.
+    A parameter is a field and `p.<name>` a property, both as text; `data` is a whole event as JSON
+    in base64url (RFC 4648, section 5) or base64, to which the others are added. Raises QueryError,
+    also for a name that appears twice.
     """
     given = _parameters(query)
     whole = given.pop(_WHOLE_EVENT, None)
@@ -33,7 +33,7 @@ def event_in_query(query: str) -> Parsed:
     if not isinstance(event, dict):
         if isinstance(event, AmbiguousValue):
             return parsed
-        raise QueryError(f"{_WHOLE_EVENT} must hold a JSON object")
+        raise QueryError(f"{_WHOLE_EVENT} must be a JSON object")
     for name, text in given.items():
         _add(event, name, text)
     return parsed
@@ -47,11 +47,11 @@ def _parameters(query: str) -> dict[str, str]:
     except UnicodeDecodeError:
         raise QueryError("the query must be UTF-8, percent-encoded") from None
     except ValueError:
-        raise QueryError(f"the query has more than {_MAX_PARAMETERS} parameters") from None
+        raise QueryError(f"a query may have at most {_MAX_PARAMETERS} parameters") from None
     given: dict[str, str] = {}
     for name, text in pairs:
         if name in given:
-            raise QueryError(f"the parameter {excerpt(name)} is there twice")
+            raise QueryError(f"the parameter {excerpt(name)} appears twice: send it once")
         given[name] = text
     return given
 
@@ -69,7 +69,7 @@ def _decoded(text: str) -> Parsed:
 
 
 def _padded(text: str) -> bytes:
-    """The text with its padding; ValueError if it has a character that does not belong."""
+    """Return the text with its padding; ValueError if it has a character outside the alphabet."""
     bare = text.rstrip("=").translate(_TO_BASE64URL)
     if not bare.isascii() or not bare.replace("-", "").replace("_", "").isalnum():
         raise ValueError
@@ -81,10 +81,10 @@ def _add(event: dict[str, object], name: str, text: str) -> None:
     if name.startswith(_PROPERTY):
         properties = event.setdefault("properties", {})
         if not isinstance(properties, dict):
-            raise QueryError(f"{excerpt(name)} cannot be added: the properties are not an object")
+            raise QueryError(f"{excerpt(name)} cannot be added: properties is not an object")
         target, field = properties, name.removeprefix(_PROPERTY)
     else:
         field = name
     if field in target:
-        raise QueryError(f"{excerpt(name)} is both a parameter and in {_WHOLE_EVENT}")
+        raise QueryError(f"{excerpt(name)} is both a parameter and in {_WHOLE_EVENT}: send it once")
     target[field] = text

@@ -1,6 +1,6 @@
-"""Bytes to events in their final form, or to everything that is wrong with them.
+"""Bodies and queries to events in their stored form, or to a list of their problems.
 
-Knows nothing of HTTP: what a body says and when and from whom it came is all it is given.
+Nothing here knows of HTTP: the reader is given a body and the facts about its request.
 """
 
 import re
@@ -24,12 +24,12 @@ from validation.strict_json import (
     parse,
 )
 
-# From the first character of a line that is not blank to the line's end.
+# A line that is not blank, from its first visible character to its end.
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")
 
 
 class BodyError(Exception):
-    """A body that has no events to speak of: nothing of it is accepted."""
+    """A body that is not a batch of events: nothing in it is accepted."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -38,10 +38,10 @@ class BodyError(Exception):
 
 
 class EventReader:
-    """Reads bodies.
+    """Reader of events, in whatever form they are sent.
 
-    `max_event_bytes` is the size of an event as it is stored; `new_id` makes an event id,
-    `now` gives Unix seconds.
+    `max_event_bytes` limits the stored form of an event, `max_batch_events` the events of a body.
+    `new_id` makes an event id, `now` returns Unix seconds.
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class EventReader:
         accepted = self._fast_path.one(body, info)
         if accepted is not None:
             return accepted
-        return self._text(body, info, hint=": send several to /api/v1/events/batch")
+        return self._text(body, info, hint=": send several events to /api/v1/events/batch")
 
     def batch(self, body: bytes, info: RequestInfo) -> list[Accepted | Rejected]:
-        """Read a body that is a JSON array of events; BodyError if it is something else."""
+        """Read a body that is a JSON array of events; BodyError if it is not, or has too many."""
         accepted = self._fast_path.several(body, info)
         if accepted is not None:
             self._check_count(len(accepted))
@@ -92,7 +92,7 @@ class EventReader:
         return [self._text(line, info) for line in lines]
 
     def query(self, query: str, info: RequestInfo) -> Accepted | Rejected:
-        """Read the event that the query of a URL describes."""
+        """Read the event that the query of a URL describes; see `query.event_in_query`."""
         try:
             parsed = event_in_query(query)
         except QueryError as error:
@@ -103,8 +103,8 @@ class EventReader:
         if events == 0:
             raise BodyError("invalid_batch", "the batch has no events")
         if events > self._max_batch_events:
-            message = f"a batch may have at most {self._max_batch_events} events: send several"
-            raise BodyError("batch_too_large", message)
+            message = f"a batch may have at most {self._max_batch_events} events"
+            raise BodyError("batch_too_large", f"{message}: send several batches")
 
     def _text(self, text: bytes, info: RequestInfo, hint: str = "") -> Accepted | Rejected:
         try:
@@ -134,9 +134,9 @@ class EventReader:
         line = orjson.dumps(stored)
         size = len(line)
         if size > self._max_event_bytes:
-            message = f"an event may have at most {self._max_event_bytes} bytes, this has {size}"
-            return Rejected("event_too_large", message)
-        # Few brackets rule out what would cost more to count.
+            limit = f"an event may have at most {self._max_event_bytes} bytes"
+            return Rejected("event_too_large", f"{limit}, this one has {size}")
+        # Counting brackets is cheap, and few of them rule out deep nesting.
         if brackets(line) > MAX_DEPTH and (too_deep := find_problems(stored)):
             return _rejected(too_deep)
         return Accepted(event_id, line, event_id if client_event_id else None)
@@ -179,5 +179,5 @@ def _kind(value: object) -> str:
 
 def _ndjson_hint(body: bytes) -> str:
     if body.lstrip().startswith(b"{") and b"\n" in body:
-        return " (for an event on each line, set Content-Type: application/x-ndjson)"
+        return " (to send one event per line, set Content-Type: application/x-ndjson)"
     return ""

@@ -1,4 +1,4 @@
-"""The rules of an event, as a voluptuous schema: the one truth about what is accepted."""
+"""The rules of an event as a voluptuous schema, which decides what is accepted."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -22,12 +22,12 @@ _BEYOND_RULES = SERVER_FIELDS | {"sent_at"}
 
 EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
-# An integer within 64 bits, sign included, is shorter than any limit of ours.
+# An integer within 64 bits, sign included, is shorter than MAX_ID_CHARS.
 _IDENTIFIER_KINDS = "a string or an integer"
 
 
 class EventSchema:
-    """Checks events by `rules`; `now` gives the time in Unix seconds."""
+    """Checker of events by `rules`; `now` returns the time in Unix seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -68,8 +68,8 @@ class EventSchema:
             "clock_correction_ms": found.added_ms,
         }
 
-    # The schema's own functions one by one, at half of what the schema costs: what none of them
-    # refuses, it accepts. It alone decides about everything else.
+    # Call the schema's own functions one by one, at half of the cost of the schema. It accepts an
+    # event that none of them refuses; it alone reports what is wrong with any other.
     def _check_quickly(self, event: dict[str, object]) -> dict[str, object]:
         checked = dict(event)
         checked["event_type"] = _event_type(event.get("event_type"))
@@ -91,7 +91,7 @@ def _without_server_fields(event: dict[str, object]) -> dict[str, object]:
 
 
 class BrokenRules(Exception):
-    """An event is not acceptable, for each of `problems`."""
+    """An event that breaks rules; `problems` has every one."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(map(str, problems)))
@@ -147,7 +147,7 @@ def _timestamp(now: Callable[[], float], value: object) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise Invalid(f"must be RFC 3339 text, not {kind_of(value)}")
+        raise Invalid(f"must be a string in RFC 3339 format, not {kind_of(value)}")
     try:
         return event_time(value, now())
     except ValueError as error:

@@ -1,10 +1,9 @@
 """JSON text to values, refusing what two readers could understand differently.
 
-orjson parses, in a fraction of the time of anything else, and accepts nothing that is not
-JSON (RFC 8259). It is silent about two things, though: of a key that is there twice it keeps
-the last, and an integer beyond 64 bits becomes a double. A text that might contain either,
-and one that orjson refuses, is parsed once more by the standard library, which is slow and
-can be told to mark them.
+orjson parses in a fraction of the time of any other parser, and accepts only JSON (RFC 8259).
+Two things it changes in silence, though: of two equal keys it keeps the last, and an integer
+beyond 64 bits becomes a double. A text that might contain either, and one that orjson refuses,
+is parsed again by the standard library, which is slow but lets us mark such values.
 """
 
 import json
@@ -23,25 +22,25 @@ _MIN_INTEGER = -(2**63)
 _MAX_INTEGER = 2**64 - 1
 _MAX_DIGITS = 20
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
-# A string, so that what is inside it does not count, or one of the constants JavaScript has.
+# A string, whose content does not count, or one of JavaScript's constants.
 _CONSTANT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|(NaN|-?Infinity)', re.S)
 _ESCAPED_QUOTE = b"\\u0022"
 _MAX_PROBLEMS = 20
 
 
 class NotJsonError(ValueError):
-    """The text is not JSON; the message has the position."""
+    """A text that is not JSON; the message has the position."""
 
 
 @dataclass(frozen=True, slots=True)
 class AmbiguousValue:
-    """Stands in a parsed value for what is JSON but would not be stored as it was sent."""
+    """A placeholder in a parsed value for JSON that would not be stored as it was sent."""
 
     message: str
 
 
 class Parsed(NamedTuple):
-    """A value; unless `is_exact`, it may contain what `find_problems` finds."""
+    """A parsed value; unless `is_exact`, it may contain problems that `find_problems` finds."""
 
     value: object
     is_exact: bool
@@ -50,8 +49,8 @@ class Parsed(NamedTuple):
 def parse(text: bytes) -> Parsed:
     """Parse a whole text.
 
-    `is_exact` promises that nothing was lost, save that nesting may be too deep. NotJsonError
-    if the text is not JSON, not UTF-8, or nested deeper than the parsers go.
+    `is_exact` promises that the value is what was sent, although its nesting may be too deep.
+    Raises NotJsonError if the text is not JSON, not UTF-8, or nested deeper than the parsers go.
     """
     text = text.removeprefix(BOM)
     try:
@@ -65,9 +64,9 @@ def parse(text: bytes) -> Parsed:
 
 
 def may_have_lost(text: bytes, again: bytes) -> bool:
-    """Whether a text may say more than what was read from it and is written `again`.
+    """Return True if a text may have lost something when it was parsed and written `again`.
 
-    A key that was dropped takes its quotes with it. Only an escape could bring others in.
+    A dropped key takes its quotes with it, and only an escape could make up for them.
     """
     return (
         text.count(b'"') != again.count(b'"')
@@ -93,13 +92,13 @@ def _parse_marking_ambiguities(text: bytes) -> object:
         raise _first_constant(decoded) from None
     except json.JSONDecodeError as error:
         where = _position(decoded, error.pos)
-        raise NotJsonError(f"not JSON at {where}: {_what(error)}") from None
+        raise NotJsonError(f"not JSON at {where}: {_lower_first(error.msg)}") from None
     except RecursionError:
         raise NotJsonError("nested too deeply") from None
 
 
-def _what(error: json.JSONDecodeError) -> str:
-    return error.msg[:1].lower() + error.msg[1:]
+def _lower_first(message: str) -> str:
+    return message[:1].lower() + message[1:]
 
 
 def _object(pairs: list[tuple[str, object]]) -> object:
@@ -123,7 +122,7 @@ def _integer(digits: str) -> object:
 def _double(digits: str) -> object:
     number = float(digits)
     if number in (float("inf"), float("-inf")):
-        return AmbiguousValue("is a number too large for a double")
+        return AmbiguousValue("is a number too large for a double: send it as a string")
     return number
 
 
@@ -145,12 +144,12 @@ def _position(text: str, at: int) -> str:
 
 
 def brackets(text: bytes) -> int:
-    """How many levels a JSON text has at most: each has a bracket, and strings may have more."""
+    """Return an upper bound of a JSON text's levels: its brackets, those in strings included."""
     return text.count(b"{") + text.count(b"[")
 
 
 def find_problems(value: object) -> list[Problem]:
-    """Everything in a value that would not be stored as it was sent; the first 20 of it."""
+    """Return the problems of a value that would not be stored as it was sent: at most 20."""
     found: list[Problem] = []
     for problem in _iterate_problems(value, "", 1):
         found.append(problem)
@@ -164,7 +163,7 @@ def _iterate_problems(value: object, path: str, depth: int) -> Iterator[Problem]
         yield Problem(path, value.message)
     elif isinstance(value, str):
         if not _is_unicode(value):
-            yield Problem(path, "has half of a surrogate pair")
+            yield Problem(path, "contains an unpaired surrogate")
     elif isinstance(value, dict | list):
         if depth > MAX_DEPTH:
             yield Problem(path, f"is nested deeper than {MAX_DEPTH} levels")
@@ -179,7 +178,7 @@ def _iterate_object_problems(value: dict[str, object], path: str, depth: int) ->
     for key, item in value.items():
         inner = f"{path}.{excerpt(key)}" if path else excerpt(key)
         if not _is_unicode(key):
-            yield Problem(inner, "is a key with half of a surrogate pair")
+            yield Problem(inner, "is a key that contains an unpaired surrogate")
         yield from _iterate_problems(item, inner, depth + 1)
 
 

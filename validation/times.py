@@ -1,4 +1,4 @@
-"""Points in time as text: RFC 3339 in, UTC to the millisecond out."""
+"""Points in time as text: read from RFC 3339, written in UTC to the millisecond."""
 
 import re
 import time
@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 from functools import lru_cache
 
-# The fields of RFC 3339, section 5.6; what is no date is for the calendar to find.
+# The form of RFC 3339, section 5.6; datetime then checks whether the date exists.
 _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:)(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 _MAX_CHARS = 64
 _FINAL_CHARS = 24
-# Every third character from the first hyphen to the point.
+# The separators: every third character from the first hyphen to the point.
 _FINAL_MARKS = "--T::."
 _LEAP_SECOND = "60"
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -24,14 +24,14 @@ _MIDNIGHT = time_of_day(0)
 
 
 def utc_text(moment: datetime) -> str:
-    """A moment that is in UTC, as `2026-11-23T17:30:00.123Z`; what is finer is cut off."""
+    """Return a moment in UTC as `2026-11-23T17:30:00.123Z`; finer digits are cut off."""
     return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 class UtcClock:
-    """Tells the time as text, at a third of what it costs to format each one whole.
+    """A clock that returns text, at a third of the cost of formatting each time from scratch.
 
-    `now` gives Unix seconds.
+    `now` returns Unix seconds.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
@@ -40,7 +40,7 @@ class UtcClock:
         self._text = ""
 
     def __call__(self) -> str:
-        """The present time, in the form of `utc_text`."""
+        """Return the present time in the form of `utc_text`."""
         now = self._now()
         second = int(now)
         if second != self._second:
@@ -50,29 +50,30 @@ class UtcClock:
 
 
 def event_time(text: str, now: float) -> str:
-    """The time of an event, read from RFC 3339 with a zone; `now` is in Unix seconds.
+    """Return an event's time in the form of `utc_text`, read from RFC 3339 with a zone.
 
-    ValueError, with a message for the client, if it is something else or out of range.
+    `now` is in Unix seconds. Raises ValueError, with a message for the client, if the text is
+    anything else or the time is out of range.
     """
     is_final = _is_in_final_form(text)
     moment = parse_time(text)
     if moment < _EARLIEST:
         raise ValueError("must not be before 2000-01-01")
     if moment.timestamp() > now + _AHEAD_S:
-        raise ValueError("must not be more than 24 hours from now")
+        raise ValueError("must not be more than 24 hours in the future")
     return text if is_final else utc_text(moment.astimezone(UTC))
 
 
 @lru_cache(maxsize=1)
 def latest_text(second: int) -> str:
-    """At a Unix second, the last moment not too far ahead, in the form of `utc_text`."""
+    """Return the latest time that is valid at a Unix second, in the form of `utc_text`."""
     return utc_text(datetime.fromtimestamp(second + _AHEAD_S, UTC))
 
 
 def is_final_time(text: str, latest: str) -> bool:
-    """Whether `event_time` would give the text as it is; `latest` is from `latest_text`.
+    """Return True if `event_time` would return the text unchanged; `latest` is from `latest_text`.
 
-    False within a second of the limit, too: ask `event_time`.
+    False means: ask `event_time`. It may also be returned within a second of the limit.
     """
     if not (
         len(text) == _FINAL_CHARS
@@ -89,11 +90,11 @@ def is_final_time(text: str, latest: str) -> bool:
 
 
 def parse_time(text: str) -> datetime:
-    """A moment, read from RFC 3339 with a zone; ValueError, for the client, if it is not that."""
+    """Read a moment from RFC 3339 with a zone; ValueError with a message for the client if not."""
     return _existing(text) if _is_in_final_form(text) else _moment(text)
 
 
-# What JavaScript's toISOString() gives; fromisoformat() reads it, once its shape is sure.
+# The form of JavaScript's toISOString(); fromisoformat() reads it once its shape is certain.
 def _is_in_final_form(text: str) -> bool:
     return (
         len(text) == _FINAL_CHARS
@@ -113,7 +114,7 @@ def _existing(text: str) -> datetime:
 def _moment(text: str) -> datetime:
     match = _RFC_3339.fullmatch(text) if len(text) <= _MAX_CHARS else None
     if match is None:
-        raise ValueError("must be RFC 3339 with a zone, as 2026-11-23T17:30:00.123Z")
+        raise ValueError("must be an RFC 3339 time with a zone, such as 2026-11-23T17:30:00.123Z")
     date, hour_minute, second, fraction, zone = match.groups()
     is_leap_second = second == _LEAP_SECOND
     if is_leap_second:
@@ -123,7 +124,7 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(f"{date}T{hour_minute}{second}{fraction or ''}{zone}")
         return _after_leap_second(moment) if is_leap_second else moment
     except (ValueError, OverflowError):
-        raise ValueError("must be a date and a time that exist") from None
+        raise ValueError("must be a date and time that exist") from None
 
 
 def _after_leap_second(moment: datetime) -> datetime:

@@ -59,7 +59,7 @@ async def test_a_duplicate_says_so(fetch: Fetch, site: Site) -> None:
         (
             "event_type=a&event_type=b",
             400,
-            "invalid_query: the parameter event_type is there twice",
+            "invalid_query: the parameter event_type appears twice: send it once",
         ),
         ("event_type=a&x=" + "x" * 3000, 413, "event_too_large: "),
     ],

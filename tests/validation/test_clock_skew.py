@@ -23,9 +23,10 @@ def checked(**fields: object) -> dict[str, object]:
         ("2026-11-23T17:29:57.9995Z", "2026-11-23T16:29:52.000Z", 2_000),
     ],
 )
-def test_a_wrong_clock_is_put_right(sent_at: str, corrected: str, added_ms: int) -> None:
-    created = {3_600_000: "16:29:50", -3_600_000: "16:29:50"}.get(added_ms, "16:29:50")
-    event = checked(timestamp=f"2026-11-23T{created}Z", sent_at=sent_at)
+def test_the_time_of_a_wrong_clock_is_corrected(
+    sent_at: str, corrected: str, added_ms: int
+) -> None:
+    event = checked(timestamp="2026-11-23T16:29:50Z", sent_at=sent_at)
     assert corrected == event["timestamp"]
     assert "2026-11-23T16:29:50.000Z" == event["original_timestamp"]
     assert added_ms == event["clock_correction_ms"]
@@ -33,7 +34,7 @@ def test_a_wrong_clock_is_put_right(sent_at: str, corrected: str, added_ms: int)
 
 
 @pytest.mark.parametrize("late_s", [-TOLERATED_SKEW_S, -1, 0, 1, TOLERATED_SKEW_S])
-def test_a_little_may_be_the_network_and_changes_nothing(late_s: float) -> None:
+def test_a_difference_up_to_the_tolerance_changes_nothing(late_s: float) -> None:
     sent_at = datetime.fromtimestamp(NOW - late_s, UTC).isoformat()
     event = checked(timestamp="2026-11-23T17:00:00Z", sent_at=sent_at)
     assert "2026-11-23T17:00:00.000Z" == event["timestamp"]
@@ -42,20 +43,20 @@ def test_a_little_may_be_the_network_and_changes_nothing(late_s: float) -> None:
 
 
 @pytest.mark.parametrize("late_s", [-2.001, 2.001])
-def test_a_little_more_is_the_clock(late_s: float) -> None:
+def test_a_difference_above_the_tolerance_is_corrected(late_s: float) -> None:
     sent_at = datetime.fromtimestamp(NOW - late_s, UTC).isoformat()
     event = checked(timestamp="2026-11-23T17:00:00Z", sent_at=sent_at)
     assert abs(late_s * 1000 - float(str(event["clock_correction_ms"]))) <= 1
 
 
-def test_a_clock_of_another_century_is_put_right_before_the_limits_are_checked() -> None:
+def test_a_time_is_corrected_before_its_limits_are_checked() -> None:
     event = checked(timestamp="1970-01-01T00:00:30Z", sent_at="1970-01-01T00:01:00Z")
     assert "2026-11-23T17:29:30.000Z" == event["timestamp"]
     event = checked(timestamp="2030-01-01T00:00:00Z", sent_at="2030-01-01T00:00:01Z")
     assert "2026-11-23T17:29:59.000Z" == event["timestamp"]
 
 
-def test_the_limits_hold_for_the_corrected_time() -> None:
+def test_the_limits_apply_to_the_corrected_time() -> None:
     with pytest.raises(BrokenRules, match="24 hours"):
         checked(timestamp="2026-11-23T17:30:00Z", sent_at="2026-11-21T17:30:00Z")
 
@@ -63,7 +64,7 @@ def test_the_limits_hold_for_the_corrected_time() -> None:
 @pytest.mark.parametrize(
     "sent_at", ["yesterday", 1_795_455_000, True, [], {}, "2026-11-23T17:30:00"]
 )
-def test_a_time_of_sending_that_cannot_be_read_is_kept_and_corrects_nothing(
+def test_an_unreadable_time_of_sending_is_kept_and_corrects_nothing(
     sent_at: object,
 ) -> None:
     event = checked(timestamp="2026-11-23T12:00:00Z", sent_at=sent_at)
@@ -81,13 +82,13 @@ def test_without_a_timestamp_there_is_nothing_to_correct() -> None:
     assert {"event_type": "c", "sent_at": "2020-01-01T00:00:00Z"} == event
 
 
-def test_a_bad_timestamp_stays_bad() -> None:
+def test_an_invalid_timestamp_is_rejected_all_the_same() -> None:
     with pytest.raises(BrokenRules, match="RFC 3339"):
         checked(timestamp="noon", sent_at="2020-01-01T00:00:00Z")
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
-def test_what_no_calendar_holds_is_not_corrected(moment: str) -> None:
+def test_a_time_that_a_correction_would_move_out_of_the_calendar_is_rejected(moment: str) -> None:
     with pytest.raises(BrokenRules):
         checked(
             timestamp=moment,
@@ -95,7 +96,7 @@ def test_what_no_calendar_holds_is_not_corrected(moment: str) -> None:
         )
 
 
-def test_nobody_else_says_what_was_corrected() -> None:
+def test_a_client_cannot_set_the_fields_of_a_correction() -> None:
     given_by_client = {"original_timestamp": "x", "clock_correction_ms": 7}
     assert {"event_type": "c"} == checked(**given_by_client)
     event = checked(

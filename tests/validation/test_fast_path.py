@@ -1,7 +1,7 @@
-"""What compiled code accepts the schema accepts, with the same result.
+"""The fast path against the schema: whatever it accepts, the schema accepts with the same result.
 
-Texts are made from pieces that are likely to be read differently by two programs. By hand:
-`python -m tests.validation.test_fast_path 5000000` tries as many as it is told.
+Texts are made of pieces that two programs are likely to read differently. To try any number of
+them by hand: `python -m tests.validation.test_fast_path 5000000`.
 """
 
 import random
@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.validation.readers import NOW, make_reader, without_fast_path
 from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.reader import BodyError, EventReader
 
-NOW = 1_795_455_000.0  # 2026-11-23T17:30:00Z
-RECEIPTS = [
+INFOS = [
     RequestInfo("2026-11-23T17:30:00.000Z", "192.0.2.7", "agent/1"),
     RequestInfo("2026-11-23T17:30:00.000Z", None, None),
     RequestInfo("2026-11-23T17:30:00.000Z", "2001:db8::1", ""),
@@ -108,7 +108,7 @@ OTHER_FIELDS = [
 
 
 class Texts:
-    """Makes texts by chance; ordinary ones as often as others."""
+    """Random texts, half of them meant for the fast path."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
@@ -153,13 +153,13 @@ class Texts:
             names.append(self._chance.choice(OTHER_FIELDS + FIELDS))
         if self._maybe(0.2):
             self._chance.shuffle(names)
-        odd = self._maybe(0.5)
+        is_odd = self._maybe(0.5)
         return self._object(
-            [(n, self._value() if odd and self._maybe(0.2) else self._plain(n)) for n in names]
+            [(n, self._value() if is_odd and self._maybe(0.2) else self._plain(n)) for n in names]
         )
 
     def text(self) -> tuple[bytes, bool]:
-        """A text, and whether it is meant as an array."""
+        """Return a text, and True if it is meant as an array."""
         is_array = self._maybe(0.5)
         several = [self.event() for _ in range(self._chance.randrange(5))]
         text = f"[{','.join(several)}]" if is_array else self.event()
@@ -171,36 +171,24 @@ class Texts:
 
 
 class Readers:
-    """The reader as it is, and one that asks nobody but the schema."""
+    """A reader, and one that leaves every event to the schema."""
 
     def __init__(self) -> None:
-        self.whole, self.schema_alone = (
-            EventReader(MAX_EVENT_BYTES, 4, lambda: "made", lambda: NOW) for _ in range(2)
-        )
-        self.ordinary = self.whole._fast_path
-        setattr(self.schema_alone, "_fast_path", Nothing())  # noqa: B010  mypy takes no other class
+        self.whole = make_reader(MAX_EVENT_BYTES, 4)
+        self.schema_alone = without_fast_path(make_reader(MAX_EVENT_BYTES, 4))
+        self.fast_path = self.whole._fast_path
 
     def compare(self, text: bytes, is_array: bool, info: RequestInfo) -> str:
-        """What the text was; AssertionError if the two differ."""
+        """Return the kind of the text; AssertionError if the two differ."""
         found, expected = (
             outcomes(each, text, is_array, info) for each in (self.whole, self.schema_alone)
         )
         assert expected == found, text
-        read = self.ordinary.several if is_array else self.ordinary.one
+        read = self.fast_path.several if is_array else self.fast_path.one
         if read(text, info) is not None:
-            return "ordinary"
+            return "on the fast path"
         is_accepted = isinstance(found, list) and all(isinstance(each, Accepted) for each in found)
-        return "accepted by the schema" if is_accepted else "refused"
-
-
-class Nothing:
-    """Finds nothing ordinary."""
-
-    def one(self, text: bytes, info: RequestInfo) -> None:
-        return None
-
-    def several(self, text: bytes, info: RequestInfo) -> None:
-        return None
+        return "accepted by the schema" if is_accepted else "rejected"
 
 
 def outcomes(
@@ -217,14 +205,14 @@ def outcomes(
 def compare_many(seed: int, cases: int) -> Counter[str]:
     texts, readers = Texts(seed), Readers()
     return Counter(
-        readers.compare(*texts.text(), RECEIPTS[number % len(RECEIPTS)]) for number in range(cases)
+        readers.compare(*texts.text(), INFOS[number % len(INFOS)]) for number in range(cases)
     )
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_what_is_ordinary_is_what_the_schema_makes_of_it(seed: int) -> None:
+def test_the_fast_path_and_the_schema_have_the_same_result(seed: int) -> None:
     found = compare_many(seed, CASES // 2)
-    assert {"ordinary", "accepted by the schema", "refused"} == found.keys()
+    assert {"on the fast path", "accepted by the schema", "rejected"} == found.keys()
     assert min(found.values()) > CASES // 20
 
 
@@ -239,22 +227,22 @@ def test_what_is_ordinary_is_what_the_schema_makes_of_it(seed: int) -> None:
         '{"event_type":"é😀\\n"}'.encode(),
     ],
 )
-def test_ordinary_events_do_not_need_the_schema(text: bytes) -> None:
-    ordinary = Readers().ordinary
-    assert ordinary.one(text, RECEIPTS[0]) is not None
-    assert 2 == len(ordinary.several(b"[%b,%b]" % (text, text), RECEIPTS[0]) or [])
+def test_common_events_are_on_the_fast_path(text: bytes) -> None:
+    fast_path = Readers().fast_path
+    assert fast_path.one(text, INFOS[0]) is not None
+    assert 2 == len(fast_path.several(b"[%b,%b]" % (text, text), INFOS[0]) or [])
 
 
 def test_one_deep_event_among_many_flat_ones_is_found() -> None:
     deep = b'{"event_type":"c","properties":{"a":%b}}' % (b"[" * 63 + b"]" * 63)
-    reader = EventReader(MAX_EVENT_BYTES, 200, lambda: "made", lambda: NOW)
+    reader = make_reader(MAX_EVENT_BYTES, 200)
     several = [b'{"event_type":"c"}'] * 100 + [deep]
-    found = reader.batch(b"[%b]" % b",".join(several), RECEIPTS[0])
+    found = reader.batch(b"[%b]" % b",".join(several), INFOS[0])
     assert [Rejected] == [type(each) for each in found[-1:]]
     assert {Accepted} == {type(each) for each in found[:-1]}
 
 
-def test_of_a_batch_too_large_no_event_is_made() -> None:
+def test_no_event_of_a_batch_that_is_too_large_is_read() -> None:
     made: list[str] = []
 
     def make() -> str:
@@ -263,7 +251,7 @@ def test_of_a_batch_too_large_no_event_is_made() -> None:
 
     reader = EventReader(MAX_EVENT_BYTES, 4, make, lambda: NOW)
     with pytest.raises(BodyError, match="at most 4 events"):
-        reader.batch(b"[%b]" % b",".join([b'{"event_type":"c"}'] * 5), RECEIPTS[0])
+        reader.batch(b"[%b]" % b",".join([b'{"event_type":"c"}'] * 5), INFOS[0])
     assert [] == made
 
 

@@ -1,7 +1,7 @@
-"""One table of fields, and everything else that lists them.
+"""The table of fields against everything else that lists them.
 
-A field that the server sets is safe only if each of these lists knows it: whichever of them is
-forgotten when a field is added, a test here fails.
+A field that the server sets is safe only if each of these lists has it: if one of them is forgotten
+when a field is added, a test here fails.
 """
 
 import base64
@@ -17,6 +17,7 @@ import pytest
 from voluptuous import Required
 
 from tests.test_documents import table
+from tests.validation.readers import NOW, make_reader, without_fast_path
 from validation.fast_path import FastPath, Sent
 from validation.fields import (
     CLIENT_FIELDS,
@@ -31,8 +32,7 @@ from validation.reader import EventReader
 from validation.schema import EventSchema
 
 ROOT = Path(__file__).parents[2]
-NOW = 1_795_455_000.0  # 2026-11-23T17:30:00Z
-# Whatever a request may be known for has a value here, also what will be added one day.
+# Every fact about a request has a value here, those included that will be added one day.
 KNOWN_BY_THE_SERVER = RequestInfo(*RequestInfo._fields)
 UNKNOWN_TO_THE_SERVER = RequestInfo("2026-11-23T17:30:00.000Z", None, None)
 FORGED = "forged by the client"
@@ -52,28 +52,7 @@ EVENTS = {"plain": PLAIN, "full": EVERY_CLIENT_FIELD, "clock": OF_A_WRONG_CLOCK}
 INFOS = {"known": KNOWN_BY_THE_SERVER, "unknown": UNKNOWN_TO_THE_SERVER}
 
 
-def fast_path() -> FastPath:
-    return FastPath(1000, 10, lambda: "made", lambda: NOW)
-
-
-def reader() -> EventReader:
-    return EventReader(1000, 10, lambda: "made", lambda: NOW)
-
-
-def schema_alone() -> EventReader:
-    made = reader()
-    setattr(made, "_fast_path", SeesNothing())  # noqa: B010  mypy takes no other class
-    return made
-
-
-class SeesNothing:
-    """A fast path that leaves every event to the schema."""
-
-    def one(self, text: bytes, info: RequestInfo) -> None:
-        return None
-
-    def several(self, text: bytes, info: RequestInfo) -> None:
-        return None
+READERS = {"reader": make_reader(), "schema": without_fast_path(make_reader())}
 
 
 def compact(event: object) -> bytes:
@@ -111,15 +90,15 @@ def test_no_field_is_in_the_table_twice() -> None:
 
 
 def test_an_event_with_every_field_is_stored_in_the_order_of_the_table() -> None:
-    event = stored(reader().single(compact(OF_A_WRONG_CLOCK), KNOWN_BY_THE_SERVER))
+    event = stored(make_reader().single(compact(OF_A_WRONG_CLOCK), KNOWN_BY_THE_SERVER))
     assert [each.name for each in FIELDS] == list(event)
 
 
-@pytest.mark.parametrize("read", [reader, schema_alone], ids=["reader", "schema"])
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 def test_an_event_with_nothing_optional_has_only_what_every_event_has(
-    read: Callable[[], EventReader],
+    reader: EventReader,
 ) -> None:
-    event = stored(read().single(compact(PLAIN), UNKNOWN_TO_THE_SERVER))
+    event = stored(reader.single(compact(PLAIN), UNKNOWN_TO_THE_SERVER))
     assert [each.name for each in FIELDS if not each.is_optional] == list(event)
 
 
@@ -147,33 +126,34 @@ def test_the_fast_path_reads_the_fields_of_the_client_and_no_others() -> None:
 
 
 def test_a_field_is_the_servers_if_and_only_if_it_is_stored_though_nobody_sent_it() -> None:
-    event = stored(reader().single(compact(OF_A_WRONG_CLOCK), KNOWN_BY_THE_SERVER))
+    event = stored(make_reader().single(compact(OF_A_WRONG_CLOCK), KNOWN_BY_THE_SERVER))
     assert sorted(SERVER_FIELDS) == sorted(event.keys() - OF_A_WRONG_CLOCK.keys())
 
 
 @pytest.mark.parametrize("info", INFOS.values(), ids=INFOS)
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("read", [reader, schema_alone], ids=["reader", "schema"])
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 @pytest.mark.parametrize("name", sorted(SERVER_FIELDS))
 def test_a_client_never_sets_a_field_of_the_server(
     name: str,
-    read: Callable[[], EventReader],
+    reader: EventReader,
     way: Way,
     event: dict[str, object],
     info: RequestInfo,
 ) -> None:
-    expected = stored(way(read(), event, info))
-    assert expected == stored(way(read(), {name: FORGED, **event}, info))
-    assert expected == stored(way(read(), {**event, name: FORGED}, info))
+    expected = stored(way(reader, event, info))
+    assert expected == stored(way(reader, {name: FORGED, **event}, info))
+    assert expected == stored(way(reader, {**event, name: FORGED}, info))
 
 
 @pytest.mark.parametrize("name", sorted(SERVER_FIELDS))
 def test_an_event_with_a_field_of_the_server_is_not_for_the_fast_path(name: str) -> None:
     text = compact(EVERY_CLIENT_FIELD | {name: FORGED})
-    assert fast_path().one(compact(EVERY_CLIENT_FIELD), KNOWN_BY_THE_SERVER) is not None
-    assert fast_path().one(text, KNOWN_BY_THE_SERVER) is None
-    assert fast_path().several(b"[%b]" % text, KNOWN_BY_THE_SERVER) is None
+    fast_path = FastPath(1000, 10, lambda: "made", lambda: NOW)
+    assert fast_path.one(compact(EVERY_CLIENT_FIELD), KNOWN_BY_THE_SERVER) is not None
+    assert fast_path.one(text, KNOWN_BY_THE_SERVER) is None
+    assert fast_path.several(b"[%b]" % text, KNOWN_BY_THE_SERVER) is None
 
 
 def documented(page: str, *head: str) -> list[tuple[str, str]]:

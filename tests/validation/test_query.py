@@ -11,7 +11,7 @@ from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.query import QueryError, event_in_query
 from validation.reader import EventReader
 
-RECEIPT = RequestInfo("2026-11-23T17:30:00.000Z", "203.0.113.9", None)
+INFO = RequestInfo("2026-11-23T17:30:00.000Z", "203.0.113.9", None)
 READER = EventReader(2000, 10, new_id=lambda: "made", now=lambda: 1_795_455_000.0)
 
 
@@ -29,27 +29,27 @@ NOT_UTF_8 = base64url(b"{\xff}")
 
 
 def stored(query: str) -> dict[str, Any]:
-    outcome = READER.query(query, RECEIPT)
+    outcome = READER.query(query, INFO)
     assert isinstance(outcome, Accepted), outcome
     event: dict[str, Any] = json.loads(outcome.line)
     return event
 
 
 def rejected(query: str) -> tuple[str, str]:
-    outcome = READER.query(query, RECEIPT)
+    outcome = READER.query(query, INFO)
     assert isinstance(outcome, Rejected)
     return outcome.code, outcome.message
 
 
-def test_parameters_are_fields_and_properties_all_of_them_text() -> None:
+def test_parameters_are_fields_and_properties_as_text() -> None:
     query = (
         "event_type=open&user_id=17&p.campaign=spring+sale&p.price=9.5&utm_source=mail&event_id=e1"
     )
     assert {
         "event_id": "e1",
         "event_type": "open",
-        "timestamp": RECEIPT.received_at,
-        "received_at": RECEIPT.received_at,
+        "timestamp": INFO.received_at,
+        "received_at": INFO.received_at,
         "user_id": "17",
         "properties": {"campaign": "spring sale", "price": "9.5"},
         "utm_source": "mail",
@@ -57,14 +57,14 @@ def test_parameters_are_fields_and_properties_all_of_them_text() -> None:
     } == stored(query)
 
 
-def test_what_is_empty_counts_as_absent_where_it_does_elsewhere() -> None:
+def test_empty_parameters_count_as_absent_for_optional_fields_only() -> None:
     event = stored("event_type=open&user_id=&timestamp=&properties=&mine=")
     assert "user_id" not in event
     assert "properties" not in event
     assert "" == event["mine"]
 
 
-def test_a_whole_event_is_read_with_the_types_it_has() -> None:
+def test_a_whole_event_keeps_its_types() -> None:
     event = stored(
         f"data={packed({'event_type': 'open', 'properties': {'price': 9.5, 'n': None}})}"
     )
@@ -81,7 +81,7 @@ def test_a_whole_event_is_read_with_the_types_it_has() -> None:
     ids=["padded", "bare", "base64"],
 )
 @given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"])))
-def test_base64_is_read_in_each_of_its_spellings(spell: Any, text: str) -> None:
+def test_every_spelling_of_base64_is_read(spell: Any, text: str) -> None:
     raw = json.dumps({"event_type": "open", "x": text}, ensure_ascii=False).encode()
     assert text == event_in_query(f"data={spell(raw)}").value["x"]  # type: ignore[index]
 
@@ -92,10 +92,10 @@ def test_parameters_add_to_a_whole_event() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "reason"),
     [
-        ("event_type=a&event_type=b", "event_type is there twice"),
-        ("event_type=a&p.x=1&p.x=2", "p.x is there twice"),
+        ("event_type=a&event_type=b", "event_type appears twice"),
+        ("event_type=a&p.x=1&p.x=2", "p.x appears twice"),
         (f"data={packed({'event_type': 'a'})}&event_type=b", "both a parameter and in data"),
         (f"data={packed({'event_type': 'a', 'properties': {'x': 1}})}&p.x=2", "both"),
         (f"data={packed({'event_type': 'a', 'properties': [1]})}&p.x=2", "not an object"),
@@ -103,21 +103,21 @@ def test_parameters_add_to_a_whole_event() -> None:
         ("data=%7B%22event_type%22%7D", "base64url"),
         ("data=a", "base64url"),
         ("data=", "base64url"),
-        (f"data={packed([1])}", "must hold a JSON object"),
+        (f"data={packed([1])}", "must be a JSON object"),
         (f"data={NOT_JSON}", "data is not JSON at line 1"),
         (f"data={NOT_UTF_8}", "not UTF-8"),
         ("event_type=%FF", "UTF-8"),
         ("&".join(f"p{i}=1" for i in range(1001)), "1000 parameters"),
     ],
 )
-def test_a_query_that_is_no_event_says_why(query: str, told: str) -> None:
+def test_a_query_that_is_not_an_event_is_rejected_with_the_reason(query: str, reason: str) -> None:
     code, message = rejected(query)
     assert "invalid_query" == code
-    assert told in message
+    assert reason in message
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "reason"),
     [
         ("", "event_type is required"),
         ("user_id=u", "event_type is required"),
@@ -127,23 +127,23 @@ def test_a_query_that_is_no_event_says_why(query: str, told: str) -> None:
         (f"data={DOUBLED}", "twice"),
     ],
 )
-def test_the_rules_of_events_hold_here_too(query: str, told: str) -> None:
+def test_the_rules_of_events_apply_to_queries(query: str, reason: str) -> None:
     code, message = rejected(query)
     assert "invalid_event" == code
-    assert told in message
+    assert reason in message
 
 
-def test_an_event_that_is_too_large_is_rejected_as_such() -> None:
+def test_an_event_that_is_too_large_is_rejected() -> None:
     assert "event_too_large" == rejected(f"event_type=a&x={'x' * 2000}")[0]
 
 
 @given(st.text())
-def test_no_query_is_too_strange_to_be_judged(query: str) -> None:
-    assert isinstance(READER.query(query, RECEIPT), Accepted | Rejected)
+def test_no_query_makes_the_reader_fail(query: str) -> None:
+    assert isinstance(READER.query(query, INFO), Accepted | Rejected)
 
 
 @given(st.dictionaries(st.text(min_size=1), st.text()).filter(lambda d: "data" not in d))
-def test_every_parameter_is_found_as_it_was_meant(fields: dict[str, str]) -> None:
+def test_every_parameter_ends_up_in_its_field_or_property(fields: dict[str, str]) -> None:
     try:
         query = urlencode(fields)
     except UnicodeEncodeError:

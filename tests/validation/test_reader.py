@@ -13,11 +13,11 @@ from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.reader import BodyError, EventReader
 
 NOW = 1_795_455_000.0
-RECEIPT = RequestInfo("2026-11-23T17:30:00.000Z", "192.0.2.7", "agent/1")
+INFO = RequestInfo("2026-11-23T17:30:00.000Z", "192.0.2.7", "agent/1")
 MAX_EVENT_BYTES = 1000
 MAX_BATCH_EVENTS = 5
 
-FROM_THE_SERVER = {"received_at": RECEIPT.received_at, "user_agent": "agent/1"} | {
+FROM_THE_SERVER = {"received_at": INFO.received_at, "user_agent": "agent/1"} | {
     "ip_address": "192.0.2.7"
 }
 # Fields that have a meaning of their own: a client may not put just any value into them.
@@ -32,15 +32,15 @@ reader = make_reader()
 
 
 def stored(body: bytes) -> dict[str, Any]:
-    outcome = reader.single(body, RECEIPT)
+    outcome = reader.single(body, INFO)
     assert isinstance(outcome, Accepted), outcome
     event: dict[str, Any] = json.loads(outcome.line)
     assert event["event_id"] == outcome.event_id
     return event
 
 
-def refused(body: bytes) -> Rejected:
-    outcome = reader.single(body, RECEIPT)
+def rejected(body: bytes) -> Rejected:
+    outcome = reader.single(body, INFO)
     assert isinstance(outcome, Rejected)
     return outcome
 
@@ -70,23 +70,23 @@ def test_the_stored_form_has_a_fixed_order() -> None:
     assert ["b", "a"] == list(stored(json.dumps(sent).encode())["properties"])
 
 
-def test_what_only_the_server_knows_is_not_taken_from_the_client() -> None:
+def test_a_client_cannot_set_the_fields_of_the_server() -> None:
     sent = {"event_type": "c", "received_at": 1, "user_agent": {}, "ip_address": "6.6.6.6"}
     assert {
         "event_id": "made",
         "event_type": "c",
-        "timestamp": RECEIPT.received_at,
+        "timestamp": INFO.received_at,
         **FROM_THE_SERVER,
     } == stored(json.dumps(sent).encode())
 
 
-def test_what_the_server_does_not_know_is_absent() -> None:
-    outcome = reader.single(b'{"event_type":"c"}', RequestInfo(RECEIPT.received_at, None, ""))
+def test_a_fact_unknown_to_the_server_is_absent() -> None:
+    outcome = reader.single(b'{"event_type":"c"}', RequestInfo(INFO.received_at, None, ""))
     assert isinstance(outcome, Accepted)
     assert {"user_agent", "ip_address"}.isdisjoint(json.loads(outcome.line))
 
 
-def test_what_is_absent_is_not_stored() -> None:
+def test_an_absent_field_is_not_stored() -> None:
     sent = {"event_type": "c", "user_id": None, "session_id": "", "properties": None}
     assert {"user_id", "session_id", "properties"}.isdisjoint(stored(json.dumps(sent).encode()))
 
@@ -101,7 +101,7 @@ def test_nothing_that_was_sent_is_lost(
 ) -> None:
     sent = {"event_type": "c", "properties": properties, **own}
     body = orjson.dumps(sent) if compact else json.dumps(sent).encode()
-    outcome = make_reader(10**6).single(body, RECEIPT)
+    outcome = make_reader(10**6).single(body, INFO)
     assert isinstance(outcome, Accepted)
     event = json.loads(outcome.line)
     assert {"event_type": "c", **own} == {key: event[key] for key in ("event_type", *own)}
@@ -110,22 +110,22 @@ def test_nothing_that_was_sent_is_lost(
 
 
 @given(st.binary(max_size=60) | values.map(orjson.dumps))
-def test_no_body_is_more_than_it_can_bear(body: bytes) -> None:
-    assert isinstance(reader.single(body, RECEIPT), Accepted | Rejected)
+def test_no_body_makes_the_reader_fail(body: bytes) -> None:
+    assert isinstance(reader.single(body, INFO), Accepted | Rejected)
     for read in (reader.batch, reader.ndjson):
         try:
-            read(body, RECEIPT)
+            read(body, INFO)
         except BodyError as error:
             assert error.code in {"invalid_json", "invalid_batch", "batch_too_large"}
 
 
-def test_an_event_may_be_as_large_as_its_limit() -> None:
+def test_an_event_may_be_exactly_as_large_as_the_limit() -> None:
     empty = len(orjson.dumps(stored(b'{"event_type":"c","x":""}')))
     fits = b'{"event_type":"c","x":"%s"}' % (b"y" * (MAX_EVENT_BYTES - empty))
     assert MAX_EVENT_BYTES == len(orjson.dumps(stored(fits)))
-    outcome = refused(fits[:-2] + b'y"}')
+    outcome = rejected(fits[:-2] + b'y"}')
     assert "event_too_large" == outcome.code
-    assert outcome.message == "an event may have at most 1000 bytes, this has 1001"
+    assert outcome.message == "an event may have at most 1000 bytes, this one has 1001"
 
 
 @pytest.mark.parametrize(
@@ -139,36 +139,37 @@ def test_an_event_may_be_as_large_as_its_limit() -> None:
         (b"{}", "invalid_event", "event_type is required"),
         (b'{"event_type":"a","event_type":"a"}', "invalid_event", "the event has the key"),
         (b'{"event_type":1e999}', "invalid_event", "event_type is a number too large"),
-        (b'{"event_type":"c","x":"\\udfff"}', "invalid_event", "x has half of a surrogate pair"),
+        (b'{"event_type":"c","x":"\\udfff"}', "invalid_event", "x contains an unpaired surrogate"),
         (b"123456789012345678901234", "invalid_event", "the event is an integer beyond 64 bits"),
     ],
 )
-def test_a_bad_event_is_refused_with_its_reason(body: bytes, code: str, message: str) -> None:
-    outcome = refused(body)
+def test_a_bad_event_is_rejected_with_its_reason(body: bytes, code: str, message: str) -> None:
+    outcome = rejected(body)
     assert code == outcome.code
     assert outcome.message.startswith(message)
 
 
-def test_flaws_and_broken_rules_are_told_together_and_once() -> None:
-    outcome = refused(b'{"user_id":99999999999999999999,"properties":{"a":1,"a":2},"timestamp":1}')
+def test_problems_of_the_json_and_broken_rules_are_reported_together_and_once() -> None:
+    outcome = rejected(b'{"user_id":99999999999999999999,"properties":{"a":1,"a":2},"timestamp":1}')
     assert {
         "user_id": "is an integer beyond 64 bits: send it as a string",
         "properties": 'has the key "a" twice',
-        "timestamp": "must be RFC 3339 text, not a number",
+        "timestamp": "must be a string in RFC 3339 format, not a number",
         "event_type": "is required",
     } == {each.path: each.message for each in outcome.problems}
     assert 4 == len(outcome.problems)
 
 
 @pytest.mark.parametrize(("levels", "is_accepted"), [(63, True), (64, False), (200, False)])
-def test_depth_is_limited_whatever_the_way_an_event_came(levels: int, is_accepted: bool) -> None:
+def test_depth_is_limited_however_an_event_is_sent(levels: int, is_accepted: bool) -> None:
     event = b'{"event_type":"c","x":' + b"[" * levels + b"]" * levels + b"}"
-    outcomes = [
-        reader.single(event, RECEIPT),
-        *reader.batch(b"[" + event + b"]", RECEIPT),
-        *reader.ndjson(event, RECEIPT),
-    ]
-    assert [is_accepted] * 3 == [isinstance(each, Accepted) for each in outcomes]
+    outcomes = {
+        "single": reader.single(event, INFO),
+        "batch": reader.batch(b"[" + event + b"]", INFO)[0],
+        "NDJSON": reader.ndjson(event, INFO)[0],
+    }
+    expected = dict.fromkeys(outcomes, Accepted if is_accepted else Rejected)
+    assert expected == {way: type(outcome) for way, outcome in outcomes.items()}
 
 
 def test_many_brackets_side_by_side_are_not_deep() -> None:
@@ -192,15 +193,15 @@ GOOD = b'{"event_type":"c"}'
         b"[" + GOOD + b"]",
     ],
 )
-def test_one_bad_event_does_not_cost_its_neighbours(bad: bytes) -> None:
-    arrayed = reader.batch(b"[" + b",".join([GOOD, bad, GOOD]) + b"]", RECEIPT)
-    lines = reader.ndjson(b"\n".join([GOOD, bad, GOOD]), RECEIPT)
+def test_a_bad_event_does_not_affect_its_neighbours(bad: bytes) -> None:
+    arrayed = reader.batch(b"[" + b",".join([GOOD, bad, GOOD]) + b"]", INFO)
+    lines = reader.ndjson(b"\n".join([GOOD, bad, GOOD]), INFO)
     for outcomes in (arrayed, lines):
         assert [Accepted, Rejected, Accepted] == list(map(type, outcomes))
 
 
-def test_a_line_that_is_not_json_costs_only_itself() -> None:
-    outcomes = reader.ndjson(GOOD + b"\nnonsense\n" + GOOD, RECEIPT)
+def test_a_line_that_is_not_json_does_not_affect_other_lines() -> None:
+    outcomes = reader.ndjson(GOOD + b"\nnonsense\n" + GOOD, INFO)
     assert [Accepted, Rejected, Accepted] == list(map(type, outcomes))
 
 
@@ -215,7 +216,7 @@ def test_a_line_that_is_not_json_costs_only_itself() -> None:
     ],
 )
 def test_blank_lines_and_line_ends_do_not_matter(body: bytes) -> None:
-    assert [Accepted, Accepted] == list(map(type, reader.ndjson(body, RECEIPT)))
+    assert [Accepted, Accepted] == list(map(type, reader.ndjson(body, INFO)))
 
 
 @pytest.mark.parametrize(
@@ -232,15 +233,15 @@ def test_blank_lines_and_line_ends_do_not_matter(body: bytes) -> None:
         (reader.ndjson, b"\n".join([GOOD] * 6), "batch_too_large", "at most 5"),
     ],
 )
-def test_a_body_that_is_no_batch_is_an_error_of_its_own(
+def test_a_body_that_is_not_a_batch_is_an_error(
     read: Callable[[bytes, RequestInfo], object], body: bytes, code: str, message: str
 ) -> None:
     with pytest.raises(BodyError) as error:
-        read(body, RECEIPT)
+        read(body, INFO)
     assert code == error.value.code
     assert message in error.value.message
 
 
-def test_a_batch_may_have_as_many_events_as_its_limit() -> None:
-    assert 5 == len(reader.batch(b"[" + b",".join([GOOD] * 5) + b"]", RECEIPT))
-    assert 5 == len(reader.ndjson(b"\n".join([GOOD] * 5) + b"\n", RECEIPT))
+def test_a_batch_may_have_exactly_as_many_events_as_the_limit() -> None:
+    assert 5 == len(reader.batch(b"[" + b",".join([GOOD] * 5) + b"]", INFO))
+    assert 5 == len(reader.ndjson(b"\n".join([GOOD] * 5) + b"\n", INFO))

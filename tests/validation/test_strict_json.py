@@ -20,14 +20,14 @@ values = st.recursive(
 
 
 @given(values)
-def test_what_json_stringify_would_send_comes_out_as_it_was(value: Any) -> None:
+def test_a_value_as_json_stringify_writes_it_is_read_unmodified(value: Any) -> None:
     parsed = parse(orjson.dumps(value))
     assert value == parsed.value
     assert [] == find_problems(parsed.value)
 
 
 @given(values, st.sampled_from([None, 2]), st.booleans())
-def test_spelling_makes_no_difference(value: Any, indent: int | None, escaped: bool) -> None:
+def test_notation_makes_no_difference(value: Any, indent: int | None, escaped: bool) -> None:
     text = json.dumps(value, ensure_ascii=escaped, indent=indent).encode()
     parsed = parse(text)
     assert value == parsed.value
@@ -35,7 +35,7 @@ def test_spelling_makes_no_difference(value: Any, indent: int | None, escaped: b
 
 
 @given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
-def test_what_is_not_json_is_never_accepted(text: bytes) -> None:
+def test_a_text_that_is_not_json_is_never_accepted(text: bytes) -> None:
     try:
         parse(text)
     except NotJsonError:
@@ -68,7 +68,7 @@ def test_what_is_not_json_is_never_accepted(text: bytes) -> None:
         (b'{"a":' * 100_000, "nested too deeply"),
     ],
 )
-def test_what_is_not_json_is_told_with_its_position(text: bytes, message: str) -> None:
+def test_a_text_that_is_not_json_is_reported_with_its_position(text: bytes, message: str) -> None:
     with pytest.raises(NotJsonError) as refused:
         parse(text)
     assert str(refused.value).startswith(message)
@@ -90,19 +90,17 @@ def test_a_byte_order_mark_is_skipped() -> None:
         (b'{"a": {"b c": ' + b"9" * 5000 + b"}}", "a.b c", "is an integer beyond 64 bits"),
         (b'{"a": 1e999}', "a", "is a number too large for a double"),
         (b'{"a": -1e999}', "a", "is a number too large for a double"),
-        (b'{"a": "\\ud800"}', "a", "has half of a surrogate pair"),
-        (b'{"a": "\\udc00x"}', "a", "has half of a surrogate pair"),
-        (b'{"\\ud800": 1}', "\\ud800", "is a key with half of a surrogate pair"),
+        (b'{"a": "\\ud800"}', "a", "contains an unpaired surrogate"),
+        (b'{"a": "\\udc00x"}', "a", "contains an unpaired surrogate"),
+        (b'{"\\ud800": 1}', "\\ud800", "is a key that contains an unpaired surrogate"),
         (b"[" * 65 + b"]" * 65, "[0]" * 64, "is nested deeper than 64 levels"),
         (b'{"a":' * 300 + b"1" + b"}" * 300, ".".join("a" * 64), "is nested deeper"),
     ],
 )
-def test_what_readers_could_take_for_something_else_is_a_flaw(
-    text: bytes, path: str, message: str
-) -> None:
-    (flaw,) = find_problems(parse(text).value)
-    assert path == flaw.path
-    assert flaw.message.startswith(message)
+def test_an_ambiguous_text_has_a_problem(text: bytes, path: str, message: str) -> None:
+    (problem,) = find_problems(parse(text).value)
+    assert path == problem.path
+    assert problem.message.startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +121,7 @@ def test_what_readers_could_take_for_something_else_is_a_flaw(
         (b" \t\r\n[ ] \n", []),
     ],
 )
-def test_what_has_one_meaning_is_accepted(text: bytes, value: object) -> None:
+def test_an_unambiguous_text_is_accepted(text: bytes, value: object) -> None:
     parsed = parse(text)
     assert value == parsed.value
     assert [] == find_problems(parsed.value)
@@ -139,14 +137,14 @@ def test_the_sign_of_zero_is_kept() -> None:
     assert -1.0 == math.copysign(1.0, value)
 
 
-def test_no_more_than_twenty_flaws_are_told() -> None:
+def test_at_most_twenty_problems_are_reported() -> None:
     assert 20 == len(find_problems([AmbiguousValue("is bad")] * 1000))
 
 
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "b", "\\u0061", '\\"', "\\u0022"]), texts), max_size=5)
 )
-def test_no_key_is_ever_lost_in_silence(pairs: list[tuple[str, str]]) -> None:
+def test_no_key_is_lost_in_silence(pairs: list[tuple[str, str]]) -> None:
     members = [f'"{key}":{orjson.dumps(text).decode()}' for key, text in pairs]
     parsed = parse(("{" + ",".join(members) + "}").encode())
     keys = [json.loads(f'"{key}"') for key, _ in pairs]
@@ -158,7 +156,7 @@ def test_no_key_is_ever_lost_in_silence(pairs: list[tuple[str, str]]) -> None:
 
 
 @given(st.integers(), st.sampled_from(["{}", "[{}]", '{{"a": {}}}', '{{"a":{},"b":"x"}}']))
-def test_an_integer_is_exact_or_a_flaw(number: int, shape: str) -> None:
+def test_an_integer_is_exact_or_a_problem(number: int, shape: str) -> None:
     text = shape.format(number)
     parsed = parse(text.encode())
     if -(2**63) <= number < 2**64:
