@@ -1,9 +1,9 @@
-"""Which origins may send events, and the headers that tell a browser so.
+"""The CORS policy: the origins that may send events, and the headers that tell a browser so.
 
-The Fetch standard (https://fetch.spec.whatwg.org/#http-cors-protocol) says what a browser asks
-and accepts; RFC 6454 says what an origin is and when two are the same. Nothing here knows of a
-request: a decision is a function of the policy and the Origin header, headers are a function
-of the decision.
+The Fetch standard (https://fetch.spec.whatwg.org/#http-cors-protocol) defines what a browser asks
+and accepts, RFC 6454 what an origin is and when two are the same. Nothing here knows of a request:
+a decision is a function of the policy and the Origin header, and the headers are a function of the
+decision.
 """
 
 import re
@@ -37,7 +37,7 @@ DEFAULT_ALLOW_HEADERS = (
 # RFC 9110, section 5.6.2.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
-# Caches must not give one origin's answer to another, nor to a client that named none:
+# Caches must not serve one origin's response to another, nor to a client without an origin:
 # https://fetch.spec.whatwg.org/#cors-protocol-and-http-caches
 _VARY = ("Vary", "Origin")
 _PREFLIGHT_VARY = ("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
@@ -45,10 +45,10 @@ _PREFLIGHT_VARY = ("Vary", "Origin, Access-Control-Request-Method, Access-Contro
 
 @dataclass(frozen=True, slots=True)
 class CorsDecision:
-    """What a policy says of one request.
+    """The decision of a policy about one request.
 
-    `origin` is the value to echo: None if no header of CORS is due, since the request named no
-    origin or its origin is refused. `reason` is a fixed text and holds nothing a client sent.
+    `origin` is the value to echo; it is None if no CORS header is due, since the request has no
+    origin or its origin is refused. `reason` is a fixed text that contains nothing a client sent.
     """
 
     allowed: bool
@@ -72,14 +72,14 @@ class CorsPolicy:
 
     any_origin: bool
     origins: frozenset[str]
-    # By scheme: what the host and port of an origin may end with, such as `.example.com:8443`.
+    # By scheme: endings of host and port that are allowed, such as `.example.com:8443`.
     subdomains: Mapping[str, tuple[str, ...]] = field(hash=False)
 
     @classmethod
     def from_origins(cls, entries: Sequence[AllowedOrigin]) -> "CorsPolicy":
         """Make the policy of the entries of CORS_ALLOWED_ORIGINS.
 
-        Raises ValueError if they do not make a list: none, or `*` among others.
+        Raises ValueError if there is no entry, or another one beside `*`.
         """
         check_together(entries)
         named = [(each.scope, each.origin) for each in entries if each.origin is not None]
@@ -90,10 +90,10 @@ class CorsPolicy:
         )
 
     def decide(self, origin: str | None) -> CorsDecision:
-        """Decide on a request by its Origin header; None if it has none.
+        """Decide on a request by its Origin header; None means that it has none.
 
-        Without one it is not a browser's cross-origin request, and CORS has no say in it. What
-        is echoed is the header as it came: a browser compares it byte by byte
+        Without one it is not a cross-origin request of a browser, and CORS does not apply. The
+        header is echoed unmodified, since a browser compares it byte by byte
         (https://fetch.spec.whatwg.org/#concept-cors-check).
         """
         if origin is None:
@@ -119,10 +119,10 @@ class CorsPolicy:
         return _NOT_LISTED
 
     def response_headers(self, decision: CorsDecision) -> list[tuple[str, str]]:
-        """The headers of every answer, errors included.
+        """Return the headers of every response, errors included.
 
         `Vary` is among them whatever the decision. Credentials are allowed, since
-        `navigator.sendBeacon` always sends with them, and then a browser takes no `*`.
+        `navigator.sendBeacon` always sends them, and a browser then refuses a `*`.
         """
         if decision.origin is None:
             return [_VARY]
@@ -136,11 +136,12 @@ class CorsPolicy:
     def preflight_headers(
         self, decision: CorsDecision, methods: Sequence[str], requested_headers: str | None
     ) -> list[tuple[str, str]]:
-        """What a preflight's answer has besides `response_headers`; nothing for a refused one.
+        """Return the headers of a preflight's response in addition to `response_headers`.
 
-        `Vary` here replaces the one there. `requested_headers` is the value of
-        Access-Control-Request-Headers; its names are echoed, since with credentials `*` is no
-        wildcard, and Authorization it never covers (https://fetch.spec.whatwg.org/#http-responses).
+        There are none for a refused origin. `Vary` replaces the one in `response_headers`.
+        `requested_headers` is the value of Access-Control-Request-Headers. Its names are echoed,
+        since `*` is no wildcard with credentials and never covers Authorization
+        (https://fetch.spec.whatwg.org/#http-responses).
         """
         if not decision.allowed:
             return []

@@ -1,7 +1,7 @@
-"""Web origins (RFC 6454): as browsers name them in a header, and as an operator lists them.
+"""Web origins (RFC 6454): in the Origin header, and as entries of CORS_ALLOWED_ORIGINS.
 
-Both have the same grammar. An entry of CORS_ALLOWED_ORIGINS may also have a wildcard, and must name
-a host and a port that can exist, since a typing error there would refuse a site without a word.
+Both have the same grammar. An entry may also have a wildcard, and its host and port must be able to
+exist, since a typing error would make the server refuse a site without any notice.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""What a setting's text means: numbers, sizes, durations, switches, names, networks.
+"""Parsers of settings: numbers, sizes, durations, switches, names, networks.
 
-A parser takes text without space around it and returns what it means. It raises ValueError with
-the constraint that is not met, as the rest of a sentence that begins with the setting's name:
-"must be ...". The text itself is never quoted there: it may hold a password.
+A parser takes text without surrounding space and returns its value. It raises ValueError with the
+violated constraint, as the rest of a sentence that begins with the setting's name: "must be ...".
+The message never quotes the text, which may hold a password.
 """
 
 import re
@@ -24,8 +24,8 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 TIB = 1024 * GIB
 
-# Digits are counted before they are converted: int() refuses thousands of them in words of its
-# own. 18 are more than any setting needs.
+# The number of digits is limited before conversion, since int() refuses thousands of them with a
+# message of its own. 18 are more than any setting needs.
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _SIZE = re.compile(r"([0-9]{1,18}) ?([a-z]{0,3})", re.ASCII | re.I)
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?([a-z]{0,2})", re.ASCII | re.I)
@@ -47,7 +47,7 @@ _MAX_NETWORK_CHARS = 64
 _ONLY_NUMBERS = re.compile(r"[0-9.]+")
 
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
-# botocore takes a region for a label of a host name: RFC 1035, section 2.3.1.
+# botocore uses a region as a label of a host name: RFC 1035, section 2.3.1.
 _REGION = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 _KEY_NAME = r"[A-Za-z0-9=-][A-Za-z0-9._=-]*"
 _KEY_PREFIX = re.compile(rf"{_KEY_NAME}(?:/{_KEY_NAME})*")
@@ -58,7 +58,7 @@ MAX_KEY_PREFIX_CHARS = 180
 
 
 def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
-    """A parser of decimal whole numbers in this range, both ends included."""
+    """Make a parser of decimal whole numbers in this range, both ends included."""
     constraint = f"must be a whole number from {minimum} to {maximum}"
 
     def parse(text: str) -> int:
@@ -69,14 +69,14 @@ def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
 
 
 def size(minimum: int, maximum: int) -> Callable[[str], int]:
-    """A parser of sizes in this range of bytes, both ends included.
+    """Make a parser of sizes in this range of bytes, both ends included.
 
     A bare number is bytes. kB, MB and GB are powers of 1000; KiB, MiB, GiB and TiB of 1024
-    (IEC 80000-13). Their letters' case makes no difference.
+    (IEC 80000-13). Units are case-insensitive.
     """
     constraint = (
         f"must be a size from {size_text(minimum)} to {size_text(maximum)}, in bytes or with a "
-        "unit as in 512KiB, 8MiB, 5MB, 10GiB"
+        "unit, such as 512KiB, 8MiB, 5MB, 10GiB"
     )
 
     def parse(text: str) -> int:
@@ -89,13 +89,13 @@ def size(minimum: int, maximum: int) -> Callable[[str], int]:
 
 
 def duration(minimum: float, maximum: float) -> Callable[[str], float]:
-    """A parser of durations in this range, both ends included; it returns seconds.
+    """Make a parser of durations in this range, both ends included; it returns seconds.
 
     A bare number is seconds; ms, s, m and h are units. Fractions are allowed, exponents are not.
     """
     constraint = (
-        f"must be a time from {duration_text(minimum)} to {duration_text(maximum)}, in seconds or "
-        "with a unit as in 500ms, 1.5s, 2m, 1h"
+        f"must be a duration from {duration_text(minimum)} to {duration_text(maximum)}, in seconds "
+        "or with a unit, such as 500ms, 1.5s, 2m, 1h"
     )
 
     def parse(text: str) -> float:
@@ -114,7 +114,7 @@ def _in_range(value: _Number, minimum: _Number, maximum: _Number, constraint: st
 
 
 def choice(*words: str) -> Callable[[str], str]:
-    """A parser that takes one of these lower-case words in any case."""
+    """Make a parser that accepts one of these lower-case words in any case."""
 
     def parse(text: str) -> str:
         if text.lower() not in words:
@@ -125,14 +125,14 @@ def choice(*words: str) -> Callable[[str], str]:
 
 
 def switch(text: str) -> bool:
-    """True for true, 1, yes, on; False for false, 0, no, off; in any case."""
+    """Parse a boolean: true, 1, yes, on, or false, 0, no, off; in any case."""
     if text.lower() not in _SWITCH:
         raise ValueError("must be true or false (or 1, 0, yes, no, on, off)")
     return _SWITCH[text.lower()]
 
 
 def host(text: str) -> str:
-    """An IP address without brackets, or a host name, to listen on; empty for all interfaces."""
+    """Parse an address to listen on: an IP address without brackets, a host name, or nothing."""
     if text and not (is_address(text) or _is_name(text)):
         raise ValueError(
             "must be a host name or an IP address, without brackets or a port, or empty for all "
@@ -146,20 +146,20 @@ def _is_name(text: str) -> bool:
 
 
 def network(text: str) -> Network:
-    """A network in CIDR notation (RFC 4632, RFC 4291), or an address, which is one of its own."""
+    """Parse a network in CIDR notation (RFC 4632, RFC 4291), or a single address."""
     try:
         if len(text) > _MAX_NETWORK_CHARS or "%" in text:
             raise ValueError
         found = ip_network(text, strict=False)
     except ValueError:
-        raise ValueError("must list networks as in 10.0.0.0/8 or fc00::/7") from None
+        raise ValueError("must list networks such as 10.0.0.0/8 or fc00::/7") from None
     if "/" in text and ip_address(text.partition("/")[0]) != found.network_address:
         raise ValueError(f"must list networks by their first address, here {found}")
     return found
 
 
 def endpoint_url(text: str) -> str:
-    """An http or https URL of a host and perhaps a port; a slash at its end is left out."""
+    """Parse an http or https URL of a host with an optional port; drop a trailing slash."""
     try:
         parts = urlsplit(text)
         if is_visible(text) and not {"?", "#"} & set(text) and _names_only_a_host(parts):
@@ -167,14 +167,14 @@ def endpoint_url(text: str) -> str:
     except ValueError:
         pass
     raise ValueError(
-        "must be a URL as in https://s3.example.com or http://localhost:9000, with no underscore "
-        "in the host and nothing after host and port"
+        "must be a URL such as https://s3.example.com or http://localhost:9000, with no underscore "
+        "in the host and nothing after the host and port"
     )
 
 
 def _names_only_a_host(parts: SplitResult) -> bool:
     name = parts.hostname or ""
-    # botocore takes no underscore here, and would say so only when the first client is made.
+    # botocore refuses an underscore here, but only when the first client is made.
     return (
         (is_address(name) or (_is_name(name) and "_" not in name))
         and parts.scheme in ("http", "https")
@@ -185,21 +185,21 @@ def _names_only_a_host(parts: SplitResult) -> bool:
 
 
 def bucket_name(text: str) -> str:
-    """A bucket's name, by the rules of Amazon S3 and of the services that are laxer."""
+    """Parse a bucket name, as Amazon S3 or a less strict service allows it."""
     if _BUCKET.fullmatch(text) is None:
-        raise ValueError("must be a bucket's name: 3 to 255 of A-Z a-z 0-9 . _ -")
+        raise ValueError("must be a bucket name: 3 to 255 characters of A-Z a-z 0-9 . _ -")
     return text
 
 
 def region(text: str) -> str:
-    """A region's name; which there are is for the service to say."""
+    """Parse the name of a region, without checking that it exists."""
     if _REGION.fullmatch(text) is None:
-        raise ValueError("must be a region as in eu-central-1")
+        raise ValueError("must be a region such as eu-central-1")
     return text
 
 
 def key_prefix(text: str) -> str:
-    """What object keys begin with: names with single slashes between them."""
+    """Parse the prefix of object keys: names with single slashes between them."""
     if text.startswith("/") or text.endswith("/"):
         raise ValueError("must not begin or end with a slash")
     if len(text) > MAX_KEY_PREFIX_CHARS:
@@ -213,26 +213,26 @@ def key_prefix(text: str) -> str:
 
 
 def path_prefix(text: str) -> str:
-    """What the paths of URLs begin with: names, with a slash before each."""
+    """Parse a prefix of URL paths: names with a slash before each."""
     if _PATH_PREFIX.fullmatch(text) is None or text.split("/")[1] in _TAKEN_NAMES:
         raise ValueError(
-            "must list paths as in /a or /static/x: of A-Z a-z 0-9 . _ -, up to 64 characters, "
+            "must list paths such as /a or /static/x, of A-Z a-z 0-9 . _ -, up to 64 characters, "
             "not under /api, /health, /ready or /selftest"
         )
     return text
 
 
 def directory(text: str) -> Path:
-    """A directory's path, relative to the working directory unless absolute."""
+    """Parse the path of a directory, relative to the working directory unless absolute."""
     if text.startswith("~"):
-        raise ValueError("must be a directory written in full, since no shell replaces the ~")
+        raise ValueError("must be a directory written in full, since no shell expands the ~")
     if not text.isprintable():
         raise ValueError("must be a directory of printable characters")
     return Path(text)
 
 
 def size_text(size_bytes: int) -> str:
-    """The shortest text that means exactly this size."""
+    """Return the shortest text that parses to exactly this size."""
     for unit, unit_bytes in _BINARY_UNITS:
         if size_bytes >= unit_bytes and size_bytes % unit_bytes == 0:
             return f"{size_bytes // unit_bytes}{unit}"
@@ -240,5 +240,5 @@ def size_text(size_bytes: int) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Seconds as text that means the same duration, to a nanosecond."""
+    """Return text that parses to the same duration, to a nanosecond."""
     return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"

@@ -1,4 +1,4 @@
-"""Settings: what the environment says, checked as a whole before anything starts."""
+"""The settings as one frozen dataclass, checked as a whole before anything starts."""
 
 import os.path
 from collections.abc import Callable, Iterator, Mapping
@@ -12,12 +12,12 @@ from settings.origins import AllowedOrigin
 from settings.parsers import Network, size_text
 from settings.variables import VARIABLES, Variable, quoted, validator
 
-# One segment is written while others are shipped, and a full journal must still take turns.
+# One segment is written while others are uploaded, and a full journal must still be emptied.
 MIN_SEGMENTS_IN_JOURNAL = 4
 
 
 class SettingsError(Exception):
-    """The settings cannot be used; `problems` says everything that is wrong, a line for each."""
+    """Settings that cannot be used; `problems` has one line for each thing that is wrong."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -26,10 +26,10 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting, checked. Sizes are in bytes, names that end in `_s` in seconds.
+    """All settings, checked. Sizes are in bytes; fields that end in `_s` are in seconds.
 
     Either `storage_dir` is set, or `s3_bucket_name` and `aws_region` are. An empty `host` means
-    all interfaces; port 0 means any free one.
+    all interfaces; port 0 means any free port.
     """
 
     storage_dir: Path | None
@@ -65,19 +65,19 @@ class Settings:
 
     @property
     def waits_for_store(self) -> bool:
-        """Whether an answer waits until its events are delivered."""
+        """True if a response waits until its events are delivered."""
         return self.ack == "delivered"
 
     @property
     def ack_wait_s(self) -> float:
-        """How long an answer may wait for the delivery of its events, in seconds."""
+        """The longest time in seconds that a response waits for the delivery of its events."""
         return self.ack_timeout_s if self.waits_for_store else 0.0
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
-    """Read the settings; what is empty or blank counts as not set, other variables are ignored.
+    """Read the settings; a blank variable counts as unset, and unknown variables are ignored.
 
-    Raises SettingsError with every problem there is.
+    Raises SettingsError with every problem.
     """
     given = _given(environ)
     problems = list(_presence_problems(given))
@@ -87,7 +87,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         bad = {str(each.path[0]) for each in error.errors}
         problems += [(str(each.path[0]), each.error_message) for each in error.errors]
         values = _schema()({name: text for name, text in given.items() if name not in bad})
-        # What is bad has no value to compare with.
+        # A bad setting has no value to compare with others.
         values = {name: value for name, value in values.items() if name not in bad}
     problems += _conflicts(values)
     if problems:
@@ -115,11 +115,11 @@ def _presence_problems(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     bucket, directory = given.get("S3_BUCKET_NAME"), given.get("STORAGE_DIR")
     if bucket and directory:
         found = f"{quoted(directory)} and {quoted(bucket)}"
-        yield "STORAGE_DIR", f"and S3_BUCKET_NAME exclude each other: choose one of {found}"
+        yield "STORAGE_DIR", f"and S3_BUCKET_NAME exclude each other: set one of {found}"
     if not bucket and not directory:
-        yield "S3_BUCKET_NAME", "must be set, unless STORAGE_DIR is; neither is set"
+        yield "S3_BUCKET_NAME", "must be set unless STORAGE_DIR is; neither is set"
     if bucket and "AWS_REGION" not in given:
-        yield "AWS_REGION", "must be set where S3_BUCKET_NAME is; it is not set"
+        yield "AWS_REGION", "must be set if S3_BUCKET_NAME is; it is not set"
 
 
 def _conflicts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -131,10 +131,13 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if journal and segment and journal < MIN_SEGMENTS_IN_JOURNAL * segment:
         limit = f"{MIN_SEGMENTS_IN_JOURNAL} times SEGMENT_MAX_BYTES ({size_text(segment)})"
         yield "JOURNAL_MAX_BYTES", f"must be at least {limit}, not {size_text(journal)}"
-    store, kept = values.get("STORAGE_DIR"), values.get("JOURNAL_DIR")
-    if store and kept and _overlap(store, kept):
-        found = f"{quoted(str(store))} and {quoted(str(kept))}"
-        yield "STORAGE_DIR", f"and JOURNAL_DIR must be apart, neither inside the other, not {found}"
+    store, journal_dir = values.get("STORAGE_DIR"), values.get("JOURNAL_DIR")
+    if store and journal_dir and _overlap(store, journal_dir):
+        found = f"{quoted(str(store))} and {quoted(str(journal_dir))}"
+        yield (
+            "STORAGE_DIR",
+            f"and JOURNAL_DIR must be apart, neither inside the other, not {found}",
+        )
 
 
 def _overlap(one: Path, other: Path) -> bool:
@@ -148,6 +151,6 @@ def _in_order(problems: list[tuple[str, str]]) -> list[str]:
 
 
 def describe(settings: Settings) -> dict[str, str]:
-    """Every setting by its variable's name, as text that reads the same; passwords are masked."""
+    """Return each setting by its variable's name, as text that parses to it; mask passwords."""
     values = ((each, getattr(settings, each.field)) for each in VARIABLES)
     return {each.name: "" if value is None else each.to_text(value) for each, value in values}

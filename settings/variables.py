@@ -1,6 +1,7 @@
-"""The environment variables that are settings: the one list of them, and how each is read.
+"""The environment variables that are settings: the one list of them, and the parser of each.
 
-The schema of the settings is built from it, and the tests hold the documents against it.
+The schema of the settings is built from this table; tests check README.md and .env.example
+against it.
 """
 
 import re
@@ -44,11 +45,12 @@ _NO_NETWORKS = "none"
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One environment variable.
+    """An environment variable.
 
-    `field` is its name in Settings, `default` the text that stands for it where it is not set
-    (None: nothing does), `summary` a phrase for people. `parse` turns text into the value, or
-    raises ValueError or voluptuous.Invalid; `to_text` turns the value into text that parses to it.
+    `field` is its name in Settings. `default` is the text used where the variable is not set; None
+    means that there is none. `summary` is a phrase for the documentation. `parse` turns text into
+    the value, or raises ValueError or voluptuous.Invalid; `to_text` turns a value back into text
+    that parses to it.
     """
 
     name: str
@@ -64,7 +66,7 @@ def _masked(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A value found, as a message may show it: on one line, cut if long, its passwords masked."""
+    """Quote a value for a message: on one line, cut if long, with passwords masked."""
     shown = _masked(text)
     if len(shown) > _MAX_QUOTED_CHARS:
         shown = f"{shown[:_MAX_QUOTED_CHARS]}..."
@@ -72,7 +74,7 @@ def quoted(text: str) -> str:
 
 
 def validator(parse: Callable[[str], object]) -> Callable[[str], object]:
-    """Make a validator of a parser: it tells the value found, its passwords masked."""
+    """Make a voluptuous validator of a parser; its errors quote the value, passwords masked."""
 
     def validate(text: str) -> object:
         try:
@@ -88,7 +90,7 @@ def _entries(text: str) -> list[str]:
 
 
 def _each(parse: Callable[[str], object]) -> Callable[[str], tuple[Any, ...]]:
-    """Read a comma-separated list; each bad entry is a problem of its own."""
+    """Make a parser of comma-separated lists that reports each bad entry separately."""
     schema = Schema([validator(parse)])
 
     def parse_list(text: str) -> tuple[Any, ...]:
@@ -124,89 +126,92 @@ def _switch_text(on: bool) -> str:
     return "true" if on else "false"
 
 
-# A table: a variable's name and field, what it is, how it is read.
+# Columns: name, field, default, summary, parser, formatter.
 # fmt: off
 VARIABLES: tuple[Variable, ...] = (
-    # Where events go
+    # Store
     Variable("STORAGE_DIR", "storage_dir", None,
-             "a local directory to store objects in, instead of S3", directory),
+             "local directory to use as the store instead of S3", directory),
     Variable("S3_BUCKET_NAME", "s3_bucket_name", None,
-             "the bucket; required unless `STORAGE_DIR` is set", bucket_name),
+             "S3 bucket; required unless `STORAGE_DIR` is set", bucket_name),
     Variable("AWS_REGION", "aws_region", None,
-             "its region; required with S3 (else `AWS_DEFAULT_REGION` is taken)",
+             "region of the bucket; required with S3 (`AWS_DEFAULT_REGION` is used if unset)",
              region),
     Variable("S3_ENDPOINT_URL", "s3_endpoint_url", None,
-             "for S3-compatible services, as in `http://localhost:9000`",
+             "endpoint of an S3-compatible service, such as `http://localhost:9000`",
              endpoint_url, _masked),
-    Variable("S3_PREFIX", "s3_prefix", "events", "what every key begins with", key_prefix),
+    Variable("S3_PREFIX", "s3_prefix", "events", "prefix of every object key", key_prefix),
     Variable("S3_CONDITIONAL_WRITES", "s3_conditional_writes", "auto",
-             "never replace an event's object: `on`, `off`, or `auto`: if the service can",
-             choice("auto", "on", "off")),
+             "never replace the object of a single event (`If-None-Match: *`): `on`, `off`, or "
+             "`auto` (if the service supports it)", choice("auto", "on", "off")),
     # HTTP
-    Variable("HOST", "host", "", "the address to listen on; empty for all interfaces", host),
-    Variable("PORT", "port", "8080", "the port to listen on; 0 for any free one",
+    Variable("HOST", "host", "", "address to listen on; empty for all interfaces", host),
+    Variable("PORT", "port", "8080", "port to listen on; 0 for any free port",
              whole_number(0, 65535)),
     Variable("REUSE_PORT", "reuse_port", "false",
-             "let several processes share the port, each with a `JOURNAL_DIR` of its own",
+             "let several processes share the port, each with its own `JOURNAL_DIR`",
              switch, _switch_text),
     Variable("CORS_ALLOWED_ORIGINS", "cors_allowed_origins", EVERY_ORIGIN,
-             "origins whose pages may send, comma-separated; `https://*.example.com` for "
-             "subdomains", _origins, _origins_text),
-    Variable("CORS_DEBUG", "cors_debug", "false", "log why each origin was allowed or refused",
-             switch, _switch_text),
+             "origins whose pages may send events, comma-separated; `https://*.example.com` "
+             "allows all subdomains", _origins, _origins_text),
+    Variable("CORS_DEBUG", "cors_debug", "false",
+             "log why the origin of each request was allowed or refused", switch, _switch_text),
     Variable("INGEST_ALIASES", "ingest_aliases", "",
-             "paths, comma-separated, under which pages find everything once more, as in `/a`",
-             _each(path_prefix), ",".join),
+             "extra path prefixes for the same endpoints, against ad blockers, comma-separated, "
+             "such as `/a`", _each(path_prefix), ",".join),
     Variable("TRUSTED_PROXIES", "trusted_proxies", _LOCAL_NETWORKS,
-             "networks whose `X-Forwarded-For` is believed, comma-separated, or `none`",
+             "networks of proxies whose `X-Forwarded-For` is trusted, comma-separated, or `none`",
              _networks, _networks_text),
     Variable("DRAIN_TIMEOUT", "drain_timeout_s", "20s",
-             "how long a shutdown may go on shipping", duration(0, 3600), duration_text),
+             "how long a shutdown may continue uploading", duration(0, 3600), duration_text),
     Variable("ACK", "ack", "journal",
-             "what a success means: durable in the `journal`, or `delivered` to the store",
-             choice("journal", "delivered")),
+             "when an event counts as a success: `journal` (durable on the local disk) or "
+             "`delivered` (in the store)", choice("journal", "delivered")),
     Variable("ACK_TIMEOUT", "ack_timeout_s", "10s",
-             "with `ACK=delivered`, how long an answer waits before it is 503",
+             "with `ACK=delivered`: how long to wait for the store before responding with 503",
              duration(0.1, 300), duration_text),
     # Journal
     Variable("JOURNAL_DIR", "journal_dir", "data/journal",
-             "the directory of events on their way, on a local disk", directory),
+             "directory that keeps events until they are delivered; must be on a local disk",
+             directory),
     Variable("JOURNAL_MAX_BYTES", "journal_max_bytes", "10GiB",
-             "its size at which events are refused with 503",
+             "maximum size of the journal; when it is full, events are refused with 503",
              size(64 * MIB, 1024 * TIB), size_text),
     Variable("FLUSH_INTERVAL", "flush_interval_s", "1s",
-             "the age at which a segment is sealed and shipped", duration(0.01, 3600),
+             "maximum age of a segment before it is sealed and uploaded", duration(0.01, 3600),
              duration_text),
     Variable("SEGMENT_MAX_BYTES", "segment_max_bytes", "8MiB",
-             "the size at which it is sealed earlier",
+             "maximum size of a segment; a full segment is sealed at once",
              size(64 * KIB, GIB), size_text),
     # Deduplication
     Variable("DEDUP_WINDOW", "dedup_window_s", "24h",
-             "how long an `event_id` that comes again is a duplicate",
+             "how long a repeated `event_id` is recognized as a duplicate",
              duration(1, 30 * 86400), duration_text),
     Variable("DEDUP_MAX_EVENTS", "dedup_max_events", "1000000",
-             "of how many ids at most, the last ones; each takes about 110 bytes of memory",
+             "how many recent event ids to remember; each takes about 110 bytes of memory",
              whole_number(1000, 100_000_000)),
     # Objects
     Variable("OBJECT_LAYOUT", "object_layout", "auto",
-             "`event` for an object per event, `batch` for one per segment and day, or `auto`",
+             "`event` (one object per event), `batch` (one per segment and day), or `auto` "
+             "(depending on the number of events in the segment)",
              choice("auto", "event", "batch")),
     Variable("AUTO_BATCH_ABOVE", "auto_batch_above", "100",
-             "in `auto`, segments of more events than this become batches",
+             "with `OBJECT_LAYOUT=auto`: segments with more events than this become batches",
              whole_number(0, 1_000_000)),
-    Variable("UPLOAD_CONCURRENCY", "upload_concurrency", "8", "uploads at the same time",
-             whole_number(1, 256)),
+    Variable("UPLOAD_CONCURRENCY", "upload_concurrency", "8",
+             "maximum number of concurrent uploads", whole_number(1, 256)),
     # Limits
     Variable("MAX_BODY_BYTES", "max_body_bytes", "5MiB",
-             "the largest body, also when unpacked", size(KIB, GIB), size_text),
+             "maximum size of a request body, also after decompression", size(KIB, GIB),
+             size_text),
     Variable("MAX_EVENT_BYTES", "max_event_bytes", "256KiB",
-             "the largest event, as stored", size(256, 8 * MIB), size_text),
-    Variable("MAX_BATCH_EVENTS", "max_batch_events", "1000", "the most events in a batch",
-             whole_number(1, 100_000)),
+             "maximum size of an event in its stored form", size(256, 8 * MIB), size_text),
+    Variable("MAX_BATCH_EVENTS", "max_batch_events", "1000",
+             "maximum number of events in a batch", whole_number(1, 100_000)),
     # Logs
     Variable("LOG_LEVEL", "log_level", "info", "`debug`, `info`, `warning` or `error`",
              choice("debug", "info", "warning", "error")),
-    Variable("LOG_FORMAT", "log_format", "text", "`text`, or `json` for machines",
+    Variable("LOG_FORMAT", "log_format", "text", "`text` for people, `json` for machines",
              choice("text", "json")),
 )
 # fmt: on

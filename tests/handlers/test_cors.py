@@ -101,7 +101,7 @@ def vary(headers: Sequence[tuple[str, str]]) -> list[str]:
         "http://a.dev.example:80",
     ],
 )
-def test_a_listed_origin_is_allowed_and_echoed_as_it_came(origin: str) -> None:
+def test_a_listed_origin_is_allowed_and_echoed_unmodified(origin: str) -> None:
     decision = LISTED.decide(origin)
 
     assert (True, origin) == (decision.allowed, decision.origin)
@@ -167,7 +167,7 @@ def test_with_a_star_every_origin_is_allowed_and_echoed(origin: str) -> None:
 
 @pytest.mark.parametrize("policy", [ANY, LISTED], ids=["any", "listed"])
 @pytest.mark.parametrize("origin", MALFORMED, ids=ascii)
-def test_what_is_not_an_origin_is_refused_by_every_policy(policy: CorsPolicy, origin: str) -> None:
+def test_a_malformed_origin_is_refused_by_every_policy(policy: CorsPolicy, origin: str) -> None:
     decision = policy.decide(origin)
 
     assert (False, None) == (decision.allowed, decision.origin)
@@ -177,7 +177,7 @@ def test_what_is_not_an_origin_is_refused_by_every_policy(policy: CorsPolicy, or
 @pytest.mark.parametrize(
     ("length", "allowed"), [(MAX_ORIGIN_CHARS, True), (MAX_ORIGIN_CHARS + 1, False)]
 )
-def test_an_origin_is_echoed_up_to_its_longest_length(length: int, allowed: bool) -> None:
+def test_an_origin_is_echoed_up_to_the_maximum_length(length: int, allowed: bool) -> None:
     long_host = "https://".ljust(length, "a")
     long_scheme = "://a.example".rjust(length, "a")
 
@@ -245,7 +245,7 @@ def test_a_refused_origin_gets_only_vary_and_its_preflight_nothing() -> None:
     assert [] == LISTED.preflight_headers(decision, POST, "content-type")
 
 
-def test_a_preflight_names_methods_headers_and_how_long_it_holds() -> None:
+def test_a_preflight_names_methods_headers_and_its_max_age() -> None:
     expected = [
         ("Access-Control-Allow-Methods", "OPTIONS, POST"),
         ("Access-Control-Allow-Headers", "authorization, content-type"),
@@ -264,7 +264,7 @@ def test_options_without_an_origin_is_no_preflight_but_varies_like_one() -> None
     ] == headers
 
 
-def test_a_preflight_varies_by_all_that_its_other_headers_vary_by() -> None:
+def test_a_preflight_varies_by_more_than_other_responses() -> None:
     decision = ANY.decide(SHOP)
     [usual], [preflight] = (
         vary(ANY.response_headers(decision)),
@@ -301,7 +301,7 @@ def test_requested_header_names_are_echoed_and_anything_else_left_out(
 
 
 @pytest.mark.parametrize("requested", [None, "", " ", ",,", "a b", "\r\n"])
-def test_a_preflight_that_asks_for_no_header_hears_of_the_usual_ones(requested: str | None) -> None:
+def test_a_preflight_that_requests_no_header_gets_the_default_ones(requested: str | None) -> None:
     assert ", ".join(DEFAULT_ALLOW_HEADERS) == allowed_headers(requested)
 
 

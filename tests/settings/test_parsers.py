@@ -21,7 +21,7 @@ NOT_ENDPOINTS = (
 
 
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("10", 10), ("007", 7)])
-def test_a_whole_number_in_its_range_is_read(text: str, number: int) -> None:
+def test_a_whole_number_in_its_range_is_parsed(text: str, number: int) -> None:
     assert number == parsers.whole_number(1, 10)(text)
 
 
@@ -29,7 +29,7 @@ def test_a_whole_number_in_its_range_is_read(text: str, number: int) -> None:
     "text",
     ["0", "11", "-1", "+5", "5.0", "5e0", "1_0", "\u0665", "0x5", "5 5", "", "nan", "inf", HUGE],
 )
-def test_what_is_no_whole_number_in_the_range_is_refused(text: str) -> None:
+def test_anything_but_a_whole_number_in_the_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\Amust be a whole number from 1 to 10\Z"):
         parsers.whole_number(1, 10)(text)
 
@@ -50,7 +50,7 @@ def test_what_is_no_whole_number_in_the_range_is_refused(text: str) -> None:
         ("2gb", 2_000_000_000),
     ],
 )
-def test_a_size_is_read_with_its_unit(text: str, size: int) -> None:
+def test_a_size_is_parsed_with_its_unit(text: str, size: int) -> None:
     assert size == parsers.size(1, parsers.TIB)(text)
 
 
@@ -75,7 +75,7 @@ def test_a_size_is_read_with_its_unit(text: str, size: int) -> None:
         f"{HUGE}KiB",
     ],
 )
-def test_what_is_no_size_in_the_range_is_refused(text: str) -> None:
+def test_anything_but_a_size_in_the_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\Amust be a size from 1 to 1TiB, in bytes or with a"):
         parsers.size(1, parsers.TIB)(text)
 
@@ -95,7 +95,7 @@ def test_what_is_no_size_in_the_range_is_refused(text: str) -> None:
         ("0", 0.0),
     ],
 )
-def test_a_duration_is_read_as_seconds(text: str, seconds: float) -> None:
+def test_a_duration_is_parsed_to_seconds(text: str, seconds: float) -> None:
     assert seconds == parsers.duration(0, 86_400)(text)
 
 
@@ -121,20 +121,20 @@ def test_a_duration_is_read_as_seconds(text: str, seconds: float) -> None:
         f"{HUGE}ms",
     ],
 )
-def test_what_is_no_duration_in_the_range_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"\Amust be a time from 0s to 86400s, in seconds or"):
+def test_anything_but_a_duration_in_the_range_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\Amust be a duration from 0s to 86400s, in seconds or"):
         parsers.duration(0, 86_400)(text)
 
 
 @settings(deadline=None)
 @given(st.integers(0, 1024 * parsers.TIB))
-def test_the_text_of_a_size_reads_the_same(size: int) -> None:
+def test_the_text_of_a_size_parses_to_the_size(size: int) -> None:
     assert size == parsers.size(0, 1024 * parsers.TIB)(parsers.size_text(size))
 
 
 @settings(deadline=None)
 @given(st.integers(0, 10**12))
-def test_the_text_of_a_duration_reads_the_same(microseconds: int) -> None:
+def test_the_text_of_a_duration_parses_to_the_duration(microseconds: int) -> None:
     seconds = microseconds / 10**6
     assert seconds == parsers.duration(0, 10**6)(parsers.duration_text(seconds))
 
@@ -156,22 +156,22 @@ def test_a_size_is_shown_in_the_largest_unit_that_is_exact(size: int, text: str)
 
 
 @pytest.mark.parametrize("text", ["true", "TRUE", "1", "yes", "Yes", "on", "ON"])
-def test_these_words_switch_on(text: str) -> None:
+def test_these_words_mean_true(text: str) -> None:
     assert parsers.switch(text) is True
 
 
 @pytest.mark.parametrize("text", ["false", "False", "0", "no", "NO", "off", "Off"])
-def test_these_words_switch_off(text: str) -> None:
+def test_these_words_mean_false(text: str) -> None:
     assert parsers.switch(text) is False
 
 
 @pytest.mark.parametrize("text", ["2", "maybe", "t", "enabled", "01", ""])
-def test_other_words_switch_nothing(text: str) -> None:
+def test_other_words_are_no_boolean(text: str) -> None:
     with pytest.raises(ValueError, match=r"\Amust be true or false"):
         parsers.switch(text)
 
 
-def test_a_choice_is_taken_in_any_case() -> None:
+def test_a_choice_is_accepted_in_any_case() -> None:
     assert ["text", "json"] == [parsers.choice("text", "json")(word) for word in ("Text", "JSON")]
 
 
@@ -207,7 +207,7 @@ def test_a_host_is_a_name_an_address_or_empty(text: str) -> None:
         "a" * 254,
     ],
 )
-def test_what_cannot_be_listened_on_is_refused(text: str) -> None:
+def test_anything_but_a_host_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\Amust be a host name or an IP address"):
         parsers.host(text)
 
@@ -223,7 +223,7 @@ def test_what_cannot_be_listened_on_is_refused(text: str) -> None:
         ("::1", IPv6Network("::1/128")),
     ],
 )
-def test_a_network_is_read(text: str, network: parsers.Network) -> None:
+def test_a_network_is_parsed(text: str, network: parsers.Network) -> None:
     assert network == parsers.network(text)
 
 
@@ -245,15 +245,15 @@ def test_a_network_is_read(text: str, network: parsers.Network) -> None:
         "10.0.0.0 /8",
     ],
 )
-def test_what_is_no_network_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"\Amust list networks as in 10\.0\.0\.0/8"):
+def test_anything_but_a_network_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\Amust list networks such as 10\.0\.0\.0/8"):
         parsers.network(text)
 
 
 @pytest.mark.parametrize(
     ("text", "meant"), [("10.0.0.1/8", "10.0.0.0/8"), ("fc00::1/7", "fc00::/7")]
 )
-def test_a_network_named_by_another_address_is_refused_with_its_name(text: str, meant: str) -> None:
+def test_a_network_with_host_bits_is_refused_with_its_first_address(text: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"first address, here {ip_network(meant)}$"):
         parsers.network(text)
 
@@ -273,8 +273,8 @@ def test_an_endpoint_is_a_url_of_a_host(text: str, url: str) -> None:
 
 
 @pytest.mark.parametrize("text", NOT_ENDPOINTS)
-def test_what_is_no_endpoint_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"\Amust be a URL as in https://s3\.example\.com"):
+def test_anything_but_an_endpoint_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\Amust be a URL such as https://s3\.example\.com"):
         parsers.endpoint_url(text)
 
 
@@ -289,7 +289,7 @@ def test_a_region_may_be_one_of_a_compatible_service(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["events", "tenant=a/v1.0/events", "a-b/c_d", "-", "A" * 180])
-def test_a_key_prefix_comes_back_from_the_name_of_a_segment(text: str) -> None:
+def test_a_key_prefix_survives_in_the_name_of_a_segment(text: str) -> None:
     name = new_segment_name(KeyRules("auto-1000000", parsers.key_prefix(text)))
     sealed = name.sealed(999_999_999_999)
     assert sealed == parse_segment_name(sealed.file_name)
@@ -299,10 +299,10 @@ def test_a_key_prefix_comes_back_from_the_name_of_a_segment(text: str) -> None:
 @pytest.mark.parametrize(
     ("parse", "text", "constraint"),
     [
-        (parsers.bucket_name, "ab", "must be a bucket's name"),
-        (parsers.bucket_name, "a" * 256, "must be a bucket's name"),
-        (parsers.bucket_name, "s3://bucket", "must be a bucket's name"),
-        (parsers.bucket_name, "bucket/x", "must be a bucket's name"),
+        (parsers.bucket_name, "ab", "must be a bucket name"),
+        (parsers.bucket_name, "a" * 256, "must be a bucket name"),
+        (parsers.bucket_name, "s3://bucket", "must be a bucket name"),
+        (parsers.bucket_name, "bucket/x", "must be a bucket name"),
         (parsers.region, "eu central", "must be a region"),
         (parsers.region, "-eu", "must be a region"),
         (parsers.region, "eu-", "must be a region"),
@@ -333,5 +333,5 @@ def test_a_name_that_cannot_be_used_is_refused(
 
 
 @pytest.mark.parametrize("text", ["data/store", "/srv/my events", "../x"])
-def test_a_directory_is_taken_as_written(text: str) -> None:
+def test_a_directory_is_accepted_as_written(text: str) -> None:
     assert Path(text) == parsers.directory(text)

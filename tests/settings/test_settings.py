@@ -117,7 +117,7 @@ def test_settings_cannot_be_changed() -> None:
         ("LOG_FORMAT", "json", "json"),
     ],
 )
-def test_a_good_value_is_read(name: str, text: str, value: object) -> None:
+def test_a_valid_value_is_parsed(name: str, text: str, value: object) -> None:
     assert value == value_of(name, text)
 
 
@@ -147,10 +147,10 @@ def test_a_bucket_and_its_region_are_read() -> None:
         ("CORS_DEBUG", "2", "must be true or false"),
         ("TRUSTED_PROXIES", "10.0.0.0/33", "must list networks"),
         ("TRUSTED_PROXIES", ",", "must be a comma-separated list"),
-        ("DRAIN_TIMEOUT", "3601", "must be a time from 0s to 3600s"),
+        ("DRAIN_TIMEOUT", "3601", "must be a duration from 0s to 3600s"),
         ("JOURNAL_DIR", "~", "must be a directory written in full"),
         ("JOURNAL_MAX_BYTES", "63MiB", "must be a size from 64MiB to 1024TiB"),
-        ("FLUSH_INTERVAL", "9ms", "must be a time from 0.01s to 3600s"),
+        ("FLUSH_INTERVAL", "9ms", "must be a duration from 0.01s to 3600s"),
         ("SEGMENT_MAX_BYTES", "65535", "must be a size from 64KiB to 1GiB"),
         ("OBJECT_LAYOUT", "parquet", "must be one of auto, event, batch"),
         ("AUTO_BATCH_ABOVE", "1000001", "must be a whole number from 0 to 1000000"),
@@ -162,7 +162,7 @@ def test_a_bucket_and_its_region_are_read() -> None:
         ("LOG_FORMAT", "xml", "must be one of text, json"),
     ],
 )
-def test_a_bad_value_is_told_with_its_name_and_constraint(
+def test_a_bad_value_is_reported_with_its_name_and_constraint(
     name: str, text: str, constraint: str
 ) -> None:
     [problem] = problems(LOCAL | {name: text})
@@ -173,7 +173,7 @@ def test_a_bad_value_is_told_with_its_name_and_constraint(
 @pytest.mark.parametrize(
     ("name", "text"), [("S3_BUCKET_NAME", "a/b"), ("AWS_REGION", "eu central")]
 )
-def test_a_bad_value_for_s3_is_told(name: str, text: str) -> None:
+def test_a_bad_value_for_s3_is_reported(name: str, text: str) -> None:
     [problem] = problems(S3 | {name: text})
     assert re.fullmatch(rf'{name} must be a .*, not "{text}"', problem)
 
@@ -183,13 +183,13 @@ def test_a_problem_is_a_sentence() -> None:
     assert expected == problems(LOCAL | {"PORT": "80a"})
 
 
-def test_all_problems_are_told_at_once_in_the_order_of_the_variables() -> None:
+def test_all_problems_are_reported_at_once_in_the_order_of_the_variables() -> None:
     bad = {variable.name: "~ \x07" for variable in VARIABLES}
     names = [problem.partition(" ")[0] for problem in problems(bad)]
     assert ["STORAGE_DIR", *FIELDS] == names
 
 
-def test_an_operator_reads_what_to_write_instead_of_each_wrong_origin() -> None:
+def test_each_bad_origin_is_reported_with_what_to_write_instead() -> None:
     text = "https://shop.example.com/, https://a.example, localhost:3000"
     slash = "has a trailing slash: leave it out and write https://shop.example.com"
     no_scheme = "has no scheme: write it as in https://shop.example.com"
@@ -216,7 +216,7 @@ def test_a_problem_of_an_origin_masks_its_password(text: str) -> None:
     assert not re.search("key|cret|24680", problem), problem
 
 
-def test_each_bad_entry_of_a_list_is_told() -> None:
+def test_each_bad_entry_of_a_list_is_reported() -> None:
     first, second = problems(LOCAL | {"TRUSTED_PROXIES": "x, 10.0.0.0/8, y"})
     assert ('not "x"', 'not "y"') == (first[-7:], second[-7:])
 
@@ -232,24 +232,24 @@ def test_other_variables_are_ignored() -> None:
 
 
 def test_a_store_is_required() -> None:
-    expected = ["S3_BUCKET_NAME must be set, unless STORAGE_DIR is; neither is set"]
+    expected = ["S3_BUCKET_NAME must be set unless STORAGE_DIR is; neither is set"]
     assert expected == problems({})
 
 
 def test_two_stores_are_refused() -> None:
     [problem] = problems(LOCAL | S3)
-    assert 'choose one of "data/store" and "my-bucket"' in problem
+    assert 'set one of "data/store" and "my-bucket"' in problem
 
 
 def test_a_bucket_needs_a_region() -> None:
-    expected = ["AWS_REGION must be set where S3_BUCKET_NAME is; it is not set"]
+    expected = ["AWS_REGION must be set if S3_BUCKET_NAME is; it is not set"]
     assert expected == problems({"S3_BUCKET_NAME": "my-bucket"})
 
 
 @pytest.mark.parametrize(
     ("region", "expected"), [("", "us-east-2"), (" ", "us-east-2"), ("eu-west-1", "eu-west-1")]
 )
-def test_the_default_region_stands_in_for_the_region(region: str, expected: str) -> None:
+def test_the_default_region_is_used_if_there_is_no_region(region: str, expected: str) -> None:
     environ = S3 | {"AWS_REGION": region, "AWS_DEFAULT_REGION": "us-east-2"}
     assert expected == load_settings(environ).aws_region
 
@@ -275,20 +275,20 @@ def test_sizes_must_agree(environ: dict[str, str], problem: str) -> None:
     assert [problem] == problems(LOCAL | environ)
 
 
-def test_sizes_may_be_just_at_their_limits() -> None:
+def test_sizes_may_be_exactly_at_their_limits() -> None:
     environ = {"JOURNAL_MAX_BYTES": "64MiB", "SEGMENT_MAX_BYTES": "16MiB"}
     environ |= {"MAX_BODY_BYTES": "1MiB", "MAX_EVENT_BYTES": "1MiB"}
     assert 1024**2 == load_settings(LOCAL | environ).max_event_bytes
 
 
-def test_a_bad_value_is_not_compared_with() -> None:
+def test_a_bad_value_is_not_compared_with_others() -> None:
     [problem] = problems(LOCAL | {"MAX_BODY_BYTES": "x", "MAX_EVENT_BYTES": "8MiB"})
     assert problem.startswith("MAX_BODY_BYTES ")
 
 
-def test_disagreeing_values_are_told_beside_bad_ones() -> None:
-    told = problems(LOCAL | {"PORT": "x", "MAX_EVENT_BYTES": "8MiB"})
-    assert ["PORT", "MAX_EVENT_BYTES"] == [problem.partition(" ")[0] for problem in told]
+def test_conflicting_values_are_reported_beside_bad_ones() -> None:
+    found = problems(LOCAL | {"PORT": "x", "MAX_EVENT_BYTES": "8MiB"})
+    assert ["PORT", "MAX_EVENT_BYTES"] == [problem.partition(" ")[0] for problem in found]
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_store_and_journal_must_be_apart(store: str, journal: str) -> None:
 
 
 @pytest.mark.parametrize(("store", "journal"), [("data", "data2"), ("a/b", "a/c"), ("a/../b", "a")])
-def test_store_and_journal_may_be_neighbours(store: str, journal: str) -> None:
+def test_store_and_journal_may_be_side_by_side(store: str, journal: str) -> None:
     assert Path(store) == value_of("STORAGE_DIR", store, {"JOURNAL_DIR": journal})
 
 
@@ -326,7 +326,7 @@ def test_a_description_names_every_setting() -> None:
         LOCAL | {"MAX_BODY_BYTES": "5000001", "FLUSH_INTERVAL": "12.5ms", "LOG_LEVEL": "ERROR"},
     ],
 )
-def test_a_description_reads_as_the_same_settings(environ: dict[str, str]) -> None:
+def test_a_description_parses_to_the_same_settings(environ: dict[str, str]) -> None:
     settings = load_settings(environ)
     assert settings == load_settings(describe(settings))
 
@@ -367,7 +367,7 @@ def test_the_error_reads_as_its_problems() -> None:
 
 
 def example_lines() -> list[tuple[str, str, str]]:
-    """Every assignment in the example: what comments it out, the variable, the value."""
+    """Return each assignment of the example: its comment mark, its variable, its value."""
     return re.findall(r"^(# |)([A-Z0-9_]+)=(.*)$", EXAMPLE.read_text("utf-8"), re.M)
 
 
