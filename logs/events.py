@@ -1,4 +1,4 @@
-"""Loggers whose records carry fields: what happened, and by name what belongs to it."""
+"""Loggers of events with fields: a fixed text for the event, and named values that belong to it."""
 
 import logging
 from types import TracebackType
@@ -7,9 +7,9 @@ ExcInfo = BaseException | tuple[type[BaseException], BaseException, TracebackTyp
 
 
 class EventLogger:
-    """Logs events with fields, which `logs.formats` writes as `key=value` or as JSON.
+    """Logger of events with fields, which `logs.formats` writes as `key=value` or as JSON.
 
-    An event is a fixed text, so that it can be searched for; whatever varies is a field. A field
+    An event is a fixed text, so that it can be searched for; anything variable is a field. A field
     that is None is left out. `exc_info` is an exception whose traceback is logged with the event.
     """
 
@@ -21,19 +21,19 @@ class EventLogger:
         self._logger.log(level, event, extra={"fields": fields})
 
     def info(self, event: str, /, **fields: object) -> None:
-        """Log what an operator may want to know."""
+        """Log something that an operator may want to know."""
         self.log(logging.INFO, event, **fields)
 
     def warning(self, event: str, /, **fields: object) -> None:
-        """Log what the server copes with and an operator should look at."""
+        """Log something that the server copes with but an operator should look at."""
         self.log(logging.WARNING, event, **fields)
 
     def error(self, event: str, /, *, exc_info: ExcInfo = None, **fields: object) -> None:
-        """Log what an operator has to act on."""
+        """Log something that an operator has to act on."""
         self._logger.error(event, exc_info=exc_info, extra={"fields": fields})
 
     def critical(self, event: str, /, *, exc_info: ExcInfo = None, **fields: object) -> None:
-        """Log what ended a thread or the process."""
+        """Log the end of a thread or of the process by an error."""
         self._logger.critical(event, exc_info=exc_info, extra={"fields": fields})
 
 

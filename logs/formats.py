@@ -1,8 +1,8 @@
 """Log records as lines: text for people, JSON for machines.
 
-A record has an event, its message, and in `record.fields` what belongs to it. Whatever a
-client put into a field, a record stays one line of printable characters (in text, a traceback
-follows it, indented); a field that is None is left out.
+The message of a record is its event; `record.fields` has the event's fields. Whatever a client
+put into a field, a record stays one line of printable characters, after which the text format
+writes a traceback, indented. A field that is None is left out.
 """
 
 import json
@@ -17,12 +17,12 @@ import orjson
 _MAX_TEXT_CHARS = 2000
 _CUT = "...(cut)"
 
-# What needs no quotes; a backslash or a quote would make the value ambiguous without them.
+# Values that need no quotes; with a backslash or a quote in it, a value would be ambiguous.
 _PLAIN = re.compile(r"[^\s\"'=\\]+")
 
 
 class Formatter(logging.Formatter):
-    """What both formats share."""
+    """The common part of both formats."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Formatter(logging.Formatter):
         self._second_text = ""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end. Never raises: logging must not cost a request."""
+        """Return the line without its end. Never raise: logging must not make a request fail."""
         try:
             return self._line(record)
         except Exception as error:
@@ -62,9 +62,9 @@ class TextFormatter(Formatter):
 
 
 class JsonFormatter(Formatter):
-    """An object on each line: ts, level, logger, event, exception, and the record's fields.
+    """One object per line: ts, level, logger, event, exception, and the record's fields.
 
-    A field with one of these names gets an underscore behind it.
+    A field with one of these names gets an underscore appended.
     """
 
     def _line(self, record: logging.LogRecord) -> str:
@@ -108,8 +108,8 @@ def _cut(value: object) -> object:
     return value
 
 
-# isprintable() knows line ends of every kind, terminal escapes, marks that reverse the
-# direction of writing, and halves of surrogate pairs, which no stream would take.
+# isprintable() refuses line ends of every kind, terminal escapes, marks that reverse the direction
+# of writing, and unpaired surrogates, which no stream accepts.
 def _printable(text: str) -> str:
     if len(text) > _MAX_TEXT_CHARS:
         text = text[:_MAX_TEXT_CHARS] + _CUT

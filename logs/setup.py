@@ -1,4 +1,4 @@
-"""One way for everything that is logged, from the first line of a process to its last."""
+"""The logging of a process, from its first line to its last."""
 
 import contextlib
 import logging
@@ -14,11 +14,11 @@ from logs.sink import BufferedSink, SinkHandler
 
 _log = get_logger(__name__)
 
-# They tell at level info and debug what only their own developers want to know; tornado.access
-# is what our own line for each request replaces.
+# At levels info and debug they log what only their own developers want to know; our own line for
+# each request replaces tornado.access.
 _NOISY = ("asyncio", "boto3", "botocore", "s3transfer", "tornado", "urllib3")
 
-# What a record would ask the system for, and no format shows: see "Optimization" in the
+# Facts that a record would ask the system for and no format writes: see "Optimization" in the
 # documentation of logging.
 _UNUSED = ("logThreads", "logMultiprocessing", "logProcesses")
 
@@ -31,13 +31,13 @@ class LogOutput:
         self._undo = undo
 
     def close(self) -> None:
-        """Write what is waiting, and leave logging as it was found."""
+        """Write the lines that are waiting, and restore logging as it was."""
         self._undo.close()
         self._sink.close()
 
 
 def configure(level: str, format: str, stream: TextIO | None = None) -> LogOutput:  # noqa: A002
-    """Log what is at least `level` in `format` (text or json) to `stream`, stderr by default."""
+    """Log everything from `level` up in `format` (text or json) to `stream`, by default stderr."""
     stream = sys.stderr if stream is None else stream
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
@@ -56,7 +56,7 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> LogOutpu
     undo.callback(root.removeHandler, handler)
     logging.captureWarnings(True)
     undo.callback(logging.captureWarnings, False)
-    _log_what_nobody_caught(undo)
+    _log_uncaught_exceptions(undo)
     return LogOutput(sink, undo)
 
 
@@ -65,7 +65,7 @@ def _set_level(undo: contextlib.ExitStack, logger: logging.Logger, level: int) -
     logger.setLevel(level)
 
 
-def _log_what_nobody_caught(undo: contextlib.ExitStack) -> None:
+def _log_uncaught_exceptions(undo: contextlib.ExitStack) -> None:
     undo.callback(setattr, sys, "excepthook", sys.excepthook)
     undo.callback(setattr, threading, "excepthook", threading.excepthook)
     sys.excepthook = _hook(sys.excepthook)

@@ -1,11 +1,10 @@
-"""Lines to a stream that may block, without ever waiting for it.
+"""Writing lines to a stream that may block, without ever waiting for it.
 
-A reader of stderr that stops reading, such as a full disk behind journald or a stopped
-terminal, would otherwise stop the event loop at the next line. A thread writes; what it
-cannot write in time is dropped beyond a bound, and the number of dropped lines is told as
-soon as the stream takes lines again.
+A reader of stderr that stops reading, such as journald on a full disk or a stopped terminal, would
+otherwise stop the event loop at the next line. A thread of its own writes the lines. Lines beyond a
+bound are dropped, and their number is logged as soon as the stream accepts lines again.
 
-Invariant: at most `max_bytes` characters wait, and as much as a quarter more for urgent ones.
+Invariant: at most `max_chars` characters wait, and with urgent lines up to a quarter more.
 """
 
 import logging
@@ -15,13 +14,13 @@ from typing import TextIO
 
 MAX_WAITING_CHARS = 8 * 1024 * 1024
 
-# How long a line waits for others to be written with it: waking the thread costs the one that
-# logs more than the line does.
+# The time that a line waits for others to be written with it: waking the thread costs the caller
+# more than the line itself.
 _GATHER_S = 0.05
 
 
 class BufferedSink:
-    """Writes lines to `stream` in the order in which they came, from a thread of its own."""
+    """Writer of lines to `stream`, in the order in which they were logged, from its own thread."""
 
     def __init__(self, stream: TextIO, max_chars: int = MAX_WAITING_CHARS) -> None:
         self._stream = stream
@@ -35,7 +34,7 @@ class BufferedSink:
         self._thread.start()
 
     def write(self, line: str, urgent: bool = False) -> None:
-        """Take a line; an urgent one also when there is no room for others."""
+        """Accept a line, or drop it if there is no room; an urgent line has some room to itself."""
         bound = self._max_chars * 5 // 4 if urgent else self._max_chars
         with self._changed:
             if self._waiting_chars + len(line) > bound:
@@ -47,7 +46,7 @@ class BufferedSink:
                 self._changed.notify()
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Write what is waiting, for at most `timeout_s`."""
+        """Write the lines that are waiting; give up after `timeout_s`."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -65,11 +64,13 @@ class BufferedSink:
             self._lines.clear()
             self._waiting_chars = 0
             if self._dropped:
-                lines.append(f"{self._dropped} log lines were dropped: nobody read them in time")
+                lines.append(
+                    f"{self._dropped} log lines were dropped: the reader of the log was too slow"
+                )
                 self._dropped = 0
             return lines
 
-    # Where a log cannot be written there is nowhere to tell it.
+    # If the log cannot be written, there is nowhere to report it.
     def _write(self, text: str) -> None:
         try:
             self._stream.write(text)
@@ -79,13 +80,13 @@ class BufferedSink:
 
 
 class SinkHandler(logging.Handler):
-    """Hands formatted records to a sink."""
+    """Handler that passes formatted records to a sink."""
 
     def __init__(self, sink: BufferedSink) -> None:
         super().__init__()
         self._sink = sink
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Format here, in the thread that logs, without a lock; write elsewhere."""
+        """Format the record in the thread that logs, without a lock; the sink writes it elsewhere."""
         self._sink.write(self.format(record), urgent=record.levelno >= logging.ERROR)
         return True

@@ -29,7 +29,7 @@ def test_a_level_has_a_method_of_its_name(name: str, caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("name", ["error", "critical"])
-def test_what_needs_a_person_has_a_method_too(
+def test_a_level_that_needs_a_person_has_a_method_too(
     name: str, caplog: pytest.LogCaptureFixture, expected_errors: list[str]
 ) -> None:
     expected_errors.append("seen")

@@ -33,7 +33,7 @@ def raised() -> Exception:
 
 
 def test_text_is_a_line_with_its_fields() -> None:
-    line = as_text("segment delivered", segment="a-1", events=3, seconds=0.5, damaged=None)
+    line = as_text("segment delivered", segment="a-1", events=3, seconds=0.5, corrupt=None)
     assert (
         "2026-11-23T17:30:00.123Z INFO    some.logger segment delivered "
         "segment=a-1 events=3 seconds=0.5" == line
@@ -41,7 +41,7 @@ def test_text_is_a_line_with_its_fields() -> None:
 
 
 def test_json_is_an_object_with_its_fields() -> None:
-    line = JsonFormatter().format(record("segment delivered", {"events": 3, "damaged": None}))
+    line = JsonFormatter().format(record("segment delivered", {"events": 3, "corrupt": None}))
     assert {
         "ts": "2026-11-23T17:30:00.123Z",
         "level": "info",
@@ -82,7 +82,7 @@ def test_a_value_is_quoted_where_it_must_be(value: object, written: str) -> None
 
 
 @given(st.text(), st.text())
-def test_no_text_of_a_client_breaks_a_line(event: str, value: str) -> None:
+def test_no_text_from_a_client_breaks_a_line(event: str, value: str) -> None:
     line = as_text(event.replace("%", ""), value=value)
     assert line.isprintable()
     assert 1 == len(line.splitlines())
@@ -91,13 +91,13 @@ def test_no_text_of_a_client_breaks_a_line(event: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()], ids=["text", "json"])
-def test_long_text_is_cut_and_says_so(formatter: logging.Formatter) -> None:
+def test_long_text_is_cut_and_marked(formatter: logging.Formatter) -> None:
     line = formatter.format(record("x" * 5000, {"value": "y" * 100_000}))
     assert len(line) < 4300
     assert 2 == line.count("...(cut)")
 
 
-def test_a_field_does_not_hide_what_every_line_has() -> None:
+def test_a_field_does_not_hide_the_standard_ones() -> None:
     fields = {"event": "e", "level": "l", "exception": "x"}
     parsed = json.loads(JsonFormatter().format(record("request", fields, raised())))
     assert ("request", "e", "info", "l", "x") == (
@@ -129,7 +129,7 @@ class Unfit:
 
 
 @pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()], ids=["text", "json"])
-def test_a_value_that_cannot_be_written_costs_no_more_than_its_line(
+def test_a_value_that_cannot_be_written_affects_only_its_line(
     formatter: logging.Formatter,
 ) -> None:
     line = formatter.format(record("request", {"value": Unfit()}))
@@ -143,7 +143,7 @@ def test_messages_of_libraries_have_their_arguments(formatter: logging.Formatter
     assert "one of 2" in formatter.format(made)
 
 
-def test_numbers_that_json_does_not_know_are_still_written() -> None:
+def test_numbers_beyond_64_bits_are_still_written() -> None:
     assert "request" in JsonFormatter().format(record("request", {"big": 2**70}))
     assert (
         sys.maxsize

@@ -35,14 +35,12 @@ def start(outputs: list[LogOutput]) -> Configure:
 
 
 def lines(stream: io.StringIO, outputs: list[LogOutput]) -> list[dict[str, object]]:
-    """What was logged; logging is closed."""
+    """Close logging and return the lines that were logged."""
     outputs.pop().close()
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def test_what_is_logged_comes_out_with_its_fields(
-    start: Configure, outputs: list[LogOutput]
-) -> None:
+def test_an_event_is_written_with_its_fields(start: Configure, outputs: list[LogOutput]) -> None:
     stream = start()
     _log.info("delivered", extra={"fields": {"events": 3}})
     (line,) = lines(stream, outputs)
@@ -58,10 +56,10 @@ def test_text_is_the_other_format(start: Configure, outputs: list[LogOutput]) ->
 
 class Costly:
     def __str__(self) -> str:
-        raise AssertionError("formatted although nobody reads it")
+        raise AssertionError("formatted although it is not logged")
 
 
-def test_below_the_level_nothing_is_formatted(start: Configure, outputs: list[LogOutput]) -> None:
+def test_nothing_below_the_level_is_formatted(start: Configure, outputs: list[LogOutput]) -> None:
     stream = start("warning")
     _log.info("request", extra={"fields": {"value": Costly()}})
     _log.warning("seen")
@@ -86,7 +84,7 @@ def test_warnings_are_logged(start: Configure, outputs: list[LogOutput]) -> None
     assert "beware" in str(line["event"])
 
 
-def test_what_nobody_caught_is_logged(
+def test_an_uncaught_exception_is_logged(
     start: Configure, outputs: list[LogOutput], expected_errors: list[str]
 ) -> None:
     expected_errors.append("uncaught exception")
@@ -98,7 +96,7 @@ def test_what_nobody_caught_is_logged(
     assert "RuntimeError: a defect" in str(line["exception"])
 
 
-def test_what_nobody_caught_in_a_thread_is_logged(
+def test_an_uncaught_exception_in_a_thread_is_logged(
     start: Configure, outputs: list[LogOutput], expected_errors: list[str]
 ) -> None:
     expected_errors.append("uncaught exception")
@@ -114,7 +112,7 @@ def test_what_nobody_caught_in_a_thread_is_logged(
     assert ("uncaught exception", "worker") == (line["event"], line["thread"])
 
 
-def test_closing_leaves_everything_as_it_was() -> None:
+def test_closing_restores_everything() -> None:
     def state() -> tuple[object, ...]:
         root = logging.getLogger()
         noisy = [logging.getLogger(name).level for name in ("botocore", "tornado", "asyncio")]
