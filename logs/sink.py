@@ -64,9 +64,7 @@ class BufferedSink:
             self._lines.clear()
             self._waiting_chars = 0
             if self._dropped:
-                lines.append(
-                    f"{self._dropped} log lines were dropped: the reader of the log was too slow"
-                )
+                lines.append(f"{self._dropped} log lines were dropped: the log is read too slowly")
                 self._dropped = 0
             return lines
 
@@ -87,6 +85,6 @@ class SinkHandler(logging.Handler):
         self._sink = sink
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Format the record in the thread that logs, without a lock; the sink writes it elsewhere."""
+        """Format the record in the calling thread, without a lock, and pass it to the sink."""
         self._sink.write(self.format(record), urgent=record.levelno >= logging.ERROR)
         return True

@@ -56,7 +56,7 @@ def test_a_stream_that_blocks_stops_nobody_and_dropped_lines_are_counted(gate: G
     assert [
         "first",
         *["x" * 30] * 3,
-        "7 log lines were dropped: the reader of the log was too slow",
+        "7 log lines were dropped: the log is read too slowly",
     ] == gate.getvalue().splitlines()
 
 
@@ -72,7 +72,7 @@ def test_an_urgent_line_has_room_when_others_do_not(gate: Gate) -> None:
         "first",
         "x" * 100,
         "urgent",
-        "2 log lines were dropped: the reader of the log was too slow",
+        "2 log lines were dropped: the log is read too slowly",
     ] == gate.getvalue().splitlines()
 
 
