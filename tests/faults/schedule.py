@@ -74,10 +74,10 @@ class Process:
         self._fs = fs
         self._history = history
         self._chance = chance
-        fs.may_trust_dropped = True
+        fs.disk.may_trust_dropped = True
         directory = JournalDirectory(fs, DIRECTORY)
         recover(directory)
-        fs.may_trust_dropped = False
+        fs.disk.may_trust_dropped = False
         if any(name.endswith(".open") for name, _ in fs.entries(DIRECTORY)):
             raise Broken("recovery left an open segment")
         reserve = Reserve(directory, _RESERVE_BYTES)
@@ -191,7 +191,7 @@ class Life:
 
     def run(self) -> None:
         """Live it; Broken if a promise was not kept."""
-        self.fs.failure_rate = self.chance.choice([0.0, 0.0, 0.02, 0.1])
+        self.fs.faults.failure_rate = self.chance.choice([0.0, 0.0, 0.02, 0.1])
         for _ in range(self.chance.randint(5, 40)):
             self._turn_disk()
             self._step()
@@ -201,9 +201,9 @@ class Life:
     def _turn_disk(self) -> None:
         if self.chance.random() < 0.1:
             full = self.chance.random() < 0.5
-            self.fs.free_bytes = self.chance.randint(0, 6000) if full else None
+            self.fs.faults.free_bytes = self.chance.randint(0, 6000) if full else None
         if self.chance.random() < 0.2:
-            self.fs.stop_at = self.fs.calls + self.chance.randint(1, 25)
+            self.fs.faults.stop_at = self.fs.faults.calls + self.chance.randint(1, 25)
 
     def _step(self) -> None:
         try:
@@ -235,21 +235,21 @@ class Life:
             for each in self.history.acknowledged
             if process.window.find(id_digest(each)) is None
         ]
-        if unknown and not self.fs.failure_rate and self.fs.free_bytes is None:
+        if unknown and not self.fs.faults.failure_rate and self.fs.faults.free_bytes is None:
             raise Broken(f"acknowledged and not known after a start: {unknown}")
         return process
 
     def _die(self) -> None:
         power_cut = self.chance.random() < 0.6
         self._note("power cut" if power_cut else "kill")
-        rate = self.fs.failure_rate
+        rate = self.fs.faults.failure_rate
         self.fs = self.fs.after_power_cut() if power_cut else self.fs.after_kill()
-        self.fs.failure_rate = rate
+        self.fs.faults.failure_rate = rate
         self._process = None
 
     def _end(self) -> None:
         self._note("the end")
-        self.fs.failure_rate = 0.0
+        self.fs.faults.failure_rate = 0.0
         process = Process(self.fs, self.history, self.chance)
         known = {each for each in self.history.sent if process.window.find(id_digest(each))}
         process.finish()
