@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.log_guard import LogGuard
 from tests.support.seaweed import Bucket, Seaweed
 from tests.support.server_process import ServerProcess
 
-# A slow machine is no defect; what is slow shows in the benchmarks.
-settings.register_profile("default", deadline=None)
+# A slow machine is no defect: the benchmarks measure speed, the tests do not.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
 
 
@@ -26,13 +26,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_loop_of_nobody() -> None:
-    """Without a loop of the thread, asyncio would make one for Tornado that nobody closes."""
+    """Keep asyncio from making an event loop for Tornado that nobody closes."""
     asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def interrupts_as_in_a_terminal() -> None:
-    """A shell starts what runs in its background deaf to SIGINT, and so is what that starts."""
+    """Let SIGINT interrupt the servers that tests start.
+
+    A shell makes the processes in its background ignore SIGINT, and their children inherit that.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -49,13 +52,13 @@ def log_guard() -> Iterator[LogGuard]:
 
 @pytest.fixture
 def expected_errors(log_guard: LogGuard) -> list[str]:
-    """The log events of level error that the test provokes; each has to come."""
+    """Log events of level error that the test announces; each of them must be logged."""
     return log_guard.expected
 
 
 @pytest.fixture(scope="session")
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
-    """A real S3 server, up for the whole run."""
+    """A real S3 server that runs as long as the tests."""
     server = Seaweed(tmp_path_factory.mktemp("seaweed"))
     server.start()
     yield server
@@ -64,7 +67,7 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
 
 @pytest.fixture
 def bucket(seaweed: Seaweed) -> Iterator[Bucket]:
-    """A bucket of the test's own, into which its writer may only put."""
+    """A bucket of one test, whose writer may only put objects."""
     bucket = seaweed.make_bucket()
     yield bucket
     bucket.remove()
@@ -72,7 +75,7 @@ def bucket(seaweed: Seaweed) -> Iterator[Bucket]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    """The whole server as a process, not started yet; it stores in a directory."""
+    """The whole server as a process that is not started yet; its store is a directory."""
     process = ServerProcess(tmp_path)
     yield process
     process.clean_up()

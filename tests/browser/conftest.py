@@ -1,7 +1,6 @@
 """A real browser, a site, and a collector at another origin."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 from tests.browser.site import Site
 from tests.support.objects import events_in, files
 from tests.support.parts import require
-from tests.support.server_process import WAIT_S, ServerProcess
+from tests.support.server_process import ServerProcess
+from tests.support.waiting import wait_until
 
 _FLAGS = [
     "--headless",
@@ -29,7 +29,7 @@ _FLAGS = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium. It ends with its module: its event loop must not be there in others."""
+    """Chromium. It ends with its module, since its event loop must not run in others."""
     path = require("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
@@ -39,34 +39,34 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A visitor who was never here."""
+    """A new visitor."""
     context = browser.new_context()
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     yield context
     context.close()
 
 
 class Visit:
-    """A page, and what it said on its console. No script on it may fail."""
+    """A page and the lines of its console. No script on the page may fail."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.console: list[str] = []
         self.failures: list[str] = []
-        page.on("console", self._hear)
+        page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.failures.append(str(error)))
 
-    def _hear(self, message: ConsoleMessage) -> None:
+    def _on_console(self, message: ConsoleMessage) -> None:
         self.console.append(message.text)
 
     def said(self, pattern: str) -> bool:
-        """Whether the console has a line that matches."""
+        """Return whether a line of the console matches."""
         return any(re.search(pattern, line) for line in self.console)
 
 
 @pytest.fixture
 def visit(context: BrowserContext) -> Iterator[Callable[[], Visit]]:
-    """Open a tab."""
+    """A function that opens a tab."""
     visits: list[Visit] = []
 
     def open_tab() -> Visit:
@@ -79,20 +79,20 @@ def visit(context: BrowserContext) -> Iterator[Callable[[], Visit]]:
 
 @pytest.fixture
 def tab(visit: Callable[[], Visit]) -> Visit:
-    """One tab."""
+    """A tab."""
     return visit()
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """A site without pages yet."""
+    """A site that has no pages yet."""
     site = Site()
     yield site
     site.close()
 
 
 class Collector:
-    """The whole server, and what it has stored."""
+    """The whole server, and the events that it has delivered."""
 
     def __init__(self, process: ServerProcess) -> None:
         self.process = process
@@ -100,34 +100,37 @@ class Collector:
 
     @property
     def url(self) -> str:
-        """Its origin."""
+        """The origin of the collector."""
         return self.process.url
 
     def script(self, path: str = "/beacon.js", **data: str) -> str:
-        """The tag of its script."""
+        """Return the tag of the collector's script."""
         given = "".join(f' data-{name.replace("_", "-")}="{value}"' for name, value in data.items())
         return f'<script async src="{self.url}{path}"{given}></script>'
 
     def stored(self) -> list[dict[str, Any]]:
-        """Every event in the store, by time of receipt."""
+        """Return every event in the store in the order of receipt."""
         self.process.wait_until_delivered()
         found = events_in(files(self.process.store))
         return sorted(found, key=lambda event: (event["received_at"], event["timestamp"]))
 
     def of_type(self, *types: str) -> list[dict[str, Any]]:
-        """The stored events of these types."""
+        """Return the delivered events of these types."""
         return [event for event in self.stored() if event["event_type"] in types]
 
     def wait_for(self, *types: str, count: int = 1) -> list[dict[str, Any]]:
-        """The stored events of these types, as soon as there are so many."""
-        until = time.monotonic() + WAIT_S
-        while len(found := self.of_type(*types)) < count:
-            assert time.monotonic() < until, [len(found), self.process.log()[-10:]]
-            time.sleep(0.05)
+        """Return the delivered events of these types as soon as there are so many."""
+        found: list[dict[str, Any]] = []
+
+        def is_enough() -> bool:
+            found[:] = self.of_type(*types)
+            return len(found) >= count
+
+        wait_until(is_enough, lambda: [len(found), self.process.log()[-10:]])
         return found
 
     def requests(self, path: str, method: str = "POST") -> list[dict[str, Any]]:
-        """What its log says of the requests to a path."""
+        """Return the access log's lines for a path."""
         return [
             line
             for line in self.process.log("request")
@@ -137,7 +140,7 @@ class Collector:
 
 @pytest.fixture
 def collector(server: ServerProcess) -> Collector:
-    """The collector, started."""
+    """The collector, running."""
     collector = Collector(server)
     server.start()
     return collector
@@ -145,7 +148,7 @@ def collector(server: ServerProcess) -> Collector:
 
 @pytest.fixture
 def stopped_collector(server: ServerProcess) -> Collector:
-    """The collector, for a test that starts it with settings of its own."""
+    """The collector, for a test that starts it with its own settings."""
     return Collector(server)
 
 

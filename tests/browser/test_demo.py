@@ -1,11 +1,10 @@
-"""`make demo`: a site and a collector, by the command that the Makefile runs."""
+"""`make demo`: a site and a collector, started by the command in the Makefile."""
 
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,12 @@ from playwright.sync_api import Browser
 
 from tests.browser.conftest import Visit
 from tests.support.objects import events_in, files
-from tests.support.server_process import ROOT, WAIT_S
+from tests.support.server_process import ROOT
+from tests.support.waiting import WAIT_S, wait_until
 
 
 class Demo:
-    """The demo as a process, and what it prints."""
+    """The demo as a process, with the addresses that it prints."""
 
     def __init__(self, data: Path) -> None:
         self.store = data / "store"
@@ -33,28 +33,29 @@ class Demo:
             text=True,
         )
         assert self._process.stdout is not None
-        said = [self._process.stdout.readline() for _ in range(3)]
-        self.site, self.selftest = re.findall(r"http://\S+", "".join(said))
+        printed = [self._process.stdout.readline() for _ in range(3)]
+        self.site, self.selftest = re.findall(r"http://\S+", "".join(printed))
 
     def wait_for(self, views: set[str], *types: str) -> list[dict[str, Any]]:
-        """The stored events, as soon as these types and views of pages are among them."""
-        until = time.monotonic() + WAIT_S
-        while True:
-            found = events_in(files(self.store))
+        """Return the delivered events as soon as they have these types and views of pages."""
+        found: list[dict[str, Any]] = []
+
+        def is_complete() -> bool:
+            found[:] = events_in(files(self.store))
             titles = {event["properties"].get("title") for event in found if "event_id" in event}
-            if views <= titles and set(types) <= {event["event_type"] for event in found}:
-                return found
-            assert time.monotonic() < until, titles
-            time.sleep(0.05)
+            return views <= titles and set(types) <= {event["event_type"] for event in found}
+
+        wait_until(is_complete, lambda: found)
+        return found
 
     def stop(self) -> tuple[int, str]:
-        """Interrupt it: its exit code, and what it complained about."""
+        """Interrupt the demo, and return its exit code and its standard error."""
         self._process.send_signal(signal.SIGINT)
         _, complaints = self._process.communicate(timeout=WAIT_S)
         return self._process.returncode, complaints
 
     def clean_up(self) -> None:
-        """Leave nothing running."""
+        """Stop the demo if it still runs."""
         if self._process.poll() is None:
             self.stop()
 
@@ -80,7 +81,7 @@ def test_every_click_is_an_event(demo: Demo, tab: Visit) -> None:
     assert (0, "") == demo.stop()
 
 
-def test_the_second_address_is_that_of_the_self_test(demo: Demo, tab: Visit) -> None:
+def test_the_second_address_is_the_self_test(demo: Demo, tab: Visit) -> None:
     tab.page.goto(demo.selftest)
     tab.page.locator("main[data-bad]").wait_for()
 
@@ -100,7 +101,7 @@ def test_its_pages_fit_a_small_screen(browser: Browser, demo: Demo, name: str) -
     page.close()
 
 
-def test_a_port_that_is_taken_is_told(demo: Demo, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(demo: Demo, tmp_path: Path) -> None:
     port = demo.site.rpartition(":")[2].strip("/")
     done = subprocess.run(
         [sys.executable, "-m", "examples.demo", "--port", port, "--data", str(tmp_path / "other")],

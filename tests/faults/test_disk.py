@@ -1,6 +1,5 @@
 """The whole server on a disk that fails: refused out loud, and back by itself."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.objects import events_in, files
-from tests.support.server_process import WAIT_S, ServerProcess
+from tests.support.server_process import ServerProcess
+from tests.support.waiting import wait_until
 
 
 class Disk:
@@ -38,10 +38,7 @@ class Disk:
         return answer.status_code
 
     def send_until(self, status: int) -> None:
-        until = time.monotonic() + WAIT_S
-        while self.send() != status:
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        wait_until(lambda: self.send() == status, lambda: self.server.log()[-20:])
 
     def is_ready(self) -> bool:
         return self.server.get("/ready").status_code == 200

@@ -1,4 +1,4 @@
-"""`python server.py` with its options, and with settings that cannot be used."""
+"""`python server.py` with its options and with invalid settings."""
 
 import os
 import subprocess
@@ -23,20 +23,20 @@ def run(directory: Path, *options: str, **settings: str) -> subprocess.Completed
     )
 
 
-def test_help_says_what_there_is(tmp_path: Path) -> None:
+def test_help_names_the_options_and_the_settings_file(tmp_path: Path) -> None:
     done = run(tmp_path, "--help")
     assert 0 == done.returncode
     assert all(word in done.stdout for word in ("--check", "--version", ".env.example"))
 
 
-def test_version_is_the_changelogs(tmp_path: Path) -> None:
+def test_the_version_is_in_the_changelog(tmp_path: Path) -> None:
     done = run(tmp_path, "--version")
     name, version = done.stdout.split()
     assert "analytics-platform" == name
     assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_every_problem_of_the_settings_is_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_the_settings_are_reported_at_once(tmp_path: Path) -> None:
     done = run(tmp_path, PORT="99999", FLUSH_INTERVAL="soon", LOG_FORMAT="xml")
     assert 2 == done.returncode
     assert all(
@@ -53,14 +53,14 @@ def test_settings_come_from_a_file_and_the_environment_wins(tmp_path: Path) -> N
     assert (tmp_path / "from file").is_dir()
 
 
-def test_check_finds_a_directory_that_works(tmp_path: Path) -> None:
+def test_check_accepts_a_directory_as_the_store(tmp_path: Path) -> None:
     done = run(tmp_path, "--check", STORAGE_DIR="store", JOURNAL_DIR="journal")
     assert (0, "") == (done.returncode, done.stderr)
     assert all(line.startswith("ok ") for line in done.stdout.splitlines())
     assert [] == [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
 
 
-def test_check_tells_that_the_journal_is_in_use(server: ServerProcess) -> None:
+def test_check_reports_a_journal_in_use(server: ServerProcess) -> None:
     server.start()
     done = run(server.directory, "--check", STORAGE_DIR="store", JOURNAL_DIR="journal")
     assert 1 == done.returncode
@@ -68,7 +68,7 @@ def test_check_tells_that_the_journal_is_in_use(server: ServerProcess) -> None:
     assert "stop that process" in done.stdout
 
 
-def test_check_with_leave_to_put_and_nothing_else_is_fine(tmp_path: Path, bucket: Bucket) -> None:
+def test_check_accepts_a_writer_that_may_only_put(tmp_path: Path, bucket: Bucket) -> None:
     done = run(tmp_path, "--check", **bucket.settings)
     assert 0 == done.returncode, done.stdout
     assert "reading is not permitted, which is fine" in done.stdout
@@ -89,7 +89,7 @@ def test_check_with_leave_to_put_and_nothing_else_is_fine(tmp_path: Path, bucket
     ],
     ids=["secret", "key", "bucket", "endpoint", "none"],
 )
-def test_check_says_in_plain_words_what_is_wrong_with_s3(
+def test_check_says_how_to_repair_access_to_s3(
     tmp_path: Path, bucket: Bucket, settings: dict[str, str], words: tuple[str, ...]
 ) -> None:
     done = run(tmp_path, "--check", **bucket.settings | settings)
@@ -98,7 +98,7 @@ def test_check_says_in_plain_words_what_is_wrong_with_s3(
     assert all(word in done.stdout for word in words), done.stdout
 
 
-def test_check_knows_a_bucket_that_is_not_there(tmp_path: Path, seaweed: Seaweed) -> None:
+def test_check_reports_a_missing_bucket(tmp_path: Path, seaweed: Seaweed) -> None:
     done = run(tmp_path, "--check", **seaweed.bucket().settings)
     assert 1 == done.returncode
     assert "create the bucket" in done.stdout

@@ -1,9 +1,10 @@
-"""Power cuts: what was acknowledged is delivered, in exactly one object."""
+"""The server killed with SIGKILL: every acknowledged event is in exactly one object."""
 
 import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 
 import pytest
@@ -12,18 +13,32 @@ import requests
 from tests.support.objects import events_in, files
 from tests.support.seaweed import Bucket
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import WAIT_S, wait_until
 
 
 class Burst:
-    """Sends events from several connections until the server is gone."""
+    """Events sent over several connections until the server is gone.
 
-    def __init__(self, url: str, name: str, events: int, senders: int = 8) -> None:
+    As soon as `end_at` events are acknowledged, `end` is called.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        events: int,
+        *,
+        end_at: int = 0,
+        end: Callable[[], None] = lambda: None,
+    ) -> None:
         self.acknowledged: set[str] = set()
-        self._url = url
+        self._end_at = end_at
+        self._end = end
+        self._url = f"{url}/api/v1/events"
         self._name = name
         self._numbers = iter(range(events))
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._send) for _ in range(senders)]
+        self._threads = [threading.Thread(target=self._send) for _ in range(8)]
         for thread in self._threads:
             thread.start()
 
@@ -43,26 +58,36 @@ class Burst:
     def _post(self, session: requests.Session, ids: list[str], as_batch: bool) -> None:
         events = [{"event_id": event_id, "event_type": "c"} for event_id in ids]
         if as_batch:
-            answer = session.post(f"{self._url}/api/v1/events/batch", json=events, timeout=30)
-            if answer.ok:
-                self.acknowledged.update(answer.json()["event_ids"])
+            response = session.post(self._url + "/batch", json=events, timeout=WAIT_S)
+            if response.ok:
+                self._acknowledge(response.json()["event_ids"])
             return
         for event in events:
-            answer = session.post(f"{self._url}/api/v1/events", json=event, timeout=30)
-            if answer.ok:
-                self.acknowledged.add(answer.json()["event_id"])
+            response = session.post(self._url, json=event, timeout=WAIT_S)
+            if response.ok:
+                self._acknowledge([response.json()["event_id"]])
+
+    def _acknowledge(self, ids: list[str]) -> None:
+        with self._lock:
+            before = len(self.acknowledged)
+            self.acknowledged.update(ids)
+            is_the_end = before < self._end_at <= len(self.acknowledged)
+        if is_the_end:
+            self._end()
+
+    def wait_for(self, count: int) -> None:
+        """Return when so many events are acknowledged."""
+        wait_until(lambda: len(self.acknowledged) >= count)
 
     def wait(self) -> None:
+        """Return when all is sent or the server is gone."""
         for thread in self._threads:
             thread.join()
 
 
 def test_a_burst_of_10_000_events_survives_kill_9(server: ServerProcess, bucket: Bucket) -> None:
     server.start(STORAGE_DIR=None, FLUSH_INTERVAL="200ms", **bucket.settings)
-    burst = Burst(server.url, "burst", events=10_000)
-    while len(burst.acknowledged) < 3000:
-        time.sleep(0.01)
-    server.kill()
+    burst = Burst(server.url, "burst", events=10_000, end_at=3000, end=server.kill)
     burst.wait()
     assert 3000 <= len(burst.acknowledged) < 10_000
     server.start()
@@ -81,8 +106,7 @@ def test_kill_9_at_random_moments_loses_nothing(server: ServerProcess, seed: int
             FLUSH_INTERVAL="50ms", OBJECT_LAYOUT=moments.choice(["auto", "event", "batch"])
         )
         burst = Burst(server.url, f"start-{start}", events=100_000)
-        while not burst.acknowledged:
-            time.sleep(0.001)
+        burst.wait_for(1)
         time.sleep(moments.uniform(0, 0.3))
         server.kill()
         burst.wait()
@@ -97,7 +121,7 @@ def test_kill_9_at_random_moments_loses_nothing(server: ServerProcess, seed: int
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_clients_that_send_again_after_kill_9_store_nothing_twice(
+def test_clients_that_retry_after_kill_9_store_nothing_twice(
     server: ServerProcess, seed: int
 ) -> None:
     moments = random.Random(seed)
@@ -105,8 +129,7 @@ def test_clients_that_send_again_after_kill_9_store_nothing_twice(
     for _ in range(4):
         server.start(OBJECT_LAYOUT="batch", FLUSH_INTERVAL="30ms")
         burst = Burst(server.url, "again", events=100_000)
-        while len(burst.acknowledged) <= sent:
-            time.sleep(0.001)
+        burst.wait_for(sent + 1)
         time.sleep(moments.uniform(0, 0.3))
         server.kill()
         burst.wait()

@@ -1,4 +1,4 @@
-"""The README's commands and answers, against the server."""
+"""The README's commands and responses, compared with the server."""
 
 import json
 import re
@@ -23,13 +23,13 @@ COMMANDS = [
 
 @pytest.fixture
 def here(server: ServerProcess) -> ServerProcess:
-    """The server with the store and journal that `make run` gives it."""
+    """The server with the store and the journal of `make run`."""
     require("curl")
     return server.start(STORAGE_DIR="data/store", JOURNAL_DIR="data/journal")
 
 
 def run(command: str, server: ServerProcess) -> str:
-    """A command of the README, with the port of this server."""
+    """Run a command of the README against this server, and return its output."""
     done = subprocess.run(
         command.replace("http://localhost:8080", server.url),
         shell=True,
@@ -42,42 +42,45 @@ def run(command: str, server: ServerProcess) -> str:
     return done.stdout
 
 
-def answer(output: str) -> tuple[int, Any]:
+def response_of(output: str) -> tuple[int, Any]:
+    """Return the status and the body that `curl -i` printed."""
     head, _, body = output.replace("\r\n", "\n").partition("\n\n")
     return int(head.split()[1]), json.loads(body)
 
 
-def of(word: str) -> list[str]:
+def commands_with(word: str) -> list[str]:
     return [command for command in COMMANDS if word in command]
 
 
-def test_the_first_event_is_answered_and_stored_as_the_readme_says(here: ServerProcess) -> None:
-    (first,) = of('"event_id": "first"')
+def test_the_first_event_gets_the_response_and_the_object_of_the_readme(
+    here: ServerProcess,
+) -> None:
+    (first,) = commands_with('"event_id": "first"')
     success, _, _ = json_blocks(README)
-    assert (200, success) == answer(run(first, here))
+    assert (200, success) == response_of(run(first, here))
     here.wait_until_delivered()
-    (show,) = of("cat ")
+    (show,) = commands_with("cat ")
     assert "/pricing" == json.loads(run(show, here))["properties"]["path"]
 
 
-def test_the_batches_are_answered_as_the_readme_says(here: ServerProcess) -> None:
-    array, lines = of("/events/batch")
+def test_the_batches_get_the_responses_of_the_readme(here: ServerProcess) -> None:
+    array, lines = commands_with("/events/batch")
     _, shown, _ = json_blocks(README)
-    status, told = answer(run(array, here))
+    status, body = response_of(run(array, here))
     assert 207 == status
-    assert told.pop("event_ids")[1] is None
+    assert body.pop("event_ids")[1] is None
     assert shown.pop("event_ids")[1] is None
-    assert shown == told
-    assert (200, 2) == ((found := answer(run(lines, here)))[0], found[1]["success_count"])
+    assert shown == body
+    status, body = response_of(run(lines, here))
+    assert (200, 2) == (status, body["success_count"])
 
 
-def test_errors_have_the_form_that_the_readme_shows(here: ServerProcess) -> None:
+def test_errors_have_the_form_of_the_readme(here: ServerProcess) -> None:
     _, _, shown = json_blocks(README)
-    response = here.post({"user_id": "u"})
-    told = response.json()
-    assert shown["error"] == told["error"]
-    assert set(shown) == set(told)
-    assert len(shown["request_id"]) == len(told["request_id"])
+    body = here.post({"user_id": "u"}).json()
+    assert shown["error"] == body["error"]
+    assert set(shown) == set(body)
+    assert len(shown["request_id"]) == len(body["request_id"])
 
 
 def test_the_readme_has_every_route() -> None:

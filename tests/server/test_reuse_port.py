@@ -8,11 +8,12 @@ import requests
 
 from tests.support.objects import events_in, files
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import WAIT_S
 
 
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[list[ServerProcess]]:
-    """Two servers with a journal each and one store, not started."""
+    """Two servers that are not started, with one store and a journal each."""
     settings = {"STORAGE_DIR": str(tmp_path / "store"), "REUSE_PORT": "true"}
     servers = []
     for name in ("one", "two"):
@@ -33,16 +34,17 @@ def test_two_processes_share_a_port_and_the_work(two: list[ServerProcess], tmp_p
     other.start(PORT=port_of(one))
     for number in range(100):
         event = {"event_id": f"e{number}", "event_type": "c"}
-        assert 200 == requests.post(one.url + "/api/v1/events", json=event, timeout=30).status_code
-    shares = [len(server.log("request")) for server in two]
+        url = one.url + "/api/v1/events"
+        assert 200 == requests.post(url, json=event, timeout=WAIT_S).status_code
     assert [0, 0] == [server.stop() for server in two]
+    shares = [len(server.log("request")) for server in two]
     stored = events_in(files(tmp_path / "store"))
     assert {f"e{number}" for number in range(100)} == {event["event_id"] for event in stored}
     assert 100 == len(stored)
-    assert min(shares) > 10
+    assert min(shares) > 10, shares
 
 
-def test_what_one_leaves_the_other_goes_on_with(two: list[ServerProcess]) -> None:
+def test_a_process_serves_on_when_another_has_stopped(two: list[ServerProcess]) -> None:
     one, other = two
     one.start()
     other.start(PORT=port_of(one))
@@ -50,7 +52,7 @@ def test_what_one_leaves_the_other_goes_on_with(two: list[ServerProcess]) -> Non
     assert 200 == other.post({"event_type": "c"}).status_code
 
 
-def test_without_it_a_port_has_one_process(two: list[ServerProcess]) -> None:
+def test_without_the_setting_a_port_has_one_process(two: list[ServerProcess]) -> None:
     one, other = two
     one.start(REUSE_PORT=None)
     other.spawn(REUSE_PORT=None, PORT=port_of(one))

@@ -1,10 +1,10 @@
-"""An error in the log that no test announced fails the test."""
+"""A guard that fails a test for an error in the log that the test did not announce."""
 
 import logging
 
 
 class LogGuard(logging.Handler):
-    """Collects what is logged as an error and is not among the announced events."""
+    """Handler that collects the records of level error."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -15,7 +15,7 @@ class LogGuard(logging.Handler):
         self._records.append(record)
 
     def unexpected(self) -> list[str]:
-        """The errors nobody announced, as text."""
+        """Return the errors that were not announced, as text."""
         return [
             f"{record.name}: {record.getMessage()} {getattr(record, 'fields', '')}"
             for record in self._records
@@ -23,6 +23,6 @@ class LogGuard(logging.Handler):
         ]
 
     def missing(self) -> list[str]:
-        """What was announced and did not come."""
+        """Return the announced events that were not logged."""
         seen = {record.getMessage() for record in self._records}
         return [event for event in self.expected if event not in seen]

@@ -1,4 +1,4 @@
-"""What is in a store."""
+"""The objects in a store and the events in them."""
 
 import gzip
 import json
@@ -9,7 +9,7 @@ INCOMPLETE = ".incomplete"
 
 
 def files(store: Path) -> dict[str, bytes]:
-    """The objects of a directory, by key; what is still being written is none yet."""
+    """Return the objects of a directory by key, without those that are being written."""
     found: dict[str, bytes] = {}
     for path in sorted(store.rglob("*")):
         if INCOMPLETE in path.parts:
@@ -20,7 +20,7 @@ def files(store: Path) -> dict[str, bytes]:
 
 
 def events_in(objects: dict[str, bytes]) -> list[dict[str, Any]]:
-    """The events in objects of either layout."""
+    """Return the events in objects of either layout."""
     found: list[dict[str, Any]] = []
     for key, body in objects.items():
         text = gzip.decompress(body) if key.endswith(".gz") else body

@@ -8,7 +8,7 @@ import pytest
 
 
 def require(program: str) -> str:
-    """The program's path; without it the test is skipped, or fails under REQUIRE_ALL=1."""
+    """Return the program's path; without it skip the test, or fail it under REQUIRE_ALL=1."""
     path = shutil.which(program)
     if path is None:
         lack(f"{program} is not installed")
@@ -16,7 +16,7 @@ def require(program: str) -> str:
 
 
 def lack(reason: str) -> NoReturn:
-    """Skip the test for what the machine lacks, or fail it under REQUIRE_ALL=1."""
+    """Skip the test because the machine lacks something, or fail it under REQUIRE_ALL=1."""
     if os.environ.get("REQUIRE_ALL") == "1":
         pytest.fail(reason)
     pytest.skip(reason)

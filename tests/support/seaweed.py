@@ -4,7 +4,6 @@ import json
 import socket
 import subprocess
 import sysconfig
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from uuid import uuid4
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.support.waiting import wait_until
 
 REGION = "us-east-1"
 SECRET = "a secret of this test run"
@@ -24,11 +25,10 @@ WRITER = "writer"
 _PORTS = ("s3.port", "filer.port", "master.port", "volume.port", "admin.port")
 # SeaweedFS opens a second port for gRPC this far above each.
 _GRPC_OFFSET = 10_000
-_START_S = 60.0
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on loopback that are free, and whose partners for gRPC are."""
+    """Return loopback ports that are free together with their partners for gRPC."""
     held: list[socket.socket] = []
     ports: list[int] = []
     try:
@@ -51,7 +51,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def client(endpoint_url: str, access_key: str) -> Any:
-    """A boto3 client of an identity."""
+    """Return a boto3 client with the credentials of an identity."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint_url,
@@ -64,14 +64,14 @@ def client(endpoint_url: str, access_key: str) -> Any:
 
 @dataclass
 class Bucket:
-    """A bucket, its writer's access, and a look into it with all rights."""
+    """A bucket, the settings of its writer, and its content as the administrator sees it."""
 
     name: str
     seaweed: "Seaweed"
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the server needs to write into it, and may do nothing else."""
+        """Settings with which the server may put objects into the bucket, and nothing else."""
         return {
             "S3_BUCKET_NAME": self.name,
             "AWS_REGION": REGION,
@@ -84,7 +84,7 @@ class Bucket:
         self.seaweed.admin.create_bucket(Bucket=self.name)
 
     def objects(self) -> dict[str, bytes]:
-        """Every object, by its key."""
+        """Return the body of every object by key."""
         admin = self.seaweed.admin
         pages = admin.get_paginator("list_objects_v2").paginate(Bucket=self.name)
         keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
@@ -104,7 +104,7 @@ class Bucket:
 
 
 class Seaweed:
-    """A server process with its data in a directory; it may be stopped and started again."""
+    """A server process with its data in a directory; it can be stopped and started again."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -116,7 +116,7 @@ class Seaweed:
         self._bucket_names = iter(f"{self._run}-{number}" for number in range(100_000))
         self._configure()
 
-    # Permissions name buckets in full, so each bucket that a test may make has its line.
+    # Permissions name buckets in full: each bucket that a test may make has an entry.
     def _configure(self) -> None:
         writes = [f"Write:{self._run}-{number}" for number in range(200)]
         identities = [(_ADMIN, ["Admin"]), (WRITER, writes)]
@@ -131,7 +131,7 @@ class Seaweed:
         (self._directory / "s3.json").write_text(json.dumps({"identities": config}))
 
     def start(self) -> None:
-        """Start it, and return when it answers."""
+        """Start the server, and return when it responds."""
         data = self._directory / "data"
         data.mkdir(exist_ok=True)
         program = Path(sysconfig.get_path("scripts")) / "weed"
@@ -156,34 +156,30 @@ class Seaweed:
                 stdout=log,
                 stderr=log,
             )
-        self._wait()
+        wait_until(self._responds)
 
-    def _wait(self) -> None:
-        until = time.monotonic() + _START_S
-        while True:
-            try:
-                self.admin.list_buckets()
-            except (BotoCoreError, ClientError):
-                assert self._process is not None
-                if time.monotonic() > until or self._process.poll() is not None:
-                    raise
-                time.sleep(0.1)
-            else:
-                return
+    def _responds(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, "SeaweedFS has ended"
+        try:
+            self.admin.list_buckets()
+        except (BotoCoreError, ClientError):
+            return False
+        return True
 
     def stop(self) -> None:
-        """End it at once."""
+        """Kill the server."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def bucket(self) -> Bucket:
-        """A bucket that does not exist yet."""
+        """Return a bucket that is not created yet."""
         return Bucket(next(self._bucket_names), self)
 
     def make_bucket(self) -> Bucket:
-        """A new bucket."""
+        """Create a bucket."""
         bucket = self.bucket()
         bucket.make()
         return bucket

@@ -13,16 +13,17 @@ from typing import Any
 
 import requests
 
+from tests.support.waiting import WAIT_S, wait_until
+
 ROOT = Path(__file__).parent.parent.parent
-WAIT_S = 60.0
 
 
 class ServerProcess:
-    """Runs `python server.py` in an empty environment and reads its log.
+    """`python server.py` in an empty environment, and its log.
 
-    Unless told otherwise it stores in `directory/store`. Settings of a start replace those
-    of the constructor; what stands as None is left out. `module` runs in place of `server.py`:
-    its name and its arguments.
+    The store is `directory/store` unless the settings name another. Settings of a start
+    replace those of the constructor; a setting that is None is left out. `module`, a name and
+    its arguments, runs in place of `server.py`.
     """
 
     def __init__(
@@ -42,23 +43,23 @@ class ServerProcess:
 
     @property
     def journal(self) -> Path:
-        """The directory of its segments."""
+        """The directory of the journal."""
         return self.directory / "journal"
 
     @property
     def store(self) -> Path:
-        """The directory of its objects, if it stores in one."""
+        """The directory that is the store, if the store is one."""
         return self.directory / "store"
 
     def start(self, **settings: str | None) -> "ServerProcess":
-        """Start it, and return when it takes requests."""
+        """Start the server, and return when it accepts requests."""
         self.spawn(**settings)
         port = self.wait_for("listening")["port"]
         self.url = f"http://127.0.0.1:{port}"
         return self
 
     def spawn(self, **settings: str | None) -> None:
-        """Start it without waiting for anything."""
+        """Start the server without waiting for it."""
         self.settings.update(settings)
         given = {
             "PATH": os.environ["PATH"],
@@ -92,12 +93,12 @@ class ServerProcess:
             self._news.notify_all()
 
     def log(self, event: str | None = None) -> list[dict[str, Any]]:
-        """The lines of this start so far: all, or those of one event."""
+        """Return the log lines since the start: all, or those of one event."""
         with self._news:
             return [line for line in self._log if event in (None, line["event"])]
 
     def wait_for(self, event: str, count: int = 1) -> dict[str, Any]:
-        """The line of an event, as soon as it was logged `count` times."""
+        """Return the line of an event as soon as the event was logged `count` times."""
         reader = self._reader
         assert reader is not None
         until = time.monotonic() + WAIT_S
@@ -108,43 +109,44 @@ class ServerProcess:
                     return found[count - 1]
                 left = until - time.monotonic()
                 assert left > 0, f"no {event!r} in {self._log[-20:]}"
-                assert reader.is_alive(), f"it ended without {event!r}: {self._log[-20:]}"
+                assert reader.is_alive(), f"the server ended without {event!r}: {self._log[-20:]}"
                 self._news.wait(min(left, 0.5))
 
     def post(self, event: Any, path: str = "/api/v1/events") -> requests.Response:
-        """Send an event, or with another path a batch."""
+        """Send an event, or a batch to its path."""
         return requests.post(self.url + path, json=event, timeout=WAIT_S)
 
     def get(self, path: str) -> requests.Response:
-        """Ask for something."""
+        """Send a GET request."""
         return requests.get(self.url + path, timeout=WAIT_S)
 
+    def health(self) -> Any:
+        """Return the body of `/health`."""
+        return self.get("/health").json()
+
     def wait_until_delivered(self) -> None:
-        """Return when nothing is pending."""
-        until = time.monotonic() + WAIT_S
-        while self.get("/health").json()["backlog"]["events"]:
-            assert time.monotonic() < until, self.log()[-20:]
-            time.sleep(0.05)
+        """Return when the store has every event."""
+        wait_until(lambda: self.health()["backlog"]["events"] == 0, lambda: self.log()[-20:])
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process id."""
         assert self._process is not None
         return self._process.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether the process has not ended yet."""
+        """True until the process has ended."""
         assert self._process is not None
         return self._process.poll() is None
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send a signal to the process."""
         assert self._process is not None
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        """Wait until it has ended; its exit code."""
+        """Wait until the process has ended, and return its exit code."""
         assert self._process is not None
         assert self._reader is not None
         code = self._process.wait(WAIT_S)
@@ -152,17 +154,17 @@ class ServerProcess:
         return code
 
     def stop(self) -> int:
-        """Ask it to stop, as systemd does; its exit code."""
+        """Stop the server as systemd does, and return its exit code."""
         self.send_signal(signal.SIGTERM)
         return self.wait()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the process with SIGKILL."""
         self.send_signal(signal.SIGKILL)
         self.wait()
 
     def clean_up(self) -> None:
-        """Leave nothing running."""
+        """Kill the process if it still runs."""
         if self._process is not None and self._process.poll() is None:
             self.kill()
 
