@@ -1,4 +1,4 @@
-"""What may stand before the collector: a proxy with moods."""
+"""A proxy before the collector that gives responses of its own and loses headers."""
 
 import http.client
 import threading
@@ -11,15 +11,15 @@ import orjson
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What it says by itself."""
+class Response:
+    """A response of the proxy itself."""
 
     status: int
     body: str = ""
     retry_after: str | None = None
 
     def headers(self) -> dict[str, str]:
-        """Headers that let every page read it."""
+        """Return headers with which every page may read the response."""
         readable = {
             "Access-Control-Allow-Origin": "*",
             "Access-Control-Expose-Headers": "Retry-After",
@@ -30,39 +30,40 @@ class Answer:
 
 
 class Front:
-    """Answers the first POSTs by itself, and passes on all else, save the headers that it loses.
+    """A proxy that gives its own responses to the first POSTs and forwards everything else.
 
-    `batches` has how many events came with each POST that was a batch.
+    It drops the headers named in `loses`. `batches` has the number of events of each POST that
+    was a batch.
     """
 
     def __init__(
-        self, collector: str, answers: Sequence[Answer], loses: Sequence[str] = ()
+        self, collector: str, responses: Sequence[Response], loses: Sequence[str] = ()
     ) -> None:
         self._target = urlsplit(collector).netloc
-        self._left = list(answers)
+        self._left = list(responses)
         self._loses = loses
         self.batches: list[int] = []
         front = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                front._pass_on(self, b"")
+                front._forward(self, b"")
 
             def do_OPTIONS(self) -> None:
-                front._pass_on(self, b"")
+                front._forward(self, b"")
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if body.startswith(b"["):
                     front.batches.append(len(orjson.loads(body)))
                 if front._left:
-                    answer = front._left.pop(0)
-                    _respond(self, answer.status, answer.headers(), answer.body.encode())
+                    own = front._left.pop(0)
+                    _respond(self, own.status, own.headers(), own.body.encode())
                 else:
-                    front._pass_on(self, body)
+                    front._forward(self, body)
 
             def log_message(self, *args: object) -> None:
-                """Nobody reads it."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -70,7 +71,7 @@ class Front:
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def _pass_on(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+    def _forward(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
         connection = http.client.HTTPConnection(self._target)
         headers = {
             name: value
@@ -83,7 +84,7 @@ class Front:
         connection.close()
 
     def close(self) -> None:
-        """Stop."""
+        """Stop the proxy."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

@@ -1,4 +1,4 @@
-"""A real app of Next.js, built and served."""
+"""A real Next.js app, built and served."""
 
 import os
 import re
@@ -22,7 +22,7 @@ _SECOND = "export default function Second() { return <p>second</p>; }"
 
 
 class NextApp:
-    """Its packages are installed once, by the lock file; the app is built for each collector."""
+    """An app whose packages are installed once, from the lock file, and which tests build anew."""
 
     def __init__(self, directory: Path, npm: str) -> None:
         self._directory = directory
@@ -54,7 +54,7 @@ class NextApp:
         )
 
     def type_errors(self, types: str, program: str) -> list[int]:
-        """The lines of a program in which TypeScript finds an error, given the types."""
+        """Return the lines in which TypeScript finds an error, given the types."""
         (self._directory / "types.d.ts").write_text(types)
         (self._directory / "program.ts").write_text(program)
         compiler = ("exec", "--", "tsc", "--noEmit", "--strict")
@@ -62,7 +62,7 @@ class NextApp:
         return [int(line) for line in re.findall(r"^program\.ts\((\d+),", done.stdout, re.M)]
 
     def serve(self, *, layout: str, component: str) -> str:
-        """Build the app and start it; its URL."""
+        """Build and start the app, and return its URL."""
         app = self._directory / "app"
         (app / "second").mkdir(parents=True, exist_ok=True)
         (app / "layout.jsx").write_text(layout)
@@ -85,7 +85,7 @@ class NextApp:
         raise AssertionError("the app did not start")
 
     def stop(self) -> None:
-        """Leave nothing running."""
+        """Stop the app if it runs."""
         if self._process is not None:
             self._process.terminate()
             self._process.communicate(timeout=30)

@@ -1,4 +1,4 @@
-"""A site of its own origin, with the pages that a test puts there."""
+"""A site at another origin than the collector's, with the pages of a test."""
 
 import threading
 from collections.abc import Mapping
@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 
 
 class Site:
-    """Serves pages on a free port. By the name of `localhost`: the collector is at `127.0.0.1`,
-    and so not even of the same site."""
+    """Server of pages on a free port.
+
+    Its name is `localhost`, and the collector is at `127.0.0.1`: not even the same site.
+    """
 
     def __init__(self) -> None:
         self._pages: dict[str, tuple[str, Mapping[str, str]]] = {}
@@ -27,7 +29,7 @@ class Site:
                 self.wfile.write(body)
 
             def log_message(self, *args: object) -> None:
-                """Nobody reads it."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -38,13 +40,13 @@ class Site:
     def put(
         self, path: str, head: str = "", body: str = "", headers: Mapping[str, str] | None = None
     ) -> str:
-        """Put a page there; its URL."""
+        """Add a page, and return its URL."""
         text = f"<!doctype html><html><head><title>{path}</title>{head}</head><body>{body}</body>"
         self._pages[path] = (text, headers or {})
         return self.url + path
 
     def put_file(self, path: str, text: str) -> str:
-        """Put a file there as it is; its URL."""
+        """Add a file, and return its URL."""
         self._pages[path] = (text, {})
         return self.url + path
 

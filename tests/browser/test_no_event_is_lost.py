@@ -1,16 +1,17 @@
-"""beacon.js on pages as they are: closed, offline, without storage, under strict policies."""
+"""beacon.js on difficult pages: closed, offline, without storage, under strict policies."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext
 
 from tests.browser.conftest import Collector, Visit
-from tests.browser.front import Answer, Front
+from tests.browser.front import Front, Response
 from tests.browser.site import Site
+from tests.support.waiting import wait_until
 
 BATCH = "/api/v1/events/batch"
 
@@ -31,7 +32,7 @@ def test_the_last_event_of_a_closed_page_arrives_100_times_of_100(
     assert list(range(100)) == numbers(collector.wait_for("last", count=100))
 
 
-def test_what_a_visitor_does_last_arrives_before_the_next_page_loads(
+def test_the_last_click_on_a_page_arrives_before_the_next_page_loads(
     collector: Collector, site: Site, tab: Visit
 ) -> None:
     site.put("/next")
@@ -42,12 +43,16 @@ def test_what_a_visitor_does_last_arrives_before_the_next_page_loads(
     assert [1] == numbers(collector.wait_for("click"))
 
 
-def test_what_was_not_confirmed_is_sent_again_by_the_next_page_and_stored_once(
+def test_unconfirmed_events_are_sent_again_by_the_next_page_and_stored_once(
     collector: Collector, site: Site, tab: Visit
 ) -> None:
+    # No timer fires: each page sends only when it is left.
+    tab.page.clock.install()
+    tab.page.clock.pause_at(datetime.now() + timedelta(hours=1))
     for path in ("/1", "/2", "/3"):
         tab.page.goto(site.put(path, head=collector.script()))
         tab.page.evaluate("beacon('click', {n: 1})")
+    tab.page.clock.resume()
     found = collector.wait_for("click", count=3)
     collector.wait_for("page_view", count=3)
     assert 3 == len({event["event_id"] for event in found})
@@ -112,7 +117,7 @@ def test_a_restart_of_the_server_loses_no_event_and_doubles_none(
 
 
 @pytest.mark.parametrize("storage", ["localStorage", "sessionStorage", "both"])
-def test_where_storage_is_denied_events_arrive_all_the_same(
+def test_events_arrive_where_storage_is_denied(
     collector: Collector, site: Site, context: BrowserContext, tab: Visit, storage: str
 ) -> None:
     names = ["localStorage", "sessionStorage"] if storage == "both" else [storage]
@@ -150,7 +155,7 @@ def test_a_policy_without_inline_scripts_is_enough(
     assert 1 == len(collector.requests(BATCH))
 
 
-def test_where_a_policy_lets_only_images_through_events_are_images(
+def test_events_are_images_where_a_policy_allows_only_images(
     collector: Collector, site: Site, tab: Visit
 ) -> None:
     policy = f"default-src 'none'; script-src {collector.url}; img-src {collector.url}"
@@ -197,7 +202,7 @@ def test_a_large_event_arrives(collector: Collector, site: Site, tab: Visit, siz
     assert size == max(len(event.get("properties", {}).get("x", "")) for event in found)
 
 
-def test_what_the_copy_has_no_room_for_is_counted(
+def test_events_for_which_the_copy_has_no_room_are_counted(
     collector: Collector, site: Site, context: BrowserContext, visit: Callable[[], Visit]
 ) -> None:
     url = site.put("/", head=collector.script(auto="false"))
@@ -237,7 +242,7 @@ def test_beacons_that_the_server_may_have_forgotten_are_not_sent_again(
 
 
 @pytest.mark.parametrize("garbage", ["", "x", "null", "7", "{}", "[]", "[0]", '["x", 1, 2]'])
-def test_garbage_in_the_storage_keeps_no_event_from_arriving(
+def test_events_arrive_despite_garbage_in_the_storage(
     collector: Collector, site: Site, tab: Visit, garbage: str
 ) -> None:
     tab.page.goto(site.put("/empty"))
@@ -253,7 +258,7 @@ def test_garbage_in_the_storage_keeps_no_event_from_arriving(
     assert "the page's own" == tab.page.evaluate("localStorage.getItem('beacon:mine')")
 
 
-def test_a_page_that_broke_its_fetch_is_sent_for_by_images(
+def test_a_page_with_a_broken_fetch_sends_images(
     collector: Collector, site: Site, tab: Visit
 ) -> None:
     broken = "<script>window.fetch = () => { throw new Error('broken') }</script>"
@@ -263,11 +268,11 @@ def test_a_page_that_broke_its_fetch_is_sent_for_by_images(
 
 @pytest.fixture
 def front(collector: Collector) -> Iterator[Callable[..., Front]]:
-    """A proxy before the collector that says this first."""
+    """A function that puts a proxy before the collector; it first gives these responses."""
     fronts: list[Front] = []
 
-    def make(*answers: Answer) -> Front:
-        fronts.append(Front(collector.url, answers))
+    def make(*responses: Response) -> Front:
+        fronts.append(Front(collector.url, responses))
         return fronts[-1]
 
     yield make
@@ -280,64 +285,74 @@ def script_of(front: Front) -> str:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
-        Answer(503, "{}", retry_after="1"),
-        Answer(503, "{}", retry_after="Wed, 21 Oct 2037 07:28:00 GMT"),
-        Answer(429, "{}"),
-        Answer(408),
-        Answer(502, "<h1>Bad gateway</h1>"),
-        Answer(200, "<h1>Welcome to our wireless network</h1>"),
-        Answer(200, "null"),
+        Response(503, "{}", retry_after="1"),
+        Response(503, "{}", retry_after="Wed, 21 Oct 2037 07:28:00 GMT"),
+        Response(429, "{}"),
+        Response(408),
+        Response(502, "<h1>Bad gateway</h1>"),
+        Response(200, "<h1>Welcome to our wireless network</h1>"),
+        Response(200, "null"),
     ],
-    ids=lambda answer: f"{answer.status} {answer.retry_after or answer.body}",
+    ids=lambda response: f"{response.status} {response.retry_after or response.body}",
 )
-def test_what_is_no_answer_of_the_collector_is_asked_again(
+def test_a_response_that_is_not_the_collectors_is_retried(
     collector: Collector,
     site: Site,
     tab: Visit,
     front: Callable[..., Front],
-    answer: Answer,
+    response: Response,
 ) -> None:
-    proxy = front(answer)
+    proxy = front(response)
     tab.page.goto(site.put("/", head=script_of(proxy)))
     tab.page.evaluate("beacon('click', {n: 1})")
     assert [1] == numbers(collector.wait_for("click"))
     assert [1, 1] == proxy.batches
 
 
-def test_the_server_says_when_to_come_again(
+def test_retry_after_is_obeyed(
     collector: Collector, site: Site, tab: Visit, front: Callable[..., Front]
 ) -> None:
-    proxy = front(Answer(503, "{}", retry_after="3"))
+    proxy = front(Response(503, "{}", retry_after="3"))
+    tab.page.clock.install()
     tab.page.goto(site.put("/", head=script_of(proxy)))
-    tab.page.evaluate("beacon('click', {n: 1})")
-    (event,) = collector.wait_for("click")
-    waited = datetime.fromisoformat(event["received_at"]) - datetime.fromisoformat(
-        event["timestamp"]
-    )
-    assert waited.total_seconds() > 3.9
+    tab.page.clock.pause_at(datetime.now() + timedelta(hours=1))
+    tab.page.evaluate("beacon('click', {n: 1}); beacon.flush()")
+    wait_until(lambda: proxy.batches == [1])
+    steps_ms: list[int] = []
+
+    def is_sent_again() -> bool:
+        steps_ms.append(100)
+        tab.page.clock.run_for(steps_ms[-1])
+        return len(proxy.batches) == 2
+
+    wait_until(is_sent_again)
+    assert 3000 <= sum(steps_ms)
+    collector.wait_for("click")
     assert [1, 1] == proxy.batches
 
 
 def test_a_batch_that_is_too_large_for_a_proxy_is_halved(
     collector: Collector, site: Site, tab: Visit, front: Callable[..., Front]
 ) -> None:
-    proxy = front(Answer(413, "<h1>413</h1>"), Answer(413, "<h1>413</h1>"))
+    proxy = front(Response(413, "<h1>413</h1>"), Response(413, "<h1>413</h1>"))
     tab.page.goto(site.put("/", head=script_of(proxy)))
     tab.page.evaluate("for (let n = 0; n < 8; n++) beacon('click', {n})")
     assert list(range(8)) == numbers(collector.wait_for("click", count=8))
     assert [8, 4, 2] == proxy.batches[:3]
 
 
-def test_what_can_never_be_taken_is_told_once_and_let_go(
+def test_events_refused_for_ever_are_reported_once_and_dropped(
     collector: Collector, site: Site, tab: Visit, front: Callable[..., Front]
 ) -> None:
-    proxy = front(Answer(404, '{"error": {"message": "wrong way"}}'))
+    proxy = front(Response(404, '{"error": {"message": "wrong way"}}'))
     tab.page.goto(site.put("/", head=script_of(proxy)))
-    with tab.page.expect_console_message(lambda message: "beacon.js: 404" in message.text) as heard:
+    with tab.page.expect_console_message(
+        lambda message: "beacon.js: 404" in message.text
+    ) as caught:
         tab.page.evaluate("beacon('gone')")
-    assert "wrong way" in str(heard.value.args[2].json_value())
+    assert "wrong way" in str(caught.value.args[2].json_value())
     tab.page.evaluate("beacon('next')")
     collector.wait_for("next")
     assert [] == collector.of_type("gone")

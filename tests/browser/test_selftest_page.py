@@ -1,4 +1,4 @@
-"""The self-test in a real browser: green where all is well, and where not, what to change."""
+"""The self-test in a real browser: green if all is well, otherwise the setting to change."""
 
 import re
 
@@ -14,14 +14,14 @@ ABOUT = 2
 
 
 def result(tab: Visit) -> Locator:
-    """What it shows, as soon as it does."""
+    """Return the result as soon as the page shows it."""
     main = tab.page.locator("main[data-bad]")
     main.wait_for()
     return main
 
 
 def bad(tab: Visit) -> dict[str, str]:
-    """The rows that are not well, with the advice they give."""
+    """Return the failed rows with their advice."""
     boxes = result(tab).locator("details:has(> .bad)").all()
     return {
         box.locator("summary").inner_text(): box.locator(".advice").inner_text() for box in boxes
@@ -70,7 +70,7 @@ def test_its_tags_load_the_script(collector: Collector, site: Site, tab: Visit) 
     collector.wait_for("page_view", count=2)
 
 
-def test_an_origin_that_is_not_listed_is_told_where_to_add_it(
+def test_an_unlisted_origin_gets_the_setting_to_add_it_to(
     stopped_collector: Collector, site: Site, tab: Visit
 ) -> None:
     collector = stopped_collector

@@ -1,4 +1,4 @@
-"""The snippets of docs/beacons.md, each of them run."""
+"""Every snippet of docs/beacons.md, run."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator
 
 from tests.browser.conftest import Collector, Visit
-from tests.browser.front import Answer, Front
+from tests.browser.front import Front, Response
 from tests.browser.next_app import NextApp
 from tests.browser.site import Site
 from tests.support.parts import require
@@ -23,7 +23,7 @@ ADDRESS = "https://collector.example.com"
 
 
 def snippet(heading: str, url: str) -> str:
-    """The first block of code under a heading, with the collector's address."""
+    """Return the first block of code under a heading, with the collector's address."""
     text = SNIPPETS.partition(f"\n### {heading}\n")[2]
     block = re.search(r"```\w+\n(.*?)```", text, re.S)
     assert block is not None
@@ -69,7 +69,7 @@ def test_mail(collector: Collector, site: Site, tab: Visit) -> None:
 
 @pytest.fixture(scope="module")
 def next_app(tmp_path_factory: pytest.TempPathFactory) -> NextApp:
-    """An app of Next.js, installed."""
+    """A Next.js app, installed."""
     return NextApp(tmp_path_factory.mktemp("next"), require("npm"))
 
 
@@ -108,10 +108,11 @@ WRONG = [
 ]
 
 
-def test_the_types_take_what_is_right_and_refuse_what_is_wrong(next_app: NextApp) -> None:
+def test_the_types_accept_right_calls_and_refuse_wrong_ones(next_app: NextApp) -> None:
     types = (ROOT / "web" / "beacon.d.ts").read_text(encoding="utf-8")
     assert [] == next_app.type_errors(types, RIGHT)
-    assert [[1]] * len(WRONG) == [next_app.type_errors(types, line) for line in WRONG]
+    refused = {line: next_app.type_errors(types, line) for line in WRONG}
+    assert {line: [1] for line in WRONG} == refused
 
 
 def test_curl(collector: Collector) -> None:
@@ -132,24 +133,24 @@ EVENTS: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def moody(collector: Collector) -> Iterator[Front]:
-    """A proxy that answers the first two requests by itself."""
-    front = Front(collector.url, [Answer(503, "{}", retry_after="0"), Answer(502, "<h1>")])
+def unreliable(collector: Collector) -> Iterator[Front]:
+    """A proxy that fails the first two requests."""
+    front = Front(collector.url, [Response(503, "{}", retry_after="0"), Response(502, "<h1>")])
     yield front
     front.close()
 
 
-def test_python(collector: Collector, moody: Front) -> None:
+def test_python(collector: Collector, unreliable: Front) -> None:
     namespace: dict[str, Any] = {}
-    exec(snippet("Python", moody.url), namespace)  # noqa: S102  it is what is tested
+    exec(snippet("Python", unreliable.url), namespace)  # noqa: S102  it is what is tested
     (error,) = namespace["send"](EVENTS)
     assert (1, "event_type must not be blank") == (error["index"], error["message"])
     assert 2 == len(collector.wait_for("order", count=2))
-    assert [3, 3, 3] == moody.batches
+    assert [3, 3, 3] == unreliable.batches
 
 
-def test_node(collector: Collector, moody: Front, tmp_path: Path) -> None:
-    (tmp_path / "send.mjs").write_text(snippet("Node", moody.url))
+def test_node(collector: Collector, unreliable: Front, tmp_path: Path) -> None:
+    (tmp_path / "send.mjs").write_text(snippet("Node", unreliable.url))
     (tmp_path / "main.mjs").write_text(
         'import { send } from "./send.mjs";\n'
         f"console.log(JSON.stringify(await send({json.dumps(EVENTS)})));"
@@ -159,4 +160,4 @@ def test_node(collector: Collector, moody: Front, tmp_path: Path) -> None:
     (error,) = json.loads(done.stdout)
     assert (1, "event_type must not be blank") == (error["index"], error["message"])
     assert 2 == len(collector.wait_for("order", count=2))
-    assert [3, 3, 3] == moody.batches
+    assert [3, 3, 3] == unreliable.batches

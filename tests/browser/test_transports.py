@@ -1,4 +1,4 @@
-"""Each way in which a page can send, from another origin, in a real browser."""
+"""Every transport from a page at another origin, in a real browser."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.browser.site import Site
 ONE = "/api/v1/events"
 BATCH = "/api/v1/events/batch"
 
-# Each gives what the page gets to see.
+# Each returns what the page can see of the response.
 TRANSPORTS = {
     "simple": """async ({url, text}) =>
         (await fetch(url + "/api/v1/events", {method: "POST", body: text})).status""",
@@ -71,7 +71,7 @@ def test_no_transport_arrives_from_another_origin(
     tab.page.goto(site.put("/"))
     for transport in TRANSPORTS:
         seen = send(tab, collector, transport, transport)
-        # A beacon tells nobody, and an image is one, whatever its status.
+        # A page never learns the response to a beacon; an image loads whatever its status.
         assert SEEN.get(transport, "refused") == seen, transport
     assert [] == collector.stored()
     collector.process.stop()

@@ -25,7 +25,7 @@ TOOLS = ["handlers/__pycache__/app.cpython-311.pyc", "web/build/node_modules/esb
 
 
 def steps(name: str) -> list[str]:
-    """What follows each instruction of this name, in order."""
+    """Return the arguments of each instruction of this name, in order."""
     lines = [line for line in DOCKERFILE.read_text().splitlines() if not line.startswith("#")]
     joined = "\n".join(lines).replace("\\\n", " ").splitlines()
     return [line.split(None, 1)[1] for line in joined if line.split(None, 1)[:1] == [name]]
@@ -41,25 +41,25 @@ def environment() -> dict[str, str]:
 
 
 def arguments(text: str) -> list[str]:
-    """The command of an exec form, to be run by this interpreter."""
+    """Return the command of an exec form, with this interpreter for `python`."""
     program, *rest = json.loads(text)
     assert "python" == program
     return [sys.executable, *rest]
 
 
-def is_sent(path: str) -> bool:
-    """Whether .dockerignore lets a file into the build: the last pattern that fits decides."""
-    sent = True
+def is_in_context(path: str) -> bool:
+    """Return whether .dockerignore admits a file to the build; the last match decides."""
+    admitted = True
     whole = PurePosixPath(path)
     names = [str(each) for each in (whole, *whole.parents)]
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         pattern = line.removeprefix("!")
-        if line and not line.startswith("#") and _fits(pattern, names):
-            sent = line.startswith("!")
-    return sent
+        if line and not line.startswith("#") and _matches(pattern, names):
+            admitted = line.startswith("!")
+    return admitted
 
 
-def _fits(pattern: str, names: list[str]) -> bool:
+def _matches(pattern: str, names: list[str]) -> bool:
     anywhere = pattern.removeprefix("**/")
     if anywhere != pattern:
         return any(fnmatch.fnmatch(PurePosixPath(name).name, anywhere) for name in names)
@@ -67,7 +67,7 @@ def _fits(pattern: str, names: list[str]) -> bool:
 
 
 def lines_until(stream: IO[str], pattern: str) -> re.Match[str]:
-    """Read lines until one fits; the test fails where they end before."""
+    """Return the match of the first line that has one; fail if no line does."""
     read = []
     for line in stream:
         read.append(line)
@@ -78,7 +78,7 @@ def lines_until(stream: IO[str], pattern: str) -> re.Match[str]:
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """The working directory of the image, as the COPY steps fill it from what is sent."""
+    """The working directory of the image, filled by the COPY steps from the build context."""
     folder = tmp_path / "image"
     folder.mkdir()
     for line in steps("COPY"):
@@ -90,11 +90,11 @@ def image(tmp_path: Path) -> Path:
 
 def _copy(source: Path, target: Path) -> None:
     if source.is_file():
-        assert is_sent(source.name)
+        assert is_in_context(source.name)
         shutil.copy2(source, target)
         return
     for path in source.rglob("*"):
-        if path.is_file() and is_sent(path.relative_to(ROOT).as_posix()):
+        if path.is_file() and is_in_context(path.relative_to(ROOT).as_posix()):
             copied = target / path.relative_to(source)
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, copied)
@@ -111,10 +111,10 @@ def clean_environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_the_command_runs_with_nothing_but_what_is_copied(
+def test_the_command_runs_with_nothing_but_the_copied_files(
     image: Path, clean_environment: dict[str, str]
 ) -> None:
-    answer = subprocess.run(
+    done = subprocess.run(
         [*arguments(step("CMD")), "--version"],
         check=False,
         cwd=image,
@@ -123,8 +123,8 @@ def test_the_command_runs_with_nothing_but_what_is_copied(
         text=True,
         timeout=60,
     )
-    assert (0, "") == (answer.returncode, answer.stderr)
-    assert answer.stdout.startswith("analytics-platform ")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert done.stdout.startswith("analytics-platform ")
 
 
 def test_the_server_serves_and_stops_at_the_stop_signal(
@@ -145,7 +145,7 @@ def test_the_server_serves_and_stops_at_the_stop_signal(
 
 
 def _check_health(port: str, others: dict[str, str]) -> int:
-    """The exit code of the image's health check."""
+    """Return the exit code of the image's health check."""
     command = step("HEALTHCHECK").split("CMD", 1)[1]
     environ = {**others, "PORT": port, "http_proxy": "http://127.0.0.1:1"}
     ran = subprocess.run(
@@ -172,7 +172,7 @@ def unhealthy_port() -> Iterator[int]:
         thread.join()
 
 
-def test_a_server_that_answers_with_an_error_is_not_healthy(
+def test_a_server_that_responds_with_an_error_is_not_healthy(
     unhealthy_port: int, clean_environment: dict[str, str]
 ) -> None:
     assert 1 == _check_health(str(unhealthy_port), clean_environment)
@@ -190,7 +190,7 @@ def test_every_package_that_the_server_imports_is_copied(image: Path) -> None:
     assert {*ours, "web"} == {each.name for each in image.iterdir() if each.is_dir()}
 
 
-def test_what_is_installed_is_copied_before_with_what_it_refers_to(image: Path) -> None:
+def test_the_requirements_are_copied_first_with_the_files_they_name(image: Path) -> None:
     copied_first = steps("COPY")[0].split()[:-1]
     text = (image / "requirements.txt").read_text()
     assert {"requirements.txt", *re.findall(r"^-[cr] (\S+)$", text, re.M)} == set(copied_first)
@@ -198,8 +198,8 @@ def test_what_is_installed_is_copied_before_with_what_it_refers_to(image: Path) 
 
 
 @pytest.mark.parametrize("path", [*SECRETS, *TOOLS])
-def test_secrets_events_and_tools_are_not_sent_to_the_builder(path: str) -> None:
-    assert not is_sent(path)
+def test_secrets_events_and_tools_are_not_in_the_build_context(path: str) -> None:
+    assert not is_in_context(path)
 
 
 def test_the_server_runs_as_a_numbered_user_without_privileges() -> None:
@@ -208,7 +208,7 @@ def test_the_server_runs_as_a_numbered_user_without_privileges() -> None:
     assert f"--uid {number} " in steps("RUN")[0]
 
 
-def test_the_journal_is_on_a_volume_which_belongs_to_the_user() -> None:
+def test_the_journal_is_on_a_volume_that_the_user_owns() -> None:
     volume = step("VOLUME")
     assert PurePosixPath(volume) in PurePosixPath(environment()["JOURNAL_DIR"]).parents
     assert re.search(rf"install -d -o analytics -g analytics .*{volume}$", steps("RUN")[0])
@@ -222,7 +222,7 @@ def test_the_port_is_the_default_one() -> None:
     assert [step("EXPOSE")] == [each.default for each in VARIABLES if each.name == "PORT"]
 
 
-def test_the_base_has_the_python_that_the_code_is_written_for() -> None:
+def test_the_base_image_has_the_python_of_the_type_checker() -> None:
     target = re.search(r'python_version = "(.+)"', (ROOT / "pyproject.toml").read_text())
     assert target
     assert f"python:{target[1]}-slim" == step("FROM")

@@ -15,6 +15,7 @@ import pytest
 from http1 import server as http_server
 from settings.variables import VARIABLES
 from tests.support.parts import require
+from tests.support.waiting import WAIT_S
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 COLLECTOR = "127.0.0.1:8080"
@@ -23,7 +24,7 @@ STRANGER = "203.0.113.9"
 NEIGHBOUR = "10.1.2.3"
 
 MAIN = """
-# The worker must reach the test's folder, which is its owner's alone.
+# The worker must reach the test's folder, which only its owner may enter.
 user root root;
 daemon off;
 error_log stderr;
@@ -36,7 +37,7 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    # Every client of a test is on this machine: here it says where it pretends to be.
+    # Every client of a test is on this machine: this header holds the address it pretends.
     set_real_ip_from 127.0.0.1;
     real_ip_header X-Pretended-Address;
     include {folder}/analytics-platform.conf;
@@ -46,7 +47,7 @@ http {{
 
 @dataclass(frozen=True)
 class Seen:
-    """A request as it reached the collector."""
+    """A request as the collector received it."""
 
     path: str
     headers: Mapping[str, str]
@@ -55,7 +56,7 @@ class Seen:
 
 
 class Collector(ThreadingHTTPServer):
-    """Stands where the collector does, and remembers what it was sent."""
+    """A stand-in for the collector that remembers its requests."""
 
     daemon_threads = True
 
@@ -89,7 +90,7 @@ class CollectorHandler(BaseHTTPRequestHandler):
 
 @dataclass(frozen=True)
 class Proxy:
-    """nginx as the configuration has it, with a port and a certificate of its own."""
+    """nginx with the shipped configuration, at its own port and with its own certificate."""
 
     port: int
     certificate: Path
@@ -97,9 +98,11 @@ class Proxy:
     def request(
         self, method: str = "POST", path: str = PATH, *, body: bytes = b"{}", **headers: str
     ) -> int:
-        """Send a request on a connection of its own; the status of the answer."""
+        """Send a request on a new connection, and return the status of the response."""
         trust = ssl.create_default_context(cafile=self.certificate)
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=trust, timeout=30)
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.port, context=trust, timeout=WAIT_S
+        )
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             connection.request(method, path, body, named)
@@ -120,14 +123,14 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """A listening socket for nginx to inherit: no port has to be guessed, nothing awaited."""
+    """A listening socket for nginx to inherit, so that no test guesses a port or waits for it."""
     with socket.create_server(("127.0.0.1", 0)) as made:
         yield made
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate for 127.0.0.1, in `cert.pem` with its key beside it in `key.pem`."""
+    """A certificate for 127.0.0.1 in `cert.pem`, and its key in `key.pem` beside it."""
     path = tmp_path / "cert.pem"
     subprocess.run(
         [
@@ -146,7 +149,7 @@ def certificate(tmp_path: Path) -> Path:
 def main_file(
     tmp_path: Path, collector: Collector, listener: socket.socket, certificate: Path
 ) -> Path:
-    """A main configuration that includes ours, fitted to this machine."""
+    """A main configuration that includes the shipped one, adapted to this machine."""
     text = CONFIGURATION.read_text()
     for pattern, replacement in (
         (r"listen \[::\]:443 .*;", ""),
@@ -171,11 +174,11 @@ def proxy(main_file: Path, listener: socket.socket, certificate: Path) -> Iterat
         env={**os.environ, "NGINX": f"{descriptor};"},
         pass_fds=[descriptor],
     )
-    # Were nginx to die, the last copy of the socket must die with it, or clients would wait.
+    # If nginx dies, the last copy of the socket must die with it, or clients would wait.
     listener.close()
     yield Proxy(port, certificate)
     process.terminate()
-    assert 0 == process.wait(30)
+    assert 0 == process.wait(WAIT_S)
 
 
 def default(name: str) -> object:
@@ -183,7 +186,7 @@ def default(name: str) -> object:
     return variable.parse(variable.default or "")
 
 
-def test_nginx_finds_nothing_wrong_with_the_configuration(main_file: Path) -> None:
+def test_nginx_accepts_the_configuration(main_file: Path) -> None:
     verdict = subprocess.run(
         [require("nginx"), "-t", "-e", "stderr", "-p", main_file.parent, "-c", main_file],
         check=False,
@@ -194,7 +197,7 @@ def test_nginx_finds_nothing_wrong_with_the_configuration(main_file: Path) -> No
     assert 0 == verdict.returncode, verdict.stderr
 
 
-def test_the_collector_learns_the_clients_address_and_not_what_it_claims(
+def test_the_collector_gets_the_clients_real_address_and_not_its_claim(
     proxy: Proxy, collector: Collector
 ) -> None:
     proxy.request(X_Pretended_Address=STRANGER, X_Forwarded_For="198.51.100.7, 10.0.0.1")
@@ -209,9 +212,7 @@ def test_each_request_gets_an_id_that_no_client_chooses(proxy: Proxy, collector:
     assert re.fullmatch("[0-9a-f]{32}", one)
 
 
-def test_a_body_over_the_limit_reaches_the_collector_which_refuses_it_itself(
-    proxy: Proxy, collector: Collector
-) -> None:
+def test_a_body_over_the_limit_reaches_the_collector(proxy: Proxy, collector: Collector) -> None:
     limit = default("MAX_BODY_BYTES")
     assert isinstance(limit, int)
     assert 200 == proxy.request(body=b" " * (limit + 1))
@@ -225,10 +226,10 @@ def test_requests_share_a_connection_to_the_collector(proxy: Proxy, collector: C
     assert 1 == len({each.connection for each in collector.seen})
 
 
-def test_an_event_whose_answer_is_lost_is_not_sent_twice(
+def test_an_event_whose_response_is_lost_is_not_sent_twice(
     proxy: Proxy, collector: Collector
 ) -> None:
-    # nginx tries again most readily where a connection that was kept is found closed.
+    # nginx retries most readily after it finds a kept connection closed.
     assert 200 == proxy.request(path="/first")
     collector.hangs_up = True
     assert 502 == proxy.request(path="/second")
@@ -236,11 +237,11 @@ def test_an_event_whose_answer_is_lost_is_not_sent_twice(
 
 
 @pytest.mark.parametrize(("address", "status"), [(STRANGER, 403), (NEIGHBOUR, 200)])
-def test_health_is_told_to_private_networks_only(proxy: Proxy, address: str, status: int) -> None:
+def test_health_is_open_to_private_networks_only(proxy: Proxy, address: str, status: int) -> None:
     assert status == proxy.request("GET", "/health", X_Pretended_Address=address)
 
 
-def test_readiness_is_told_to_everybody(proxy: Proxy) -> None:
+def test_readiness_is_open_to_everybody(proxy: Proxy) -> None:
     assert 200 == proxy.request("GET", "/ready", X_Pretended_Address=STRANGER)
 
 
@@ -249,6 +250,6 @@ def test_nginx_closes_idle_connections_before_the_collector_does() -> None:
     assert int(seconds) < http_server._IDLE_CONNECTION_TIMEOUT_S
 
 
-def test_the_collector_is_where_it_listens_by_default() -> None:
+def test_nginx_forwards_to_the_collectors_default_address() -> None:
     assert [COLLECTOR] == re.findall(r"^ *server (\S+);", CONFIGURATION.read_text(), re.M)
     assert COLLECTOR.endswith(f":{default('PORT')}")

@@ -36,7 +36,7 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The unit as on a machine that has its program, which systemd-analyze looks for."""
+    """The unit with a program that exists on this machine, since systemd-analyze checks that."""
     path = tmp_path / UNIT.name
     path.write_text(UNIT.read_text().replace(PYTHON, sys.executable))
     return path
@@ -47,7 +47,7 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
 
 
-def test_systemd_finds_nothing_wrong_with_the_unit(installed: Path) -> None:
+def test_systemd_accepts_the_unit(installed: Path) -> None:
     verdict = analyze("verify", installed)
     assert ("", 0) == (verdict.stderr, verdict.returncode)
 
@@ -67,7 +67,7 @@ def test_systemd_waits_longer_than_a_shutdown_may_take() -> None:
     assert float(directive("TimeoutStopSec")) > longest_s
 
 
-def test_bad_settings_are_not_tried_again() -> None:
+def test_invalid_settings_do_not_restart_the_service() -> None:
     assert str(server._EXIT_BAD_SETTINGS) == directive("RestartPreventExitStatus")
 
 

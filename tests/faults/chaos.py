@@ -1,12 +1,12 @@
-"""The whole server under everything at once, and the ledger of what became of each event.
+"""A run of the whole server under all faults at once, and a ledger of all events.
 
     python -m tests.faults.chaos [--seconds 60] [--seed N]
 
 The server is killed, stopped and restarted at random moments, its disk is full or fails, its
-store fails in every way that `faulty_s3` knows, and clients send again, under the same id,
-whatever had no success for an answer. Then everything is repaired, the clients finish, the
-journal drains, and the ledger is printed. The exit code is 1 if anything was lost or is there
-twice, or the counters on `/health` did not add up.
+store fails in every way that `faulty_s3` knows, and clients retry under the same id whatever
+got no success. Then all faults end, the clients finish, the journal drains, and the ledger is
+printed. The exit code is 1 if an event was lost or delivered twice, or if the counters on
+`/health` did not add up.
 """
 
 import argparse
@@ -22,14 +22,15 @@ from typing import Any
 
 import requests
 
-from tests.faults.faulty_s3 import ANSWERS, FaultyS3
+from tests.faults.faulty_s3 import ERRORS, FaultyS3
 from tests.faults.senders import Record, Sender
 from tests.support.objects import events_in
 from tests.support.seaweed import free_ports
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import WAIT_S
 
 _SENDERS = 6
-_DISK_TROUBLES = (
+_DISK_FAULTS = (
     "full",
     "write ENOSPC",
     "write EIO",
@@ -40,7 +41,7 @@ _DISK_TROUBLES = (
     "change EROFS",
 )
 _STORE_FAULTS = (
-    *ANSWERS,
+    *ERRORS,
     "reset_before",
     "reset_after",
     "hang_before",
@@ -53,7 +54,7 @@ _FINISH_S = 300.0
 
 
 class Chaos:
-    """One run in a directory."""
+    """One run, with its server, its store and its clients."""
 
     def __init__(self, directory: Path, seed: int, store: FaultyS3) -> None:
         self.random = random.Random(seed)
@@ -72,7 +73,7 @@ class Chaos:
         self.senders = [Sender(f"s{n}", port, self.record, seed) for n in range(_SENDERS)]
 
     def start(self) -> None:
-        """Start the server, with other settings each time."""
+        """Start the server with random settings."""
         chance = self.random
         self.server.spawn(
             OBJECT_LAYOUT=chance.choice(["auto", "auto", "event", "batch"]),
@@ -86,7 +87,7 @@ class Chaos:
         self.done["starts"] += 1
 
     def run(self, seconds: float) -> None:
-        """Let everything happen, for so long."""
+        """Disturb the server for some seconds; the last disturbance is a kill."""
         until = time.monotonic() + seconds
         self.start()
         for sender in self.senders:
@@ -97,7 +98,7 @@ class Chaos:
             (3.0, self.disturb_store),
             (1.0, self.refuse_connections),
             (2.0, self.disturb_disk),
-            (2.0, self.look),
+            (2.0, self.check_health),
         ]
         weights, steps = zip(*events, strict=True)
         while time.monotonic() < until:
@@ -105,15 +106,16 @@ class Chaos:
             self.revive()
             (step,) = self.random.choices(steps, weights)
             step()
+        self.kill()
 
     def revive(self) -> None:
-        """Start the server again if it ended, as a supervisor does."""
+        """Start the server again if it has ended, as a supervisor does."""
         if not self.server.is_running:
             self.done["ended by itself"] += 1
             self.start()
 
     def kill(self) -> None:
-        """SIGKILL, and now and then again while it starts."""
+        """Kill the server, now and then a second time while it starts."""
         self.server.kill()
         self.done["kills"] += 1
         self.start()
@@ -124,13 +126,13 @@ class Chaos:
             self.start()
 
     def stop(self) -> None:
-        """SIGTERM."""
+        """Restart the server with SIGTERM."""
         self.server.stop()
         self.done["orderly restarts"] += 1
         self.start()
 
     def disturb_store(self) -> None:
-        """Let the store fail in one or several ways, for a moment or until next time."""
+        """Let the store fail in some ways, for a moment or until the next time."""
         faults = self.random.sample(_STORE_FAULTS, self.random.randint(1, 3))
         self.store.probabilities = {fault: self.random.choice([0.05, 0.3, 1.0]) for fault in faults}
         self.done["store faults"] += 1
@@ -139,55 +141,55 @@ class Chaos:
             self.store.probabilities = {}
 
     def refuse_connections(self) -> None:
-        """Take the store away for a moment."""
+        """Close the port of the store for a moment."""
         with self.store.refusing():
             time.sleep(self.random.uniform(0, 1))
         self.done["store outages"] += 1
 
     def disturb_disk(self) -> None:
-        """Let the disk fail for a moment, in which the server may be killed too."""
-        self._turn(self.random.choice(_DISK_TROUBLES))
-        self.done["disk troubles"] += 1
+        """Let the disk fail for a moment, in which the server may be killed as well."""
+        self._set_disk_fault(self.random.choice(_DISK_FAULTS))
+        self.done["disk faults"] += 1
         time.sleep(self.random.uniform(0, 1))
         if self.random.random() < 0.3:
             self.kill()
-        self._turn("")
+        self._set_disk_fault("")
 
-    def _turn(self, text: str) -> None:
+    def _set_disk_fault(self, text: str) -> None:
         new = self._control.with_suffix(".new")
         new.write_text(text)
         new.rename(self._control)
 
-    def look(self) -> None:
-        """Hold the counters against each other."""
+    def check_health(self) -> None:
+        """Check the counters if the server responds."""
         with contextlib.suppress(requests.RequestException, ValueError):
             self.check(self.health()["events"])
 
     def health(self) -> Any:
-        """What `/health` says."""
-        return requests.get(f"{self._url}/health", timeout=5).json()
+        """Return the body of `/health`."""
+        return requests.get(f"{self._url}/health", timeout=WAIT_S).json()
 
     def check(self, counts: dict[str, int]) -> None:
-        """Both equations, as they have to hold at every moment."""
-        self.done["looks at the counters"] += 1
+        """Check both equations, which hold at every moment."""
+        self.done["checks of the counters"] += 1
         c = counts
         if c["received"] != c["durable"] + c["duplicate"] + c["rejected"] + c["refused"]:
             self.broken.append(f"received: {counts}")
         if c["recovered"] + c["durable"] != c["delivered"] + c["lost"] + c["pending"]:
-            self.broken.append(f"stored: {counts}")
+            self.broken.append(f"durable: {counts}")
         if c["lost"] or c["in_flight"] < 0:
-            self.broken.append(f"lost or under way: {counts}")
+            self.broken.append(f"lost or in flight: {counts}")
 
     def finish(self) -> None:
-        """Repair everything, let the clients finish, and wait until all is delivered."""
-        self._turn("")
+        """End all faults, let the clients finish, and wait until every event is delivered."""
+        self._set_disk_fault("")
         self.store.probabilities = {}
         for sender in self.senders:
             sender.stop()
         until = time.monotonic() + _FINISH_S
         while any(sender.is_alive() for sender in self.senders):
             self.revive()
-            self.look()
+            self.check_health()
             assert time.monotonic() < until, self.server.log()[-10:]
             time.sleep(0.2)
         while (counts := self.health()["events"])["pending"] or counts["in_flight"]:
@@ -198,45 +200,45 @@ class Chaos:
 
 
 def ledger(chaos: Chaos) -> dict[str, int]:
-    """What was sent, and what became of it."""
+    """Count what was sent and what became of it."""
     record, stored = chaos.record, chaos.store.stored
     found = Counter(event["event_id"] for event in events_in(stored.objects))
     refused = record.statuses["503"]
     return {
         **chaos.done,
         "sent": len(record.sent),
-        "sent again": record.resent,
+        "retried": record.resent,
         "acknowledged": len(record.acknowledged),
         "acknowledged as duplicates": record.duplicates,
         "rejected": len(record.rejected),
         "requests refused with 503": refused,
-        "requests without an answer": sum(record.statuses.values())
+        "requests without a response": sum(record.statuses.values())
         - sum(count for status, count in record.statuses.items() if status.isdigit()),
         "objects": len(stored.objects),
         "puts": stored.puts,
         "delivered": len(found),
         "lost": len(record.acknowledged - found.keys()),
-        "twice": sum(1 for count in found.values() if count > 1),
+        "delivered twice": sum(1 for count in found.values() if count > 1),
         "never sent": len(found.keys() - record.sent),
         "rejected and delivered": len(found.keys() & record.rejected),
         "objects put with differing bytes": len(stored.differing),
-        "counters that did not add up": len(chaos.broken),
+        "checks that did not add up": len(chaos.broken),
     }
 
 
-# Each of these is a broken promise.
+# A number other than zero is a broken guarantee.
 MUST_BE_ZERO = (
     "lost",
-    "twice",
+    "delivered twice",
     "never sent",
     "rejected and delivered",
     "objects put with differing bytes",
-    "counters that did not add up",
+    "checks that did not add up",
 )
 
 
 def run(directory: Path, seconds: float, seed: int) -> dict[str, int]:
-    """Run it, and give the ledger."""
+    """Run the chaos in a directory, and return the ledger."""
     with FaultyS3(seed, hang_s=2.0) as store:
         chaos = Chaos(directory, seed, store)
         try:

@@ -1,17 +1,17 @@
-"""An S3 service that fails as real ones do, and remembers everything that it stored.
+"""An S3 service that fails as real ones do and remembers every object that it stored.
 
-Each fault has a probability, which may be changed at any time:
+Each fault has a probability, which can be changed at any time:
 
-| fault | what happens to a PUT |
+| fault | effect on a PUT |
 | --- | --- |
 | `reset_before`, `reset_after` | the connection is cut before, or after, the object is stored |
-| `hang_before`, `hang_after` | no answer comes before the client has given up |
-| `truncated` | stored, and the answer ends in its first line |
+| `hang_before`, `hang_after` | no response comes before the client has given up |
+| `truncated` | stored, and the response ends in its first line |
 | `wrong_etag` | stored, and the ETag is that of other bytes |
 | `slow` | the body is read at `slow_bytes_per_s` |
-| a name in `ANSWERS` | that error is the answer, and nothing is stored |
+| a name in `ERRORS` | that error is the response, and nothing is stored |
 
-and `refusing` closes the port for a while.
+`refusing` closes the port for a while.
 """
 
 import base64
@@ -29,7 +29,7 @@ from types import TracebackType
 from typing import Self
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-ANSWERS = {
+ERRORS = {
     "SlowDown": 503,
     "ServiceUnavailable": 503,
     "InternalError": 500,
@@ -49,9 +49,9 @@ _SILENT = ("reset_before", "reset_after", "hang_before", "hang_after", "truncate
 
 @dataclass
 class Stored:
-    """Everything that was ever stored.
+    """All objects that were ever stored.
 
-    `differing` has the keys at which an object was replaced by one with other bytes.
+    `differing` has the keys of objects that were replaced by one with other bytes.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -61,11 +61,10 @@ class Stored:
 
 
 class FaultyS3:
-    """The service, on a free port of the loopback address, in threads of this process.
+    """The service on a free loopback port, in threads of this process; a context manager.
 
-    Any bucket is there; any credentials will do, unless `accepted_key` is
-    set. `hang_s` is how long a hanging request
-    lasts at most. A context manager.
+    Every bucket exists, and all credentials are accepted unless `accepted_key` is set. A
+    hanging request is closed after `hang_s` seconds.
     """
 
     def __init__(self, seed: int = 0, *, hang_s: float = 5.0) -> None:
@@ -84,12 +83,12 @@ class FaultyS3:
 
     @property
     def endpoint_url(self) -> str:
-        """Where it listens."""
+        """The URL of the service."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def settings(self) -> dict[str, str]:
-        """What tells the collector to store here."""
+        """Settings of a collector that delivers to this service."""
         return {
             "S3_BUCKET_NAME": "chaos",
             "AWS_REGION": "eu-central-1",
@@ -130,7 +129,7 @@ class FaultyS3:
 
     @contextlib.contextmanager
     def refusing(self) -> Iterator[None]:
-        """Refuse connections meanwhile, and cut those that are there."""
+        """Refuse new connections in the context, and cut the present ones."""
         self._close()
         try:
             yield
@@ -138,7 +137,7 @@ class FaultyS3:
             self._open()
 
     def draw(self) -> str | None:
-        """The fault of the next request, if it has one."""
+        """Return the fault of the next request, if it has one."""
         with self.lock:
             for fault, probability in self.probabilities.items():
                 if self._random.random() < probability:
@@ -147,7 +146,7 @@ class FaultyS3:
         return None
 
     def store(self, key: str, body: bytes, only_new: bool) -> bool:
-        """Store an object, unless it has to be new and is not; whether it is stored."""
+        """Store an object and return True; return False if it had to be new and is not."""
         with self.lock:
             old = self.stored.objects.get(key)
             if old is not None and only_new:
@@ -159,12 +158,12 @@ class FaultyS3:
             return True
 
     def opened(self, connection: socket.socket) -> None:
-        """A client has connected."""
+        """Remember a connection, so that `refusing` can cut it."""
         with self.lock:
             self._connections.add(connection)
 
     def closed(self, connection: socket.socket) -> None:
-        """A client is gone."""
+        """Forget a connection that is closed."""
         with self.lock:
             self._connections.discard(connection)
 
@@ -179,12 +178,12 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that die, and connections that are cut, are the point."""
+        """Log nothing: cut connections and dead clients are intended."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Headers and body of an answer go out as one packet.
+    # The head and the body of a response go out as one packet.
     wbufsize = -1
     server: _Server
 
@@ -199,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
             super().finish()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
+        """Log nothing."""
 
     def handle_expect_100(self) -> bool:
         proceeds = super().handle_expect_100()
@@ -213,9 +212,9 @@ class _Handler(BaseHTTPRequestHandler):
             fault = "InvalidAccessKeyId"
         body = self._read(fault)
         if fault in ("reset_before", "hang_before"):
-            self._give_no_answer(fault)
+            self._break_off(fault)
             return
-        if fault in ANSWERS:
+        if fault in ERRORS:
             self._fail(fault)
             return
         given = self.headers.get("Content-MD5")
@@ -227,10 +226,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not owner.store(key, body, self.headers.get("If-None-Match") == "*"):
             self._fail("PreconditionFailed", 412)
         elif fault in _SILENT:
-            self._give_no_answer(fault)
+            self._break_off(fault)
         else:
             etag = "0" * 32 if fault == "wrong_etag" else digest.hexdigest()
-            self._answer(200, b"", {"ETag": f'"{etag}"'})
+            self._respond(200, b"", {"ETag": f'"{etag}"'})
 
     def _read(self, fault: str | None) -> bytes:
         length = int(self.headers.get("Content-Length", "0"))
@@ -242,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(_CHUNK_BYTES / self.server.owner.slow_bytes_per_s)
         return body
 
-    def _give_no_answer(self, fault: str) -> None:
+    def _break_off(self, fault: str) -> None:
         if fault.startswith("hang"):
             self.server.owner.stopping.wait(self.server.owner.hang_s)
         elif fault == "truncated":
@@ -258,13 +257,13 @@ class _Handler(BaseHTTPRequestHandler):
         if body is None:
             self._fail("NoSuchKey", 404)
         else:
-            self._answer(200, body, {})
+            self._respond(200, body, {})
 
     def _fail(self, code: str, status: int | None = None) -> None:
         text = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>"
-        self._answer(status or ANSWERS[code], text.encode(), {"Content-Type": "application/xml"})
+        self._respond(status or ERRORS[code], text.encode(), {"Content-Type": "application/xml"})
 
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+    def _respond(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

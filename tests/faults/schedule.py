@@ -1,7 +1,7 @@
-"""Random lives of a journal: processes that write, seal, ship, fail and die, one after another.
+"""Random schedules of a journal: processes that write, seal, ship, fail and crash in turn.
 
-Everything is drawn from one seed. Promises are checked whenever something is put into the
-store, at every start, and at the end, when all that is left has been delivered.
+Everything is drawn from one seed. The guarantees are checked whenever an object is put into the
+store, at every start, and at the end, when every event has been delivered.
 """
 
 import json
@@ -31,12 +31,12 @@ _NOW = 1_795_455_000.0
 
 
 class Broken(AssertionError):
-    """A promise was not kept."""
+    """A guarantee was broken."""
 
 
 @dataclass
 class History:
-    """What clients and the store know, which no crash takes away."""
+    """The knowledge of the clients and the store, which no crash takes away."""
 
     sent: set[str] = field(default_factory=set)
     acknowledged: set[str] = field(default_factory=set)
@@ -46,7 +46,7 @@ class History:
     steps: list[str] = field(default_factory=list)
 
     def line(self, event_id: str) -> bytes:
-        """An event as it comes in: another line each time, even under the same id."""
+        """Return an event as the server receives it: another line each time, even for one id."""
         self.lines += 1
         day = 22 + len(event_id) % 2
         return json.dumps(
@@ -54,7 +54,7 @@ class History:
         ).encode()
 
     def put(self, key: str, body: bytes, create_only: bool) -> None:
-        """Store an object."""
+        """Store an object, and check that it replaces none with other bytes."""
         old = self.objects.get(key)
         if old is None:
             self.objects[key] = body
@@ -63,12 +63,12 @@ class History:
             raise Broken(f"{kind} at {key}")
 
     def delivered(self) -> Counter[str]:
-        """How often each event is in the store."""
+        """Count how often each event is in the store."""
         return Counter(event["event_id"] for event in events_in(self.objects))
 
 
 class Process:
-    """What `server.py` puts together, on the event loop of nobody."""
+    """The parts of storage, connected as in `collector.py`, without an event loop."""
 
     def __init__(self, fs: LossyFileSystem, history: History, chance: random.Random) -> None:
         self._fs = fs
@@ -99,12 +99,12 @@ class Process:
         return SegmentName(f"{stamp}-{number:016x}", KeyRules(layout, "events"))
 
     def append(self) -> None:
-        """Take a group of events, new ones and some that are sent again."""
+        """Accept a group of events: new ones and retries."""
         if self._has_failed:
             self.repair()
         history, chance = self._history, self._chance
-        again = sorted(history.sent)[-20:]
-        ids = chance.sample(again, min(len(again), chance.randint(0, 2)))
+        recent = sorted(history.sent)[-20:]
+        ids = chance.sample(recent, min(len(recent), chance.randint(0, 2)))
         ids += [f"e{len(history.sent) + number}" for number in range(chance.randint(0, 4))]
         history.sent.update(ids)
         fresh = [each for each in ids if self.window.find(id_digest(each)) is None]
@@ -131,7 +131,7 @@ class Process:
             self.sealed += self._writer.take_sealed()
 
     def repair(self) -> None:
-        """What the journal does after a failure, until it works."""
+        """Repair the writer after a failure."""
         try:
             self._writer.repair()
         finally:
@@ -141,7 +141,7 @@ class Process:
         self._has_failed = False
 
     def ship(self) -> None:
-        """Deliver a segment, or begin to."""
+        """Deliver a segment, or some of its objects."""
         self.sealed += self._writer.take_sealed()
         self._discard()
         if not self.sealed:
@@ -149,7 +149,7 @@ class Process:
         segment = self._chance.choice(self.sealed)
         shipment = self._packer.open_shipment(segment)
         if shipment.damaged:
-            raise Broken(f"{shipment.damaged} events of {segment.name.file_name} are damaged")
+            raise Broken(f"{shipment.damaged} events of {segment.name.file_name} are corrupt")
         parts = list(shipment.parts())
         if self._chance.random() < 0.2:
             parts = parts[: self._chance.randint(0, len(parts))]
@@ -178,8 +178,8 @@ class Process:
             self.ship()
 
 
-class Life:
-    """One schedule, from an empty disk to a drained journal."""
+class Schedule:
+    """A random schedule from an empty disk to a drained journal."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -190,15 +190,15 @@ class Life:
         self._process: Process | None = None
 
     def run(self) -> None:
-        """Live it; Broken if a promise was not kept."""
+        """Run all steps; Broken if a guarantee was broken."""
         self.fs.faults.failure_rate = self.chance.choice([0.0, 0.0, 0.02, 0.1])
         for _ in range(self.chance.randint(5, 40)):
-            self._turn_disk()
+            self._draw_disk_fault()
             self._step()
-        self._die()
+        self._crash()
         self._end()
 
-    def _turn_disk(self) -> None:
+    def _draw_disk_fault(self) -> None:
         if self.chance.random() < 0.1:
             full = self.chance.random() < 0.5
             self.fs.faults.free_bytes = self.chance.randint(0, 6000) if full else None
@@ -224,7 +224,7 @@ class Life:
             self._note(step.__name__)
             step()
         except Crash:
-            self._die()
+            self._crash()
         except OSError as error:
             self._note(f"  {error}")
 
@@ -236,10 +236,10 @@ class Life:
             if process.window.find(id_digest(each)) is None
         ]
         if unknown and not self.fs.faults.failure_rate and self.fs.faults.free_bytes is None:
-            raise Broken(f"acknowledged and not known after a start: {unknown}")
+            raise Broken(f"acknowledged and unknown after a start: {unknown}")
         return process
 
-    def _die(self) -> None:
+    def _crash(self) -> None:
         power_cut = self.chance.random() < 0.6
         self._note("power cut" if power_cut else "kill")
         rate = self.fs.faults.failure_rate
@@ -259,7 +259,7 @@ class Life:
         unsent = delivered.keys() - self.history.sent
         invented = known - delivered.keys()
         if lost or twice or unsent or invented:
-            raise Broken(f"{lost=} {twice=} {unsent=} known but not stored: {invented}")
+            raise Broken(f"{lost=} {twice=} {unsent=} known but not delivered: {invented}")
         left = [name for name, _ in self.fs.entries(DIRECTORY) if name not in ("reserve", "probe")]
         if left:
             raise Broken(f"left in the journal: {left}")
@@ -268,13 +268,13 @@ class Life:
         self.history.steps.append(text)
 
 
-def live(seed: int) -> None:
-    """Run one schedule; if a promise is not kept, Broken tells the seed and all that happened."""
-    life = Life(seed)
+def run_schedule(seed: int) -> None:
+    """Run a schedule; Broken, with the seed and all steps, if a guarantee was broken."""
+    schedule = Schedule(seed)
     try:
-        life.run()
+        schedule.run()
     except Unknowable:
         return
     except Exception as error:
-        steps = "\n".join(life.history.steps)
+        steps = "\n".join(schedule.history.steps)
         raise Broken(f"seed {seed}: {error!r}\n{steps}") from error

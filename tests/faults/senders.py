@@ -1,4 +1,4 @@
-"""Clients that send events, and send again what had no answer, under the same id."""
+"""Clients that send events and retry them under the same id until they get a response."""
 
 import http.client
 import itertools
@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-_TIMEOUT_S = 15.0
+_TIMEOUT_S = 30.0
 _PAUSE_S = 0.4
 _BATCH = "/api/v1/events/batch"
 _ONE = "/api/v1/events"
@@ -18,7 +18,7 @@ _ONE = "/api/v1/events"
 
 @dataclass
 class Record:
-    """What the clients know; every id is in `sent`, and in `acknowledged` after a success."""
+    """The clients' knowledge: every id is in `sent`, and in `acknowledged` after a success."""
 
     sent: set[str] = field(default_factory=set)
     acknowledged: set[str] = field(default_factory=set)
@@ -32,9 +32,8 @@ class Record:
 class Sender(threading.Thread):
     """One client with one connection, until it is stopped and everything is acknowledged.
 
-    It sends events with ids of its own, sends them again until they are acknowledged, now and
-    then in another batch or twice in one, and sends events that break a rule, which have to be
-    rejected. Events whose ids the server makes are sent once: nobody could tell them apart.
+    It sends events with ids of its own and retries them until they are acknowledged, now and
+    then in another batch or twice in one. It also sends invalid events, which must be rejected.
     """
 
     def __init__(self, name: str, port: int, record: Record, seed: int) -> None:
@@ -48,16 +47,16 @@ class Sender(threading.Thread):
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Send nothing new; the thread ends when all that it sent is acknowledged."""
+        """Send no new events; the thread ends when all of its events are acknowledged."""
         self._stopping.set()
 
     @property
     def unacknowledged(self) -> int:
-        """How many events it still sends again."""
+        """The number of events that are still retried."""
         return len(self._open)
 
     def run(self) -> None:
-        """Send."""
+        """Send until everything is acknowledged."""
         while not (self._stopping.is_set() and not self._open):
             ids = self._next_ids()
             self._stopping.wait(self._random.uniform(0, _PAUSE_S))
@@ -65,21 +64,21 @@ class Sender(threading.Thread):
                 self._send(ids)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self._count(type(error).__name__)
-                self._hang_up()
+                self._disconnect()
                 self._stopping.wait(self._random.uniform(0.01, 0.2))
-        self._hang_up()
+        self._disconnect()
 
     def _next_ids(self) -> list[str]:
         count = self._random.choice([1, 1, 1, 5, 20, 150])
-        again = self._random.sample(self._open, min(len(self._open), count))
+        retried = self._random.sample(self._open, min(len(self._open), count))
         if self._stopping.is_set() or len(self._open) > 500:
-            return again
-        new = [f"{self.name}-{next(self._numbers)}" for _ in range(count - len(again))]
+            return retried
+        new = [f"{self.name}-{next(self._numbers)}" for _ in range(count - len(retried))]
         with self._record.lock:
             self._record.sent.update(new)
-            self._record.resent += len(again)
+            self._record.resent += len(retried)
         self._open += new
-        return again + new
+        return retried + new
 
     def _send(self, ids: list[str]) -> None:
         events: list[dict[str, Any]] = [
@@ -101,18 +100,16 @@ class Sender(threading.Thread):
             self._post_batch(events)
 
     def _post_one(self, event: dict[str, Any]) -> None:
-        status, answer = self._post(_ONE, event)
+        status, body = self._post(_ONE, event)
         if status == 200:
-            self._acknowledge([answer["event_id"]], int("duplicate" in answer))
+            self._acknowledge([body["event_id"]], int("duplicate" in body))
 
     def _post_batch(self, events: list[dict[str, Any]]) -> None:
-        status, answer = self._post(_BATCH, events)
+        status, body = self._post(_BATCH, events)
         if status in (200, 207):
-            for error in answer.get("errors", ()):
+            for error in body.get("errors", ()):
                 self._record.rejected.add(events[error["index"]]["event_id"])
-            self._acknowledge(
-                [each for each in answer["event_ids"] if each], answer["duplicate_count"]
-            )
+            self._acknowledge([each for each in body["event_ids"] if each], body["duplicate_count"])
 
     def _post(self, path: str, body: Any) -> tuple[int, Any]:
         if self._connection is None:
@@ -121,11 +118,11 @@ class Sender(threading.Thread):
             )
         self._connection.request("POST", path, json.dumps(body))
         response = self._connection.getresponse()
-        answer = json.loads(response.read())
+        parsed = json.loads(response.read())
         self._count(str(response.status))
         if response.status == 503:
             self._stopping.wait(self._random.uniform(0.01, 0.1))
-        return response.status, answer
+        return response.status, parsed
 
     def _acknowledge(self, ids: list[str], duplicates: int) -> None:
         done = set(ids)
@@ -138,7 +135,7 @@ class Sender(threading.Thread):
         with self._record.lock:
             self._record.statuses[outcome] += 1
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -1,4 +1,4 @@
-"""A short run of everything at once; `make chaos` runs longer."""
+"""A short run of all faults at once; `make chaos` runs longer."""
 
 import random
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.faults.chaos import MUST_BE_ZERO, run
 SECONDS = 15.0
 
 
-def test_nothing_is_lost_and_nothing_is_there_twice(tmp_path: Path) -> None:
+def test_nothing_is_lost_and_nothing_is_delivered_twice(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(1_000_000)
     found = run(tmp_path, SECONDS, seed)
     assert dict.fromkeys(MUST_BE_ZERO, 0) == {

@@ -1,4 +1,4 @@
-"""The whole server on a disk that fails: refused out loud, and back by itself."""
+"""The whole server on a disk that fails: events are refused until the disk works again."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 
 
 class Disk:
-    """A server, and the disk under it."""
+    """A server on a disk whose faults the test turns on and off."""
 
     def __init__(self, directory: Path) -> None:
         self.control = directory / "disk"
@@ -20,22 +20,23 @@ class Disk:
         self.acknowledged: list[str] = []
         self.sent = 0
 
-    def turn(self, text: str) -> None:
+    def set_fault(self, text: str) -> None:
+        """Let calls fail as `ControlledFaults` says; the empty text ends that."""
         new = self.control.with_suffix(".new")
         new.write_text(text)
         new.rename(self.control)
 
     def send(self) -> int:
-        """Send a new event; the status of the answer."""
+        """Send a new event, and return the status of the response."""
         self.sent += 1
         event_id = f"e{self.sent}"
-        answer = self.server.post({"event_id": event_id, "event_type": "c"})
-        if answer.ok:
+        response = self.server.post({"event_id": event_id, "event_type": "c"})
+        if response.ok:
             self.acknowledged.append(event_id)
         else:
-            assert answer.json()["error"]["code"] == "journal_unavailable"
-            assert 1 <= int(answer.headers["Retry-After"]) <= 300
-        return answer.status_code
+            assert "journal_unavailable" == response.json()["error"]["code"]
+            assert 1 <= int(response.headers["Retry-After"]) <= 300
+        return response.status_code
 
     def send_until(self, status: int) -> None:
         wait_until(lambda: self.send() == status, lambda: self.server.log()[-20:])
@@ -43,7 +44,7 @@ class Disk:
     def is_ready(self) -> bool:
         return self.server.get("/ready").status_code == 200
 
-    def stored(self) -> Counter[str]:
+    def delivered(self) -> Counter[str]:
         return Counter(event["event_id"] for event in events_in(files(self.server.store)))
 
 
@@ -54,7 +55,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     disk.server.clean_up()
 
 
-TROUBLES = [
+FAULTS = [
     "full",
     "write ENOSPC",
     "write EDQUOT",
@@ -69,59 +70,58 @@ TROUBLES = [
 ]
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
-def test_a_disk_in_trouble_is_a_503_and_the_server_recovers_by_itself(
-    disk: Disk, trouble: str
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_disk_that_fails_is_a_503_and_the_server_recovers_by_itself(
+    disk: Disk, fault: str
 ) -> None:
     disk.server.start(FLUSH_INTERVAL="100ms")
-    assert disk.send() == 200
-    disk.turn(trouble)
+    assert 200 == disk.send()
+    disk.set_fault(fault)
     disk.send_until(503)
     assert not disk.is_ready()
-    assert disk.server.get("/health").status_code == 200
-    disk.turn("")
+    assert 200 == disk.server.get("/health").status_code
+    disk.set_fault("")
     disk.send_until(200)
     assert disk.is_ready()
     disk.server.wait_until_delivered()
-    stored = disk.stored()
-    assert set(disk.acknowledged) <= set(stored)
-    assert set(stored.values()) == {1}
-    assert disk.server.stop() == 0
+    delivered = disk.delivered()
+    assert set(disk.acknowledged) <= set(delivered)
+    assert {1} == set(delivered.values())
+    assert 0 == disk.server.stop()
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
-def test_a_shutdown_on_a_disk_in_trouble_ends_and_loses_nothing(disk: Disk, trouble: str) -> None:
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_shutdown_on_a_disk_that_fails_ends_and_loses_nothing(disk: Disk, fault: str) -> None:
     disk.server.start(FLUSH_INTERVAL="1h", DRAIN_TIMEOUT="1s")
     for _ in range(3):
         disk.send()
-    disk.turn(trouble)
-    assert disk.server.stop() == 0
-    disk.turn("")
+    disk.set_fault(fault)
+    assert 0 == disk.server.stop()
+    disk.set_fault("")
     disk.server.start()
     disk.server.wait_until_delivered()
-    assert set(disk.acknowledged) == set(disk.stored())
-    again = disk.server.post({"event_id": "e1", "event_type": "c"}).json()
-    assert again["duplicate"] is True
+    assert set(disk.acknowledged) == set(disk.delivered())
+    assert disk.server.post({"event_id": "e1", "event_type": "c"}).json()["duplicate"] is True
 
 
 def test_on_a_full_disk_a_shutdown_seals_and_ships(disk: Disk) -> None:
     disk.server.start(FLUSH_INTERVAL="1h")
     for _ in range(3):
         disk.send()
-    disk.turn("full")
-    assert disk.server.stop() == 0
+    disk.set_fault("full")
+    assert 0 == disk.server.stop()
     assert disk.server.log("shutdown: shipping ended")[0]["delivered_all"] is True
-    assert disk.stored() == {"e1": 1, "e2": 1, "e3": 1}
+    assert {"e1": 1, "e2": 1, "e3": 1} == disk.delivered()
 
 
-@pytest.mark.parametrize("trouble", ["full", "write ENOSPC"])
-def test_a_start_on_a_full_disk_ships_what_is_there(disk: Disk, trouble: str) -> None:
+@pytest.mark.parametrize("fault", ["full", "write ENOSPC"])
+def test_a_start_on_a_full_disk_delivers_the_backlog(disk: Disk, fault: str) -> None:
     disk.server.start(FLUSH_INTERVAL="1h")
     for _ in range(3):
         disk.send()
     disk.server.kill()
-    disk.turn(trouble)
+    disk.set_fault(fault)
     disk.server.start(S3_CONDITIONAL_WRITES="auto")
-    disk.turn("")
+    disk.set_fault("")
     disk.server.wait_until_delivered()
-    assert disk.stored() == {"e1": 1, "e2": 1, "e3": 1}
+    assert {"e1": 1, "e2": 1, "e3": 1} == disk.delivered()

@@ -1,4 +1,4 @@
-"""What the lossy file system keeps, and what it may lose."""
+"""The guarantees of the file system in memory, and what a crash may leave on it."""
 
 import errno
 import random
@@ -16,7 +16,7 @@ Script = Callable[[LossyFileSystem], None]
 
 
 def outcomes(script: Script, *, power_cut: bool = True) -> set[tuple[tuple[str, bytes], ...]]:
-    """Everything that 300 crashes after a script have left, of files by name."""
+    """Return every state, files by name, in which 300 crashes after a script left the disk."""
     found = set()
     for seed in range(300):
         fs = LossyFileSystem(random.Random(seed))
@@ -28,15 +28,15 @@ def outcomes(script: Script, *, power_cut: bool = True) -> set[tuple[tuple[str, 
     return found
 
 
-def durable(fs: LossyFileSystem) -> None:
+def write_durable(fs: LossyFileSystem) -> None:
     file = fs.create(A)
     file.write(b"durable")
     file.sync()
     fs.sync_directory(DIRECTORY)
 
 
-def test_what_was_synced_with_its_entry_is_always_there() -> None:
-    assert {(("a", b"durable"),)} == outcomes(durable)
+def test_data_synced_with_its_entry_survives() -> None:
+    assert {(("a", b"durable"),)} == outcomes(write_durable)
 
 
 def test_a_file_without_a_synced_entry_may_be_gone() -> None:
@@ -48,9 +48,9 @@ def test_a_file_without_a_synced_entry_may_be_gone() -> None:
     assert {(), (("a", b"x"),)} == outcomes(script)
 
 
-def test_what_was_not_synced_may_be_there_in_part_or_as_zeros() -> None:
+def test_unsynced_data_may_be_there_in_part_or_as_zeros() -> None:
     def script(fs: LossyFileSystem) -> None:
-        durable(fs)
+        write_durable(fs)
         fs.reopen(A).write(b"12")
 
     found = {after[0][1] for after in outcomes(script)}
@@ -58,9 +58,9 @@ def test_what_was_not_synced_may_be_there_in_part_or_as_zeros() -> None:
     assert all(content.startswith(b"durable") for content in found)
 
 
-def test_what_a_deleted_file_left_may_come_up_in_a_new_one() -> None:
+def test_blocks_of_a_deleted_file_may_appear_in_a_new_one() -> None:
     def script(fs: LossyFileSystem) -> None:
-        durable(fs)
+        write_durable(fs)
         fs.remove(A)
         fs.create(B).write(b"_______")
         fs.sync_directory(DIRECTORY)
@@ -68,15 +68,15 @@ def test_what_a_deleted_file_left_may_come_up_in_a_new_one() -> None:
     assert (("b", b"durable"),) in outcomes(script)
 
 
-def test_a_rename_that_was_not_synced_happened_or_did_not() -> None:
+def test_an_unsynced_rename_happened_or_did_not() -> None:
     def script(fs: LossyFileSystem) -> None:
-        durable(fs)
+        write_durable(fs)
         fs.rename(A, B)
 
     assert {(("a", b"durable"),), (("b", b"durable"),)} == outcomes(script)
 
 
-def test_changes_of_a_directory_may_be_lost_in_any_order() -> None:
+def test_unsynced_changes_of_a_directory_may_be_lost_in_any_order() -> None:
     def script(fs: LossyFileSystem) -> None:
         for path in (A, B):
             fs.create(path).sync()
@@ -85,18 +85,18 @@ def test_changes_of_a_directory_may_be_lost_in_any_order() -> None:
     assert {(), ("a",), ("b",), ("a", "b")} == names
 
 
-def test_a_cut_that_was_not_synced_may_come_back() -> None:
+def test_unsynced_truncation_may_be_undone() -> None:
     def script(fs: LossyFileSystem) -> None:
-        durable(fs)
+        write_durable(fs)
         fs.reopen(A).truncate(3)
 
     found = {after[0][1] for after in outcomes(script)}
     assert {b"dur", b"durable"} <= found
 
 
-def test_what_a_failed_sync_dropped_no_later_one_brings_back() -> None:
+def test_a_later_sync_does_not_bring_back_what_a_failed_one_dropped() -> None:
     def script(fs: LossyFileSystem) -> None:
-        durable(fs)
+        write_durable(fs)
         file = fs.reopen(A)
         file.write(b"12")
         fs.faults.failure_rate = 1.0
@@ -110,7 +110,7 @@ def test_what_a_failed_sync_dropped_no_later_one_brings_back() -> None:
     assert {(("a", b"durable\0\0003"),)} == outcomes(script)
 
 
-def test_a_kill_loses_nothing_that_was_written_and_makes_nothing_durable() -> None:
+def test_a_kill_loses_no_written_data_and_makes_none_durable() -> None:
     def script(fs: LossyFileSystem) -> None:
         fs.create(A).write(b"x")
 
@@ -122,7 +122,7 @@ def test_a_kill_loses_nothing_that_was_written_and_makes_nothing_durable() -> No
     assert {True, False} == {bool(after.disk.directories[DIRECTORY].seen) for after in left}
 
 
-def test_the_process_ends_at_a_call_and_does_nothing_after_it() -> None:
+def test_no_call_works_after_the_one_at_which_the_process_ends() -> None:
     fs = LossyFileSystem(random.Random(0))
     fs.make_directory(DIRECTORY)
     fs.faults.stop_at = fs.faults.calls + 2
@@ -133,7 +133,7 @@ def test_the_process_ends_at_a_call_and_does_nothing_after_it() -> None:
     assert set(fs.after_kill().disk.directories[DIRECTORY].seen) == {"a"}
 
 
-def test_a_write_beyond_what_is_free_fails_after_any_part_of_it() -> None:
+def test_a_write_that_finds_no_room_writes_any_part_of_its_data() -> None:
     lengths = set()
     for seed in range(100):
         fs = LossyFileSystem(random.Random(seed))
@@ -144,4 +144,4 @@ def test_a_write_beyond_what_is_free_fails_after_any_part_of_it() -> None:
             file.write(b"1234")
         assert caught.value.errno == errno.ENOSPC
         lengths.add(len(fs.open_read(A).read()))
-    assert lengths == {0, 1, 2, 3, 4}
+    assert {0, 1, 2, 3, 4} == lengths

@@ -1,6 +1,6 @@
-"""Thousands of random lives of a journal; `FAULTS_SCHEDULES=200000` runs more.
+"""Thousands of random schedules of a journal; `FAULTS_SCHEDULES=200000` runs more.
 
-A seed that breaks a promise is told; `FAULTS_SEED=n` runs that one alone.
+A failure names its seed; `FAULTS_SEED=n` runs that schedule alone.
 """
 
 import logging
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.schedule import live
+from tests.faults.schedule import run_schedule
 
 _CHUNKS = 20
 
@@ -24,7 +24,7 @@ def seeds(chunk: int) -> Iterator[int]:
 
 @pytest.fixture
 def silent() -> Iterator[None]:
-    """No log: a failing disk is what these lives are about."""
+    """No log: these schedules are full of disk errors."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
@@ -32,6 +32,6 @@ def silent() -> Iterator[None]:
 
 @pytest.mark.usefixtures("silent")
 @pytest.mark.parametrize("chunk", range(_CHUNKS))
-def test_no_life_breaks_a_promise(chunk: int) -> None:
+def test_no_schedule_breaks_a_guarantee(chunk: int) -> None:
     for seed in seeds(chunk):
-        live(seed)
+        run_schedule(seed)

@@ -19,7 +19,7 @@ from storage.journal.recovery import recover
 from storage.journal.segment import KeyRules, SealedSegment, SegmentName
 from storage.stores import s3 as s3_module
 from storage.stores.s3 import S3Store
-from tests.faults.faulty_s3 import ANSWERS, FaultyS3
+from tests.faults.faulty_s3 import ERRORS, FaultyS3
 from tests.storage.segments import events, local, numbered_name, write_sealed
 from tests.support.objects import events_in
 from tests.support.waiting import WAIT_S
@@ -113,7 +113,7 @@ async def bench(directory: Path, store: FaultyS3) -> AsyncIterator[Bench]:
     await shipper.close()
 
 
-@pytest.mark.parametrize("fault", [*ANSWERS, *NO_RESPONSE])
+@pytest.mark.parametrize("fault", [*ERRORS, *NO_RESPONSE])
 async def test_nothing_is_deleted_while_a_store_fails_and_all_is_delivered_after_it(
     tmp_path: Path, store: FaultyS3, fault: str, request: pytest.FixtureRequest
 ) -> None:
@@ -183,7 +183,7 @@ async def test_faults_of_all_kinds_at_once(
 ) -> None:
     expected_errors.append("delivery failed")
     chance = random.Random(seed)
-    kinds = [*ANSWERS, *NO_RESPONSE, "wrong_etag"]
+    kinds = [*ERRORS, *NO_RESPONSE, "wrong_etag"]
     sealed_segments(tmp_path)
     store.probabilities = {"AccessDenied": 1.0}
     async with bench(tmp_path, store) as b:
