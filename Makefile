@@ -29,6 +29,7 @@ lint: .venv/installed-dev check-format ## check formatting, lint, types and impo
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.sizes
 
 .PHONY: check-format
 check-format: .venv/installed-dev ## check the formatting

@@ -1,4 +1,4 @@
-"""The documents against the code."""
+"""The documents, compared with the code."""
 
 import json
 import re
@@ -22,7 +22,7 @@ PAGES = [path for path in ROOT.rglob("*.md") if not INSTALLED.intersection(path.
 
 
 def table(text: str, *head: str) -> list[list[str]]:
-    """The rows of the table whose head begins with these cells."""
+    """Return the rows of the table whose head begins with these cells."""
     _, found, rest = text.partition(f"| {' | '.join(head)} |")
     assert found, head
     rows = []
@@ -50,7 +50,7 @@ def test_the_readme_has_every_setting() -> None:
     assert expected == table(README, "variable", "default")
 
 
-def test_the_example_file_can_be_used_as_it_is() -> None:
+def test_the_example_file_can_be_used_unmodified() -> None:
     values = dotenv_values(ROOT / ".env.example")
     given = {name: text for name, text in values.items() if text is not None}
     assert "data/store" == str(load_settings(given).storage_dir)
@@ -75,7 +75,7 @@ def test_every_setting_of_the_example_file_has_a_comment_above_it() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_to_files_that_are_there(page: Path) -> None:
+def test_links_lead_to_existing_files(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
 
@@ -84,11 +84,11 @@ def json_blocks(text: str) -> list[Any]:
     return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.S)]
 
 
-def test_the_page_on_scaling_has_the_costs_as_they_are_computed() -> None:
+def test_the_page_on_scaling_has_the_computed_costs() -> None:
     assert cost.table() in (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_has_the_figures_that_were_measured() -> None:
+def test_the_readme_has_the_measured_figures() -> None:
     assert (ROOT / "benchmarks" / "results" / "table.md").read_text(encoding="utf-8") in README
 
 

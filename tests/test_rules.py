@@ -1,4 +1,4 @@
-"""Rules about the code that no linter knows."""
+"""Rules for the code that no linter checks."""
 
 import ast
 from pathlib import Path
@@ -53,16 +53,3 @@ def environment_reads(tree: ast.Module) -> list[int]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_module_reads_the_environment_when_it_is_imported(path: Path) -> None:
     assert [] == environment_reads(parsed(path))
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_file_is_long_and_no_function_either(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.count("\n") <= 300
-    long = [
-        node.name
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno >= 40
-    ]
-    assert [] == long
