@@ -1,10 +1,10 @@
-"""Measure everything, or the parts that are named, and write `benchmarks/results/`.
+"""Run all benchmarks, or the named parts, and write `benchmarks/results/`.
 
     make bench
     .venv/bin/python -m benchmarks throughput half_load --rounds 3 --seconds 2
 
-The parts, in order: {parts}. A part that is not named keeps its last result. Needs wrk and
-nginx; without other work on the machine, a half hour.
+The parts, in order: {parts}. The other parts keep their last result. All of them take half an
+hour on an idle machine and need wrk and nginx.
 """
 
 import argparse
@@ -26,17 +26,17 @@ Results = dict[str, Any]
 Part = Callable[[Path, Scale, Results], Any]
 
 
-def _most(results: Results) -> dict[str, float]:
+def _peaks(results: Results) -> dict[str, float]:
     found: dict[str, float] = results["throughput"]
     return found
 
 
 PARTS: dict[str, Part] = {
     "throughput": lambda folder, scale, _: speed.throughput(folder, scale),
-    "half_load": lambda folder, scale, found: speed.half_load(folder, scale, _most(found)["us"]),
-    "curves": lambda folder, scale, found: speed.curves(folder, scale, _most(found)),
+    "half_load": lambda folder, scale, found: speed.half_load(folder, scale, _peaks(found)["us"]),
+    "curves": lambda folder, scale, found: speed.curves(folder, scale, _peaks(found)),
     "put_cost": lambda folder, scale, _: shipping.put_cost(folder, scale),
-    "delivery": lambda folder, scale, found: shipping.delivery(folder, scale, _most(found)["us"]),
+    "delivery": lambda folder, scale, found: shipping.delivery(folder, scale, _peaks(found)["us"]),
     "outage": lambda folder, scale, _: shipping.outage(folder, scale),
     "backlog": lambda folder, scale, _: shipping.backlog(folder, scale),
     "start": lambda folder, scale, _: process.start(folder, scale),
@@ -58,7 +58,7 @@ def _machine() -> dict[str, str]:
 
 
 def main() -> None:
-    """Measure, write and print."""
+    """Measure, write the results and print the table."""
     text = (__doc__ or "").format(parts=", ".join(PARTS))
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -76,7 +76,7 @@ def main() -> None:
     (ROOT / "data").mkdir(exist_ok=True)
     for name in given.part or PARTS:
         print(f"{time.strftime('%H:%M:%S')} {name}", flush=True)
-        # Below the project, since /tmp may be memory and no disk.
+        # Inside the project: /tmp may be in memory.
         with tempfile.TemporaryDirectory(dir=ROOT / "data") as folder:
             results[name] = PARTS[name](Path(folder), scale, results)
         results["machine"] = _machine()

@@ -1,4 +1,4 @@
-"""The yardstick: a Tornado handler with a fixed answer that reads no body and stores nothing."""
+"""Baseline: a Tornado handler with a fixed response that stores nothing."""
 
 import asyncio
 import sys
@@ -8,10 +8,10 @@ from tornado.web import Application, RequestHandler
 
 
 class Fixed(RequestHandler):
-    """Answers every POST with the same bytes."""
+    """Handler that responds to every POST with the same bytes."""
 
     def post(self) -> None:
-        """Answer."""
+        """Respond."""
         self.set_header("Content-Type", "application/json")
         self.finish(b'{"status":"success","event_id":"0","message":"Event ingested successfully"}')
 

@@ -1,9 +1,10 @@
-"""What Amazon S3 costs in a month, by rate, layout and flush interval.
+"""Monthly cost of Amazon S3 by event rate, layout and flush interval.
 
     .venv/bin/python -m benchmarks.cost
 
-Prices are those of us-east-1 for S3 Standard, in US dollars, as https://aws.amazon.com/s3/pricing/
-had them in 2025; transfer into S3 is free. An event has 460 bytes as stored, 40 compressed.
+Prices are those of S3 Standard in us-east-1 in 2025, in US dollars
+(https://aws.amazon.com/s3/pricing/); transfer into S3 is free. An event has 460 bytes, 40
+compressed.
 """
 
 from dataclasses import dataclass
@@ -20,21 +21,21 @@ BATCH_ABOVE = 100
 RATES = (1, 100, 10_000, 1_000_000)
 FLUSHES_S = (1, 10, 60)
 
-# What one process takes on one core, one event a request, with room to spare.
+# Requests/s of one event each that one process on one core handles, with a margin.
 PROCESS_RATE = 4000
 
 
 @dataclass(frozen=True)
 class Month:
-    """Objects put in a month, and dollars for these and for keeping their bytes a month."""
+    """Objects put in a month, the cost of the puts, and of storing their bytes for a month."""
 
     objects: float
     put_dollars: float
-    kept_dollars: float
+    storage_dollars: float
 
 
 def month(rate: float, layout: str, flush_s: float) -> Month:
-    """A month at `rate` events a second, all from as few processes as take it."""
+    """Compute a month at `rate` events/s, handled by as few processes as possible."""
     processes = max(1, -(-rate // PROCESS_RATE))
     is_batched = layout == "batch" or (
         layout == "auto" and rate * flush_s / processes > BATCH_ABOVE
@@ -42,14 +43,14 @@ def month(rate: float, layout: str, flush_s: float) -> Month:
     segments = max(processes / flush_s, rate * EVENT_BYTES / SEGMENT_BYTES)
     objects = MONTH_S * (min(rate, segments) if is_batched else rate)
     size = COMPRESSED_BYTES if is_batched else EVENT_BYTES
-    kept = MONTH_S * rate * size / 1e9
-    return Month(objects, objects * PUT_DOLLARS, kept * GB_MONTH_DOLLARS)
+    stored_gb = MONTH_S * rate * size / 1e9
+    return Month(objects, objects * PUT_DOLLARS, stored_gb * GB_MONTH_DOLLARS)
 
 
 def table() -> str:
-    """The months as Markdown."""
+    """Return the costs as a Markdown table."""
     lines = [
-        "| events a second | layout | flush | objects a month | PUT | a month's bytes, kept one |",
+        "| events/s | layout | flush interval | objects/month | PUT cost | storage cost |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for rate in RATES:
@@ -57,7 +58,7 @@ def table() -> str:
             found = month(rate, layout, flush)
             lines.append(
                 f"| {rate:,} | `{layout}` | {flush} s | {found.objects:,.0f} |"
-                f" ${found.put_dollars:,.2f} | ${found.kept_dollars:,.2f} |"
+                f" ${found.put_dollars:,.2f} | ${found.storage_dollars:,.2f} |"
             )
     return "\n".join(lines) + "\n"
 

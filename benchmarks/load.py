@@ -1,4 +1,4 @@
-"""Load from other processes: as much as it takes (wrk), or at a fixed rate (`paced`)."""
+"""Load from other processes: as much as the server handles (wrk), or a fixed rate (`paced`)."""
 
 import json
 import re
@@ -24,7 +24,7 @@ Latencies = dict[str, float]
 
 
 def requests_per_second(port: int, seconds: float, script: str, connections: int) -> float:
-    """As many as it takes; ends the benchmark if one is refused."""
+    """Measure the peak of requests/s; end the benchmark if one is refused."""
     wrk = needed("wrk", "wrk")
     url = f"http://127.0.0.1:{port}/api/v1/events"
     file = str(Path("benchmarks") / script)
@@ -39,35 +39,35 @@ def requests_per_second(port: int, seconds: float, script: str, connections: int
         sys.exit(f"some requests were refused:\n{report}")
     found = re.search(r"Requests/sec:\s+([\d.]+)", report)
     if found is None:
-        sys.exit(f"wrk said something unforeseen:\n{report}")
+        sys.exit(f"wrk printed an unexpected report:\n{report}")
     return float(found[1])
 
 
 def singles(port: int, seconds: float) -> float:
-    """Requests of one event each, per second."""
+    """Measure the peak of requests/s with one event each."""
     return requests_per_second(port, seconds, "event.lua", CONNECTIONS)
 
 
 def batched(port: int, seconds: float) -> float:
-    """Events per second in batches of 100."""
+    """Measure the peak of events/s in batches of 100."""
     return BATCH_EVENTS * requests_per_second(port, seconds, "batch.lua", BATCH_CONNECTIONS)
 
 
 def pending(port: int) -> int:
-    """Events that wait to be shipped."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as answer:
-        events: int = json.load(answer)["backlog"]["events"]
+    """Return the number of events that wait to be shipped."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as response:
+        events: int = json.load(response)["backlog"]["events"]
     return events
 
 
 def wait_until_shipped(port: int) -> None:
-    """Wait until what was sent is shipped, lest the next measurement pays for it."""
+    """Wait until all events are shipped, so that the next measurement does not pay for it."""
     while pending(port):
         time.sleep(0.1)
 
 
 def at_rate(port: int, rate: float, seconds: float) -> Latencies:
-    """Percentiles in milliseconds at a fixed rate; ends the benchmark if one is refused."""
+    """Measure latency percentiles in ms at a fixed rate; end the benchmark if one is refused."""
     load = {
         "port": port,
         "body": json.dumps(EVENT),
@@ -89,7 +89,7 @@ def at_rate(port: int, rate: float, seconds: float) -> Latencies:
 
 
 def in_background(port: int, rate: float, seconds: float) -> Future[Latencies]:
-    """The same, while something else is looked at."""
+    """Run `at_rate` in a thread."""
     thread = ThreadPoolExecutor(1)
     started = thread.submit(at_rate, port, rate, seconds)
     thread.shutdown(wait=False)

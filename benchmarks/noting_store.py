@@ -1,8 +1,8 @@
-"""A store that takes everything, and says at its end how long events were on their way to it.
+"""A store that accepts every object and writes, when it stops, how long delivery took.
 
     python -m benchmarks.noting_store PORT FILE
 
-From `received_at`, which an event gets when its request is read, to the object being whole.
+The time runs from `received_at`, set when the request is read, to the last byte of the object.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ _MAX_BODY_BYTES = 100 * 1024 * 1024
 
 
 class Note(RequestHandler):
-    """Keeps what comes, for later."""
+    """Handler that keeps every object with its time."""
 
     def initialize(self, objects: list[tuple[float, bytes]]) -> None:
-        """Take the list."""
+        """Keep the list of objects."""
         self._objects = objects
 
     def put(self) -> None:
-        """Note when the object was whole."""
+        """Keep the object and the time at which it was complete."""
         self._objects.append((time.time(), self.request.body))
 
 
 def delays(objects: list[tuple[float, bytes]]) -> dict[str, float]:
-    """Percentiles in seconds, over events."""
+    """Return percentiles of the events' delivery times in seconds."""
     found = []
     for at, body in objects:
         text = gzip.decompress(body) if body.startswith(_GZIP_MAGIC) else body
@@ -53,7 +53,7 @@ def delays(objects: list[tuple[float, bytes]]) -> dict[str, float]:
     }
 
 
-async def _take(port: int) -> list[tuple[float, bytes]]:
+async def _serve(port: int) -> list[tuple[float, bytes]]:
     objects: list[tuple[float, bytes]] = []
     app = Application([("/.*", Note, {"objects": objects})], log_function=lambda _: None)
     HTTPServer(app, max_buffer_size=_MAX_BODY_BYTES).listen(port, "127.0.0.1")
@@ -64,5 +64,5 @@ async def _take(port: int) -> list[tuple[float, bytes]]:
 
 
 if __name__ == "__main__":
-    taken = asyncio.run(_take(int(sys.argv[1])))
-    Path(sys.argv[2]).write_text(json.dumps(delays(taken)))
+    objects = asyncio.run(_serve(int(sys.argv[1])))
+    Path(sys.argv[2]).write_text(json.dumps(delays(objects)))

@@ -1,7 +1,8 @@
-"""Load at a fixed rate, and how long each answer took from when its request was due.
+"""Load at a fixed rate, and the latency of each response since its request was due.
 
-From when it was due, not from when it was sent: a server that stops for a second delays the
-requests of that second too, and leaving them out ("coordinated omission") would hide it.
+Latency counts from the time at which a request was due, not from the time at which it was sent:
+a server that stops for a second delays the requests of that second too, and leaving them out
+("coordinated omission") would hide it.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ _DRAIN_S = 10.0
 
 
 class _Connection(asyncio.Protocol):
-    """Sends one request after the other, each as soon as it is due and the last is answered."""
+    """A connection that sends each request when it is due and the last response is complete."""
 
     def __init__(self, request: bytes, latencies: list[float]) -> None:
         self._request = request
@@ -26,20 +27,20 @@ class _Connection(asyncio.Protocol):
         self._due: deque[float] = deque()
         self._received = b""
         self.failures = 0
-        self.last_answer_at = 0.0
+        self.last_response_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
     def ask(self, due: float) -> None:
-        """A request is due now, or was."""
+        """Send the request that is due, or queue it behind the one in flight."""
         self._due.append(due)
         if len(self._due) == 1:
             self._transport.write(self._request)
 
     @property
-    def waits(self) -> bool:
-        """Whether an answer is missing."""
+    def is_waiting(self) -> bool:
+        """True while a response is missing."""
         return bool(self._due)
 
     def data_received(self, data: bytes) -> None:
@@ -49,8 +50,8 @@ class _Connection(asyncio.Protocol):
             return
         self._received = b""
         self.failures += not head.startswith(b"HTTP/1.1 200")
-        self.last_answer_at = time.monotonic()
-        self._latencies.append(self.last_answer_at - self._due.popleft())
+        self.last_response_at = time.monotonic()
+        self._latencies.append(self.last_response_at - self._due.popleft())
         if self._due:
             self._transport.write(self._request)
 
@@ -62,7 +63,7 @@ def _length(head: bytes) -> int:
 async def paced(
     port: int, body: bytes, rate: float, seconds: float, connections: int
 ) -> dict[str, float]:
-    """Send `rate` requests a second; latencies in milliseconds, answers a second, failures."""
+    """Send `rate` requests/s; return latencies in ms, responses/s and failures."""
     request = (
         b"POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
@@ -84,14 +85,14 @@ async def paced(
         if number % connections == 0:
             await asyncio.sleep(0)
     until = time.monotonic() + _DRAIN_S
-    while any(each.waits for each in opened) and time.monotonic() < until:
+    while any(each.is_waiting for each in opened) and time.monotonic() < until:
         await asyncio.sleep(0.01)
-    took = max(each.last_answer_at for each in opened) - start
+    seconds_used = max(each.last_response_at for each in opened) - start
     latencies.sort()
     return {
         "rate": rate,
         "answered": len(latencies),
-        "throughput": len(latencies) / took,
+        "throughput": len(latencies) / seconds_used,
         "failures": sum(each.failures for each in opened),
         **{f"p{each}": 1000 * _percentile(latencies, each) for each in (50, 90, 99)},
         "max": 1000 * latencies[-1],

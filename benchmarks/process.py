@@ -1,4 +1,4 @@
-"""What a process needs: time to start, and memory."""
+"""Start time and memory of a process."""
 
 import http.client
 import statistics
@@ -15,15 +15,15 @@ _SAMPLE_S = 1.0
 
 
 def start(folder: Path, scale: Scale) -> dict[str, float]:
-    """Seconds from the start of the process to its first accepted event, with nothing to do."""
-    took = []
+    """Measure the seconds from the start of an idle process to its first accepted event."""
+    durations = []
     for number in range(scale.rounds):
         begun = time.monotonic()
         own = folder / f"start-{number}"
         with collector(own, "http://127.0.0.1:1", waits=False, DRAIN_TIMEOUT="0s") as port:
             _send_until_accepted(port)
-            took.append(time.monotonic() - begun)
-    return {"median": round(statistics.median(took), 3), "max": round(max(took), 3)}
+            durations.append(time.monotonic() - begun)
+    return {"median": round(statistics.median(durations), 3), "max": round(max(durations), 3)}
 
 
 def _send_until_accepted(port: int) -> None:
@@ -40,12 +40,12 @@ def _send_until_accepted(port: int) -> None:
 
 
 def memory(folder: Path, scale: Scale) -> dict[str, Any]:
-    """Resident MiB second by second, at full load while the store is away."""
+    """Measure resident MiB every second at peak load while the store is down."""
     samples: list[tuple[float, float]] = []
     done = threading.Event()
-    away = f"http://127.0.0.1:{free_port()}"
-    with collector(folder, away, DRAIN_TIMEOUT="0s") as port:
-        pid = _process_that_listens(port)
+    down = f"http://127.0.0.1:{free_port()}"
+    with collector(folder, down, DRAIN_TIMEOUT="0s") as port:
+        pid = _server_process(port)
         begun = time.monotonic()
 
         def watch() -> None:
@@ -65,14 +65,14 @@ def memory(folder: Path, scale: Scale) -> dict[str, Any]:
 
 
 def resident_mib(pid: int) -> float:
-    """The resident memory of a process."""
+    """Return the resident memory of a process in MiB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return round(int(line.split()[1]) / 1024, 1)
     return 0.0
 
 
-def _process_that_listens(port: int) -> int:
+def _server_process(port: int) -> int:
     for directory in Path("/proc").glob("[0-9]*"):
         try:
             environment = (directory / "environ").read_bytes().split(b"\0")

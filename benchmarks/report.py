@@ -1,4 +1,4 @@
-"""Results as a table and as plots."""
+"""The results as a table and as plots."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ _NAMES = {
 
 
 def write(results: dict[str, Any], folder: Path) -> str:
-    """Write `table.md` and the plots of what was measured; the table."""
+    """Write `table.md` and the plots of the results, and return the table."""
     text = table(results)
     (folder / "table.md").write_text(text)
     if "curves" in results:
@@ -23,15 +23,18 @@ def write(results: dict[str, Any], folder: Path) -> str:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The figures as Markdown."""
+    """Return the results as a Markdown table."""
     rows = [row for name, show in _ROWS.items() if name in results for row in show(results[name])]
-    machine = ", ".join(results["machine"].values())
+    found = results["machine"]
+    machine = (
+        f"{found['processor']}, {found['memory']}, {found['system']}, Python {found['python']}"
+    )
     lines = [
         f"Measured on {machine}, with load generator and store on the same machine.",
         "",
-        "| what | figure |",
+        "| measurement | result |",
         "| --- | --- |",
-        *(f"| {what} | {figure} |" for what, figure in rows),
+        *(f"| {name} | {result} |" for name, result in rows),
     ]
     return "\n".join(lines) + "\n"
 
@@ -42,15 +45,18 @@ Rows = list[tuple[str, str]]
 def _throughput(found: dict[str, Any]) -> Rows:
     ratios = found["ratios"]
     return [
-        ("single events, 32 connections", f"{found['us']:,.0f} a second"),
-        ("the same without a log line for each", f"{found['quiet']:,.0f} a second"),
+        ("single events, 32 connections", f"{found['us']:,.0f} requests/s"),
+        ("the same without access log", f"{found['quiet']:,.0f} requests/s"),
         (
             "ratio to a bare Tornado handler",
-            f"{ratios['us / bare']:.2f} ({ratios['quiet / bare']:.2f} without log lines)",
+            f"{ratios['us / bare']:.2f} ({ratios['quiet / bare']:.2f} without access log)",
         ),
         ("ratio to one `put_object` per event", f"{ratios['us / put']:.1f}"),
-        ("events in batches of 100, 8 connections", f"{found['batches']:,.0f} a second"),
-        ("ratio to a bare handler's requests", f"{ratios['batches / bare']:.1f}"),
+        ("events in batches of 100, 8 connections", f"{found['batches']:,.0f} events/s"),
+        (
+            "ratio of these events/s to the bare handler's requests/s",
+            f"{ratios['batches / bare']:.1f}",
+        ),
     ]
 
 
@@ -58,7 +64,7 @@ def _half_load(found: dict[str, Any]) -> Rows:
     ours, bare, sync = found["us"], found["bare"], found["sync_ms"]
     return [
         (
-            f"answer at {found['rate']:,.0f} a second, half of the most",
+            f"latency at {found['rate']:,.0f} requests/s (50 % of peak)",
             f"p50 {ours['p50']:.1f} ms, p99 {ours['p99']:.1f} ms (bare: p99 {bare['p99']:.1f} ms)",
         ),
         ("one `fdatasync` of 4 KiB", f"p50 {sync['p50']:.2f} ms, p99 {sync['p99']:.2f} ms"),
@@ -69,10 +75,10 @@ def _backlog(found: dict[str, Any]) -> Rows:
     during, idle = found["during"], found["idle"]
     return [
         (
-            f"answer at {found['rate']:,.0f} a second while 1 GiB is shipped",
-            f"p99 {during['p99']:.1f} ms ({idle['p99']:.1f} ms without)",
+            f"latency at {found['rate']:,.0f} requests/s while 1 GiB is shipped",
+            f"p99 {during['p99']:.1f} ms ({idle['p99']:.1f} ms otherwise)",
         ),
-        (f"1 GiB shipped, {found['events']:,} events", f"in {found['shipped_in_s']:.0f} s"),
+        (f"time to ship 1 GiB, {found['events']:,} events", f"{found['shipped_in_s']:.0f} s"),
     ]
 
 
@@ -80,7 +86,7 @@ def _put_cost(found: dict[str, Any]) -> Rows:
     ours, theirs = found["ours"], found["put_object"]
     return [
         (
-            "processor time of an object with one event",
+            "CPU time per object with one event",
             f"{ours:.2f} ms (`put_object`: {theirs:.2f} ms)",
         )
     ]
@@ -89,22 +95,22 @@ def _put_cost(found: dict[str, Any]) -> Rows:
 def _delivery(found: dict[str, Any]) -> Rows:
     return [
         (
-            "from a request to its object in the store, at half of the most",
+            "time from a request to its object in the store, at 50 % of peak",
             f"p50 {found['p50']:.1f} s, p99 {found['p99']:.1f} s",
         )
     ]
 
 
 def _start(found: dict[str, Any]) -> Rows:
-    return [("from start to the first accepted event", f"{found['median']:.2f} s")]
+    return [("time from start to the first accepted event", f"{found['median']:.2f} s")]
 
 
 def _memory(found: dict[str, Any]) -> Rows:
     minutes = found["samples"][-1][0] / 60
     return [
         (
-            f"memory, {minutes:.0f} minutes at full load with the store away",
-            f"at most {found['max_mib']:.0f} MiB, {found['events']:,} events waiting on disk",
+            f"memory during {minutes:.0f} minutes of peak load while the store is down",
+            f"at most {found['max_mib']:.0f} MiB, {found['events']:,} events pending on disk",
         )
     ]
 
@@ -112,8 +118,8 @@ def _memory(found: dict[str, Any]) -> Rows:
 def _processes(found: dict[str, Any]) -> Rows:
     return [
         (
-            "two processes on one port, beside the load on two cores",
-            f"{found['two']:,.0f} a second (one: {found['one']:,.0f})",
+            "two processes on one port, two cores shared with the load",
+            f"{found['two']:,.0f} requests/s (one: {found['one']:,.0f})",
         )
     ]
 
@@ -153,13 +159,15 @@ def _label(axes: Any, title: str, x: str, y: str) -> None:
 
 def _plot_curves(curves: dict[str, Any], path: Path) -> None:
     figure, ((throughput, latency),) = _figure(12, 2)
-    _label(throughput, "Answers, 32 connections", "requests due a second", "answers a second")
-    _label(latency, "Time from due to answered", "requests due a second", "milliseconds")
+    _label(throughput, "Throughput, 32 connections", "offered load, requests/s", "responses/s")
+    _label(latency, "Latency since a request was due", "offered load, requests/s", "ms")
     for name, points in curves.items():
         rates = [each["rate"] for each in points]
         colour, label = _COLOURS[name], _NAMES[name]
-        answers, p50, p99 = ([each[key] for each in points] for key in ("throughput", "p50", "p99"))
-        throughput.plot(rates, answers, "o-", color=colour, label=label)
+        throughputs, p50, p99 = (
+            [each[key] for each in points] for key in ("throughput", "p50", "p99")
+        )
+        throughput.plot(rates, throughputs, "o-", color=colour, label=label)
         latency.plot(rates, p99, "o-", color=colour, label=f"{label}: p99")
         latency.plot(rates, p50, "o--", color=colour, alpha=0.5, label=f"{label}: p50")
     latency.set_yscale("log")
@@ -173,12 +181,12 @@ def _plot_curves(curves: dict[str, Any], path: Path) -> None:
 
 def _plot_outage(outage: dict[str, Any], path: Path) -> None:
     figure, ((axes,),) = _figure(8, 1)
-    title = "Events waiting on disk while the store is away"
-    _label(axes, f"{title}, {outage['rate']:,} events a second", "seconds", "events")
+    title = "Events pending on disk while the store is down"
+    _label(axes, f"{title}, {outage['rate']:,} events/s", "s", "events")
     seconds, events = zip(*outage["backlog"], strict=True)
     away, back = outage["away_s"]
-    axes.axvspan(away, back, color="#ffebe9", label="the store is away")
-    axes.plot(seconds, events, color=_COLOURS["us"], label="not yet in the store")
+    axes.axvspan(away, back, color="#ffebe9", label="store down")
+    axes.plot(seconds, events, color=_COLOURS["us"], label="not yet delivered")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=8, frameon=False)

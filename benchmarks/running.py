@@ -1,4 +1,4 @@
-"""What the benchmarks start, and stop again."""
+"""The processes that the benchmarks start and stop."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 CONNECTIONS = 32
 
-# 201, since a 200 would become 304 where a request has If-None-Match.
+# 201, since nginx turns a 200 into a 304 for a request with If-None-Match.
 _NGINX = """
 daemon off; pid {directory}/nginx.pid; error_log {directory}/nginx.log; worker_processes 1;
 events {{ worker_connections 512; }}
@@ -29,7 +29,7 @@ http {{
 
 @dataclass(frozen=True)
 class Scale:
-    """How long to measure: rounds, seconds of each, and seconds at full load for memory."""
+    """Extent of the measurements: rounds, seconds of each, and seconds of peak load for memory."""
 
     rounds: int = 5
     seconds: float = 5
@@ -37,12 +37,12 @@ class Scale:
 
     @property
     def few(self) -> int:
-        """Rounds for what is only drawn."""
+        """The number of rounds for a plot."""
         return min(self.rounds, 3)
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port at which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -50,7 +50,7 @@ def free_port() -> int:
 
 
 def needed(program: str, package: str) -> str:
-    """The path of a program; without it the benchmark ends and says what to install."""
+    """Return the path of a program, or end the benchmark with the package to install."""
     path = shutil.which(program)
     if path is None:
         sys.exit(f"{program} is missing: apt-get install {package}")
@@ -61,7 +61,7 @@ def needed(program: str, package: str) -> str:
 def running(
     command: list[str], port: int, environment: dict[str, str], *, waits: bool = True
 ) -> Iterator[int]:
-    """A process that listens on the port, soon or, if this waits for it, now; the port."""
+    """Run a process that will listen at the port; with `waits`, yield only when it does."""
     process = subprocess.Popen(
         command, cwd=ROOT, env=os.environ | environment, stderr=subprocess.DEVNULL
     )
@@ -79,7 +79,7 @@ def running(
 
 @contextmanager
 def store_that_takes_all(directory: Path, at: int | None = None) -> Iterator[str]:
-    """An HTTP server that says to every PUT that it is done, and keeps nothing; its URL."""
+    """Run a store that accepts every PUT and keeps nothing; yield its URL."""
     port = at or free_port()
     config = directory / "nginx.conf"
     config.write_text(_NGINX.format(directory=directory, port=port))
@@ -89,7 +89,7 @@ def store_that_takes_all(directory: Path, at: int | None = None) -> Iterator[str
 
 @contextmanager
 def noting_store(directory: Path) -> Iterator[tuple[str, Path]]:
-    """A store that measures how long events take to it: its URL, and where it will say so."""
+    """Run a store that measures delivery times; yield its URL and the file of its result."""
     port = free_port()
     result = directory / "delays.json"
     command = [sys.executable, "-m", "benchmarks.noting_store", str(port), str(result)]
@@ -99,7 +99,7 @@ def noting_store(directory: Path) -> Iterator[tuple[str, Path]]:
 
 @contextmanager
 def bare() -> Iterator[int]:
-    """The yardstick; its port."""
+    """Run the bare baseline; yield its port."""
     port = free_port()
     with running([sys.executable, "-m", "benchmarks.bare", str(port)], port, {}):
         yield port
@@ -107,7 +107,7 @@ def bare() -> Iterator[int]:
 
 @contextmanager
 def obvious(store: str) -> Iterator[int]:
-    """The yardstick that puts each event by itself; its port."""
+    """Run the baseline that puts each event on its own; yield its port."""
     port = free_port()
     with running([sys.executable, "-m", "benchmarks.obvious", str(port), store], port, {}):
         yield port
@@ -115,7 +115,7 @@ def obvious(store: str) -> Iterator[int]:
 
 @contextmanager
 def collector(directory: Path, store: str, *, waits: bool = True, **settings: str) -> Iterator[int]:
-    """The server as it comes, shipping to a store of the S3 kind; its port."""
+    """Run the server with default settings and an S3 store; yield its port."""
     port = int(settings.get("PORT", free_port()))
     given = {
         "S3_ENDPOINT_URL": store,

@@ -1,4 +1,4 @@
-"""What shipping costs, how long events are on their way, and how a backlog comes and goes."""
+"""Cost of shipping, delivery time, and the growth and decay of a backlog."""
 
 import io
 import json
@@ -44,7 +44,7 @@ _WATCHED_S = 60
 
 
 def put_cost(folder: Path, scale: Scale) -> dict[str, float]:
-    """Milliseconds of processor time for an object of one event, ours and `put_object`'s."""
+    """Measure ms of CPU time per object of one event, with the server's code and `put_object`."""
     body = b"x" * 460
     found: dict[str, list[float]] = {"ours": [], "put_object": []}
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -68,16 +68,16 @@ def put_cost(folder: Path, scale: Scale) -> dict[str, float]:
     return {name: round(statistics.median(each), 3) for name, each in found.items()}
 
 
-def delivery(folder: Path, scale: Scale, most: float) -> dict[str, float]:
-    """Seconds from a request to its event's object in the store, at half of the most."""
+def delivery(folder: Path, scale: Scale, peak: float) -> dict[str, float]:
+    """Measure the seconds from a request to its object in the store at 50 % of peak."""
     with noting_store(folder) as (url, result), collector(folder, url) as port:
-        at_rate(port, most / 2, scale.seconds * 3)
+        at_rate(port, peak / 2, scale.seconds * 3)
     found: dict[str, float] = json.loads(result.read_text())
-    return {"rate": most / 2, **found}
+    return {"rate": peak / 2, **found}
 
 
 def backlog(folder: Path, scale: Scale) -> dict[str, Any]:
-    """Latencies while 1 GiB is shipped, and when it is gone."""
+    """Measure latencies while 1 GiB is shipped, and afterwards."""
     journal = folder / "journal-full"
     events = _fill(JournalDirectory(LocalFileSystem(), journal))
     during: list[Latencies] = []
@@ -88,20 +88,20 @@ def backlog(folder: Path, scale: Scale) -> dict[str, Any]:
             during.append(at_rate(port, _QUIET_RATE, scale.seconds))
         while pending(port) > _LINES_AT_ONCE:
             time.sleep(0.1)
-        took = time.monotonic() - begun
+        shipped_in_s = time.monotonic() - begun
         idle = [at_rate(port, _QUIET_RATE, scale.seconds) for _ in range(scale.rounds)]
     return {
         "rate": _QUIET_RATE,
         "events": events,
         "rounds": len(during),
-        "shipped_in_s": round(took, 1),
+        "shipped_in_s": round(shipped_in_s, 1),
         "during": medians(during),
         "idle": medians(idle),
     }
 
 
 def _fill(directory: JournalDirectory) -> int:
-    """Segments of ordinary events; how many events."""
+    """Write segments of typical events, and return the number of events."""
     directory.make()
     rules = KeyRules.of("auto", 100, "events")
     new_name = partial(new_segment_name, rules)
@@ -119,7 +119,7 @@ def _fill(directory: JournalDirectory) -> int:
 
 
 def _no_ids(segment_id: str, digests: bytes) -> None:
-    """Nothing is kept: the clients of these events gave none."""
+    """Remember no ids: the clients of these events sent none."""
 
 
 def _line(event_id: str) -> bytes:
@@ -140,14 +140,14 @@ def _line(event_id: str) -> bytes:
 
 
 def outage(folder: Path, scale: Scale) -> dict[str, Any]:
-    """The backlog in events, second by second, while the store is away and comes back."""
-    away_at, back_at = _OUTAGE_S
+    """Measure the backlog in events over time while the store goes down and comes back."""
+    down_at, up_at = _OUTAGE_S
     port = free_port()
     points = []
     with collector(folder, f"http://127.0.0.1:{port}") as server:
         load = in_background(server, _OUTAGE_RATE, _WATCHED_S - 5)
         begun = time.monotonic()
-        phases = [(away_at, True), (back_at, False), (_WATCHED_S, True)]
+        phases = [(down_at, True), (up_at, False), (_WATCHED_S, True)]
         for until, is_up in phases:
             with _maybe(folder, port, is_up):
                 while (now := time.monotonic() - begun) < until:

@@ -1,8 +1,8 @@
-"""How many requests a server answers, and how long each takes, next to the yardsticks.
+"""Throughput and latency of the server, compared with the baselines.
 
-The servers take turns, and the ratio of each round is taken: a noisy machine disturbs them
-alike. `us` is the server as it comes, with a log line for each request; `quiet` has
-LOG_LEVEL=warning, as the yardsticks log nothing.
+The servers take turns and are compared round by round, so that a noisy machine disturbs all of
+them. `us` is the server with default settings, which logs every request; `quiet` has
+LOG_LEVEL=warning, since the baselines log nothing.
 """
 
 import os
@@ -41,7 +41,7 @@ def _servers(stack: ExitStack, folder: Path, names: list[str]) -> dict[str, int]
 
 
 def throughput(folder: Path, scale: Scale) -> dict[str, Any]:
-    """Requests per second with 32 connections, and events per second in batches with 8."""
+    """Measure peak requests/s over 32 connections, and peak events/s in batches over 8."""
     rates: dict[str, list[float]] = {}
     with ExitStack() as stack:
         ports = _servers(stack, folder, ["us", "quiet", "bare", "put"])
@@ -51,9 +51,9 @@ def throughput(folder: Path, scale: Scale) -> dict[str, Any]:
             rates.setdefault("batches", []).append(batched(ports["us"], scale.seconds))
             wait_until_shipped(ports["us"])
     ratios = {
-        f"{name} / {yardstick}": _ratio(rates[name], rates[yardstick])
+        f"{name} / {baseline}": _ratio(rates[name], rates[baseline])
         for name in ("us", "quiet", "batches")
-        for yardstick in ("bare", "put")
+        for baseline in ("bare", "put")
     }
     return {"rounds": rates, "ratios": ratios, **{k: _median(v) for k, v in rates.items()}}
 
@@ -66,55 +66,55 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
     return _median([a / b for a, b in zip(ours, theirs, strict=True)])
 
 
-def half_load(folder: Path, scale: Scale, most: float) -> dict[str, Any]:
-    """Latencies at half of the `most` that is possible, and what a sync costs here."""
+def half_load(folder: Path, scale: Scale, peak: float) -> dict[str, Any]:
+    """Measure latencies at 50 % of `peak` requests/s, and the cost of a sync on this disk."""
     found: dict[str, list[dict[str, float]]] = {}
     with ExitStack() as stack:
         ports = _servers(stack, folder, ["us", "quiet", "bare"])
         for _ in range(scale.rounds):
             for name, port in ports.items():
-                found.setdefault(name, []).append(at_rate(port, most / 2, scale.seconds))
+                found.setdefault(name, []).append(at_rate(port, peak / 2, scale.seconds))
     return {
-        "rate": most / 2,
+        "rate": peak / 2,
         "sync_ms": sync_ms(folder),
         **{name: medians(results) for name, results in found.items()},
     }
 
 
 def medians(results: list[dict[str, float]]) -> dict[str, float]:
-    """Of several measurements of the same things, the median of each."""
+    """Return the median of each value over several measurements."""
     return {name: _median([each[name] for each in results]) for name in results[0]}
 
 
 def sync_ms(folder: Path) -> dict[str, float]:
-    """Percentiles of appending 4 KiB and waiting for the disk."""
-    took = []
+    """Measure percentiles in ms of appending 4 KiB and syncing."""
+    times_ms = []
     with tempfile.TemporaryFile(dir=folder) as file:
         for _ in range(_SYNCS):
             begun = time.perf_counter()
             os.write(file.fileno(), bytes(_SYNCED_BYTES))
             os.fdatasync(file.fileno())
-            took.append(1000 * (time.perf_counter() - begun))
-    percentiles = statistics.quantiles(took, n=100)
+            times_ms.append(1000 * (time.perf_counter() - begun))
+    percentiles = statistics.quantiles(times_ms, n=100)
     return {"p50": round(percentiles[49], 3), "p99": round(percentiles[98], 3)}
 
 
-def curves(folder: Path, scale: Scale, most: dict[str, float]) -> dict[str, Any]:
-    """Latencies and throughput of each server at shares of the most that it takes, and beyond."""
+def curves(folder: Path, scale: Scale, peaks: dict[str, float]) -> dict[str, Any]:
+    """Measure latency and throughput of each server at shares of its peak, and beyond it."""
     found: dict[str, list[dict[str, float]]] = {}
     with ExitStack() as stack:
         ports = _servers(stack, folder, ["us", "bare", "put"])
         for share in _SHARES:
             for name, port in ports.items():
                 results = [
-                    at_rate(port, share * most[name], scale.seconds) for _ in range(scale.few)
+                    at_rate(port, share * peaks[name], scale.seconds) for _ in range(scale.few)
                 ]
                 found.setdefault(name, []).append(medians(results))
     return found
 
 
 def processes(folder: Path, scale: Scale) -> dict[str, float]:
-    """Requests per second of one process, and of two that share a port."""
+    """Measure peak requests/s of one process, and of two that share a port."""
     rates: dict[str, list[float]] = {"one": [], "two": []}
     with ExitStack() as stack:
         store = stack.enter_context(store_that_takes_all(folder))
