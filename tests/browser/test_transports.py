@@ -95,7 +95,7 @@ def test_a_page_can_read_why_its_event_was_rejected(
     collector: Collector, site: Site, tab: Visit
 ) -> None:
     tab.page.goto(site.put("/"))
-    told = tab.page.evaluate(
+    seen = tab.page.evaluate(
         """async (url) => {
             const answer = await fetch(url + "/api/v1/events", {method: "POST", body: "{}"});
             const image = await fetch(url + "/api/v1/pixel.gif");
@@ -104,7 +104,7 @@ def test_a_page_can_read_why_its_event_was_rejected(
         }""",
         collector.url,
     )
-    assert ["event_type is required", 16, 400, "invalid_event: event_type is required"] == told
+    assert ["event_type is required", 16, 400, "invalid_event: event_type is required"] == seen
 
 
 def test_65_536_bytes_is_the_most_that_a_beacon_takes(
