@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sysconfig
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +24,8 @@ _ADMIN = "admin"
 WRITER = "writer"
 
 _PORTS = ("s3.port", "filer.port", "master.port", "volume.port", "admin.port")
+# S3's limit for one request.
+_MAX_DELETED = 1000
 # SeaweedFS opens a second port for gRPC this far above each.
 _GRPC_OFFSET = 10_000
 
@@ -83,20 +86,23 @@ class Bucket:
     def make(self) -> None:
         self.seaweed.admin.create_bucket(Bucket=self.name)
 
+    def keys(self) -> list[str]:
+        """Return the keys of all objects in order."""
+        pages = self.seaweed.admin.get_paginator("list_objects_v2").paginate(Bucket=self.name)
+        return sorted(each["Key"] for page in pages for each in page.get("Contents", []))
+
     def objects(self) -> dict[str, bytes]:
         """Return the body of every object by key."""
-        admin = self.seaweed.admin
-        pages = admin.get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
-        return {
-            key: admin.get_object(Bucket=self.name, Key=key)["Body"].read() for key in sorted(keys)
-        }
+        get = partial(self.seaweed.admin.get_object, Bucket=self.name)
+        return {key: get(Key=key)["Body"].read() for key in self.keys()}
 
     def remove(self) -> None:
         admin = self.seaweed.admin
         try:
-            for key in self.objects():
-                admin.delete_object(Bucket=self.name, Key=key)
+            keys = self.keys()
+            for start in range(0, len(keys), _MAX_DELETED):
+                objects = [{"Key": key} for key in keys[start : start + _MAX_DELETED]]
+                admin.delete_objects(Bucket=self.name, Delete={"Objects": objects})
             admin.delete_bucket(Bucket=self.name)
         except ClientError as error:
             if error.response["Error"]["Code"] != "NoSuchBucket":
