@@ -13,22 +13,16 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from storage.delivery import layout
-from storage.delivery.staging import Staging, unstaged
+from storage.delivery.segment_index import SegmentIndex
+from storage.delivery.staging import Draft, Staging, unstaged
 from storage.filesystem import FileSystem
 from storage.journal import quarantine
-from storage.journal.record import (
-    MAX_RECORD_BYTES,
-    RECORD_OVERHEAD_BYTES,
-    CorruptRange,
-    Run,
-    decode,
-    scan_runs,
-)
+from storage.journal.record import MAX_RECORD_BYTES, CorruptRange, decode, scan_runs
+from storage.journal.reserve import is_disk_full
 from storage.journal.segment import SealedSegment, SegmentName
 from storage.stores.store import StoredObject
 
@@ -56,15 +50,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """The checked contents of a sealed segment.
-
-    `is_intact` unless bytes of it were no records, `damaged` counts records that are not there.
-    """
+    """The checked contents of a sealed segment: the offsets of its events by day."""
 
     segment: SealedSegment
     days: "dict[str, array[int]]"
     events: int
-    is_intact: bool
 
     @property
     def damaged(self) -> int:
@@ -128,61 +118,60 @@ class Packer:
         damaged piece cannot be kept: then it may be called again.
         """
         with self._turn:
-            return self._stage_whole(segment) or self._index_all(segment)
+            is_batched = layout.is_batched(segment.name.rules, segment.events)
+            index = self._stage(segment) if is_batched else self._index(segment)
+            for piece in index.corrupt:
+                quarantine.keep_aside(self._fs, self._directory, segment.name, piece)
+                quarantine.report(self._directory, segment.name, piece)
+        return Shipment(segment, index.days, index.events)
 
-    def _stage_whole(self, segment: SealedSegment) -> Shipment | None:
-        """Check a segment and stage its object in one reading, half the cost of two.
+    def _stage(self, segment: SealedSegment) -> SegmentIndex:
+        """Check and index a segment, and stage the object of its first day if all is intact.
 
-        None if it is not one object, or is so already, or the disk is full.
+        Most segments are of one day, and need no second reading then.
         """
         name = segment.name
-        if not layout.is_batched(name.rules, segment.events):
-            return None
-        with self._open(name) as stream:
-            runs = self._pausing(scan_runs(stream, name.checksum_seed), every=1)
-            lines = _LinesOfOneDay(runs, segment.events)
-            if lines.day is None or self._staging.find(name, lines.day) is not None:
-                return None
-            try:
-                is_staged = self._staging.write(name, lines.day, lines)
-            except _SeveralObjects:
-                return None
-        days = {lines.day: lines.offsets}
-        return Shipment(segment, days, segment.events, is_intact=True) if is_staged else None
+        try:
+            with self._staging.draft(name) as draft:
+                index = self._index(segment, draft)
+                if index.first_day is not None and not index.corrupt:
+                    self._staging.commit(draft, name, index.first_day)
+                return index
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            return self._index(segment)
 
-    def _index_all(self, segment: SealedSegment) -> Shipment:
-        days: dict[str, array[int]] = {}
-        pieces: list[CorruptRange] = []
+    def _index(self, segment: SealedSegment, draft: Draft | None = None) -> SegmentIndex:
+        index = SegmentIndex()
+        is_batched = layout.is_batched(segment.name.rules, segment.events)
         with self._open(segment.name) as stream:
-            for piece in self._pausing(scan_runs(stream, segment.name.checksum_seed), every=1):
+            for piece in self._pausing(scan_runs(stream, segment.name.checksum_seed)):
                 if isinstance(piece, CorruptRange):
-                    pieces.append(piece)
-                else:
-                    pieces += _index(piece, days)
-        events = sum(map(len, days.values()))
-        self._keep(segment, pieces, events)
-        return Shipment(segment, days, events, not pieces)
+                    index.corrupt.append(piece)
+                    continue
+                days = layout.days(piece.lines, check_ids=not is_batched)
+                index.add(piece, days)
+                if draft is not None:
+                    first = index.first_day
+                    draft.add(
+                        line for line, day in zip(piece.lines, days, strict=True) if day == first
+                    )
+        index.close(segment)
+        return index
 
-    def _pausing(self, items: Iterable[_Item], every: int) -> Iterator[_Item]:
-        for number, item in enumerate(items, start=1):
+    def _pausing(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        for item in items:
             yield item
-            if number % every == 0:
-                self._pause()
-
-    def _keep(self, segment: SealedSegment, pieces: list[CorruptRange], events: int) -> None:
-        if not pieces and events != segment.events:
-            cause = f"it was sealed with {segment.events} records and holds {events}"
-            pieces = [CorruptRange(segment.size, 0, cause, at_end=True, has_whole_line=False)]
-        for piece in pieces:
-            quarantine.keep_aside(self._fs, self._directory, segment.name, piece)
-            quarantine.report(self._directory, segment.name, piece)
+            self._pause()
 
     def pack(self, shipment: Shipment, part: Part) -> StoredObject:
         """The object of a part: the same key and bytes whenever it is called."""
         if shipment.is_batched:
             with self._turn:
                 return self._batch_object(shipment, part)
-        (line,) = self._lines(shipment.segment.name, part.offsets)
+        with self._open(shipment.segment.name) as stream:
+            line = self._line(stream, shipment.segment.name, part.offsets[0])
         key = layout.event_key(shipment.segment.name.rules.prefix, layout.address(line))
         return StoredObject(
             key, "application/json", len(line), partial(io.BytesIO, line), create_only=True
@@ -190,37 +179,24 @@ class Packer:
 
     def _batch_object(self, shipment: Shipment, part: Part) -> StoredObject:
         name, day = shipment.segment.name, part.day
-        is_whole = shipment.is_intact and len(part.offsets) == shipment.events
-        lines = partial(self._all_lines if is_whole else self._lines, name, part.offsets)
         if (staged := self._staging.find(name, day)) is not None:
             return staged
-        if self._staging.write(name, day, lines()):
+        if self._staging.write(name, day, self._portions(name, part.offsets)):
             staged = self._staging.find(name, day)
-        return staged or unstaged(name, day, lines())
+        return staged or unstaged(name, day, self._portions(name, part.offsets))
 
-    def _lines(self, name: SegmentName, offsets: "array[int]") -> Iterator[bytes]:
+    def _portions(self, name: SegmentName, offsets: "array[int]") -> Iterator[list[bytes]]:
         with self._open(name) as stream:
-            for offset in self._pausing(offsets, _RECORDS_AT_ONCE):
-                stream.seek(offset)
-                line = decode(stream.readline(MAX_RECORD_BYTES), name.checksum_seed)
-                if isinstance(line, str):
-                    raise self._unreadable(name, offset, line)
-                yield line
+            for start in self._pausing(range(0, len(offsets), _RECORDS_AT_ONCE)):
+                portion = offsets[start : start + _RECORDS_AT_ONCE]
+                yield [self._line(stream, name, offset) for offset in portion]
 
-    # What `_lines` gives, where all records are wanted.
-    def _all_lines(self, name: SegmentName, offsets: "array[int]") -> Iterator[bytes]:
-        found = 0
-        with self._open(name) as stream:
-            for piece in self._pausing(scan_runs(stream, name.checksum_seed), every=1):
-                if isinstance(piece, CorruptRange):
-                    raise self._unreadable(name, piece.offset, piece.cause)
-                found += len(piece.lines)
-                yield from piece.lines
-        if found != len(offsets):
-            raise self._unreadable(name, offsets[found], "the segment ends")
-
-    def _unreadable(self, name: SegmentName, offset: int, cause: str) -> SegmentUnreadable:
-        return SegmentUnreadable(f"{self._path(name)} at byte {offset}: {cause}")
+    def _line(self, stream: BinaryIO, name: SegmentName, offset: int) -> bytes:
+        stream.seek(offset)
+        line = decode(stream.readline(MAX_RECORD_BYTES), name.checksum_seed)
+        if isinstance(line, str):
+            raise SegmentUnreadable(f"{self._path(name)} at byte {offset}: {line}")
+        return line
 
     def discard(self, shipment: Shipment) -> None:
         """Delete a delivered segment and, after it, its staged objects.
@@ -245,55 +221,3 @@ class Packer:
 
     def _path(self, name: SegmentName) -> Path:
         return self._directory / name.file_name
-
-
-class _SeveralObjects(Exception):
-    pass
-
-
-class _LinesOfOneDay:
-    """The lines of a segment, as long as they are good ones of the day of the first.
-
-    `offsets` has where they begin, once they are read. Raises _SeveralObjects at one that is not,
-    or if they are not as many as were `promised`.
-    """
-
-    def __init__(self, runs: Iterator[Run | CorruptRange], promised: int) -> None:
-        self._first = next(runs, None)
-        self._runs = runs
-        self._promised = promised
-        self.day = layout.common_day(self._first.lines) if isinstance(self._first, Run) else None
-        self.offsets: array[int] = array("Q")
-
-    def __iter__(self) -> Iterator[bytes]:
-        for run in chain([self._first], self._runs):
-            if not isinstance(run, Run) or layout.common_day(run.lines) != self.day:
-                raise _SeveralObjects
-            self.offsets.extend(run.offsets())
-            yield from run.lines
-        if len(self.offsets) != self._promised:
-            raise _SeveralObjects
-
-
-def _index(run: Run, days: "dict[str, array[int]]") -> list[CorruptRange]:
-    """Add the offsets of a run's events to their days; the records that hold no event."""
-    found = layout.days(run.lines)
-    offsets = run.offsets()
-    if found is not None and found.count(found[0]) == len(found):
-        days.setdefault(found[0], array("Q")).extend(offsets)
-        return []
-    return [
-        bad
-        for offset, line in zip(offsets, run.lines, strict=True)
-        if (bad := _index_one(offset, line, days)) is not None
-    ]
-
-
-def _index_one(offset: int, line: bytes, days: "dict[str, array[int]]") -> CorruptRange | None:
-    try:
-        day = layout.address(line).day
-    except layout.NotAnEvent as error:
-        length = len(line) + RECORD_OVERHEAD_BYTES
-        return CorruptRange(offset, length, str(error), at_end=False, has_whole_line=True)
-    days.setdefault(day, array("Q")).append(offset)
-    return None

@@ -8,12 +8,13 @@ Blocking.
 
 import contextlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from storage.delivery import layout
-from storage.filesystem import FileSystem
+from storage.delivery.batch_body import BatchBody
+from storage.filesystem import AppendFile, FileSystem
 from storage.journal.recovery import STAGED
 from storage.journal.reserve import is_disk_full
 from storage.journal.segment import SegmentName
@@ -40,36 +41,48 @@ class Staging:
         key = layout.batch_key(name.rules.prefix, day, name.id)
         return StoredObject(key, _CONTENT_TYPE, size, partial(self._fs.open_read, path))
 
-    def write(self, name: SegmentName, day: str, lines: Iterable[bytes]) -> bool:
-        """Stage the lines of a segment's day; on return they are durable, or the disk is full.
+    @contextlib.contextmanager
+    def draft(self, name: SegmentName) -> Iterator["Draft"]:
+        """Begin an object of a segment; unless it is committed, it is removed after the block.
 
-        Returns whether they are. Raises what `lines` does, and OSError: nothing is staged then.
+        Only one draft of a segment at a time. OSError if the disk refuses; nothing is staged then.
         """
-        path = self._path(name, day)
-        temporary = path.with_suffix(".tmp")
+        temporary = self._directory / f"{name.id}.tmp"
+        self._fs.make_directory(self._directory)
+        self._remove(temporary)
+        draft = Draft(self._fs.create(temporary))
         try:
-            self._fs.make_directory(self._directory)
+            yield draft
+        finally:
+            draft.close()
             self._remove(temporary)
-            self._write(temporary, lines)
-            self._fs.rename(temporary, path)
-            self._fs.sync_directory(self._directory)
+
+    def commit(self, draft: "Draft", name: SegmentName, day: str) -> None:
+        """Stage a draft as the object of a segment's day: durable on return.
+
+        An object that is staged already stays, since it may have been sent.
+        """
+        if self.find(name, day) is not None:
+            return
+        draft.finish()
+        self._fs.rename(self._directory / f"{name.id}.tmp", self._path(name, day))
+        self._fs.sync_directory(self._directory)
+
+    def write(self, name: SegmentName, day: str, portions: Iterable[list[bytes]]) -> bool:
+        """Stage the events of a segment's day; return whether the disk had space for them.
+
+        Raises what `portions` raises, and OSError: nothing is staged then.
+        """
+        try:
+            with self.draft(name) as draft:
+                for lines in portions:
+                    draft.add(lines)
+                self.commit(draft, name, day)
         except OSError as error:
             if not is_disk_full(error):
                 raise
             return False
         return True
-
-    def _write(self, temporary: Path, lines: Iterable[bytes]) -> None:
-        file = self._fs.create(temporary)
-        try:
-            for piece in layout.compress(lines):
-                file.write(piece)
-            file.sync()
-        except Exception:
-            self._remove(temporary)
-            raise
-        finally:
-            file.close()
 
     def drop(self, name: SegmentName, day: str) -> None:
         """Remove what is staged of a segment's day; nothing happens if nothing is."""
@@ -83,10 +96,37 @@ class Staging:
         return self._directory / f"{name.id}.{day}.ndjson.gz"
 
 
+class Draft:
+    """A batch object that is being written."""
+
+    def __init__(self, file: AppendFile) -> None:
+        self._file = file
+        self._body = BatchBody()
+        self._is_open = True
+
+    def add(self, lines: Iterable[bytes]) -> None:
+        """Append events."""
+        if ready := self._body.add(lines):
+            self._file.write(ready)
+
+    def finish(self) -> None:
+        """Make the object whole and its bytes durable."""
+        self._file.write(self._body.finish())
+        self._file.sync()
+        self.close()
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._is_open:
+            self._is_open = False
+            self._file.close()
+
+
 # Only shipping empties a full disk, so it must not need space there. Compressed, a segment
 # is small enough for memory; another attempt compresses it to the same bytes.
-def unstaged(name: SegmentName, day: str, lines: Iterable[bytes]) -> StoredObject:
-    """The same object in memory, for when the disk is full."""
-    body = b"".join(layout.compress(lines))
+def unstaged(name: SegmentName, day: str, portions: Iterable[list[bytes]]) -> StoredObject:
+    """Return the object of a segment's day in memory, for when the disk is full."""
+    body = BatchBody()
+    content = b"".join([body.add(lines) for lines in portions]) + body.finish()
     key = layout.batch_key(name.rules.prefix, day, name.id)
-    return StoredObject(key, _CONTENT_TYPE, len(body), partial(io.BytesIO, body))
+    return StoredObject(key, _CONTENT_TYPE, len(content), partial(io.BytesIO, content))
