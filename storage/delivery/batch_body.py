@@ -21,7 +21,7 @@ class BatchBody:
         self._waiting: list[bytes] = []
 
     def add(self, lines: Iterable[bytes]) -> bytes:
-        """Return the next bytes of the body, if any; the last come from `finish`."""
+        """Add events; return the bytes of the body that are ready, possibly none."""
         self._waiting += lines
         ready = b""
         while len(self._waiting) >= _CHUNK_LINES:
@@ -30,7 +30,7 @@ class BatchBody:
         return ready
 
     def finish(self) -> bytes:
-        """Return the rest of the body, after which nothing may be added."""
+        """Return the rest of the body. Nothing may be added afterwards."""
         return self._compress(self._waiting) + self._gzip.flush()
 
     def _compress(self, lines: list[bytes]) -> bytes:

@@ -1,4 +1,4 @@
-"""Which object an event goes into: a pure function of the sealed segment.
+"""The key of the object that an event goes into: a pure function of the sealed segment.
 
 Keys are Hive partitions, as Athena, Spark and DuckDB read them:
 `<prefix>/year=2026/month=11/day=23/<name>`, by the UTC date of the event's `timestamp`.
@@ -23,19 +23,19 @@ _DAY_CHARS = 10
 
 
 class NotAnEvent(ValueError):
-    """A line that checks out but has no valid `event_id` or `timestamp`."""
+    """A line with a valid checksum but without a valid `event_id` or `timestamp`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What of an event decides its key: its id and its day, `YYYY-MM-DD`."""
+    """The id of an event and its day, `YYYY-MM-DD`, which decide its key."""
 
     event_id: str
     day: str
 
 
 def address(line: bytes) -> Address:
-    """Where an event belongs; NotAnEvent if the line does not say."""
+    """Return the id and day of an event; NotAnEvent if the line has none that are valid."""
     try:
         event = orjson.loads(line)
         event_id, timestamp = event["event_id"], event["timestamp"]
@@ -51,8 +51,8 @@ def address(line: bytes) -> Address:
 def days(lines: Sequence[bytes], *, check_ids: bool) -> list[str | NotAnEvent]:
     """Return the day of each event, or the reason why a line is no event.
 
-    Events that visibly share a day are not parsed, which costs a fifth. Their ids are not looked
-    at, so `check_ids` must be set where an id becomes part of a key.
+    On the fast path, for events that share a day, no line is parsed, which costs a fifth. It does
+    not check ids, so `check_ids` must be set where an id becomes part of a key.
     """
     day = None if check_ids else _common_day(lines)
     return [_day(line) for line in lines] if day is None else [day] * len(lines)
@@ -65,8 +65,8 @@ def _day(line: bytes) -> str | NotAnEvent:
         return error
 
 
-# Each event has a timestamp of its own, so where `"timestamp":"` stands once in a line, that is
-# it, whatever comes before: inside a JSON string the quotation marks would be escaped.
+# Each event has a timestamp of its own, so if `"timestamp":"` occurs once in a line, that is it,
+# in whatever order the fields are: inside a JSON string the quotation marks would be escaped.
 def _common_day(lines: Sequence[bytes]) -> str | None:
     day = lines[0].partition(_TIMESTAMP)[2][:_DAY_CHARS]
     once_each = b"".join(lines).count(_TIMESTAMP) == len(lines)
@@ -77,16 +77,18 @@ def _common_day(lines: Sequence[bytes]) -> str | None:
 
 
 def is_batched(rules: KeyRules, events: int) -> bool:
-    """Whether a segment of so many events is delivered as batch objects."""
+    """Decide whether a segment with this number of events is delivered as batch objects."""
     mode, _, limit = rules.layout.partition("-")
     return mode == "batch" or (mode == "auto" and events > int(limit))
 
 
+# Before changing the key format: the rules are in each segment's name (`KeyRules`), and segments
+# that were begun under the old rules must still get their old keys. Add rules, do not change them.
 def event_key(prefix: str, where: Address) -> str:
-    """The key of an event's own object.
+    """Return the key of an event's own object.
 
-    Athena and Spark skip files whose names begin with an underscore, so that is escaped, in a
-    way that no id has.
+    Athena and Spark skip files whose names begin with an underscore, so an underscore at the
+    start of an id is escaped as `%5F`; no id contains a percent sign.
     """
     name = where.event_id
     if name.startswith("_"):
@@ -95,7 +97,7 @@ def event_key(prefix: str, where: Address) -> str:
 
 
 def batch_key(prefix: str, day: str, segment_id: str) -> str:
-    """The key of the object that holds a segment's events of one day."""
+    """Return the key of the object that holds a segment's events of one day."""
     return f"{_partition(prefix, day)}/{segment_id}.ndjson.gz"
 
 

@@ -1,4 +1,4 @@
-"""The index of a sealed segment: where the events of each day are, and which bytes are corrupt."""
+"""The index of a sealed segment: the offsets of each day's events, and the corrupt ranges."""
 
 from array import array
 from collections.abc import Sequence
@@ -45,8 +45,8 @@ class SegmentIndex:
             self.days[day] = array("Q")
         return self.days[day]
 
-    def close(self, segment: SealedSegment) -> None:
-        """Note missing records, if the segment was sealed with more or fewer than were added."""
+    def check_count(self, segment: SealedSegment) -> None:
+        """Add an empty corrupt range if the segment was sealed with another number of records."""
         if not self.corrupt and self.events != segment.events:
             cause = f"it was sealed with {segment.events} records and holds {self.events}"
             self.corrupt.append(

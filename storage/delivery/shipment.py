@@ -1,8 +1,8 @@
-"""A sealed segment on its way to the store: check it once, then make its objects.
+"""The delivery of one sealed segment: it is checked once, then its objects are made.
 
-`open_shipment` reads the segment from end to end and remembers, of each good record, only
-its offset, by day: 8 bytes an event. Objects are made one at a time, from the disk, when
-they are about to be sent. Everything here blocks and belongs in a worker thread.
+`open_shipment` reads the segment once and keeps only the offset of each valid record, by day:
+8 bytes per event. Objects are made one at a time, from the disk, just before they are sent.
+Everything here blocks and belongs in a worker thread.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from typing import BinaryIO, TypeVar
 
 from storage.delivery import layout
 from storage.delivery.segment_index import SegmentIndex
-from storage.delivery.staging import Draft, Staging, unstaged
+from storage.delivery.staging import Draft, Staging, object_in_memory
 from storage.filesystem import FileSystem
 from storage.journal import quarantine
 from storage.journal.record import MAX_RECORD_BYTES, CorruptRange, decode, scan_runs
@@ -33,16 +33,16 @@ _PAUSE_S = 0.0001
 
 
 class SegmentVanished(Exception):
-    """Somebody else removed the segment's file."""
+    """The segment's file was removed by somebody else."""
 
 
 class SegmentUnreadable(OSError):
-    """A record that checked out a moment ago does not any more: the disk is failing."""
+    """A record that was valid when the segment was checked is not any more: the disk is failing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What becomes one object: the records at `offsets`, all of one `day`."""
+class ObjectPlan:
+    """The records that become one object: those at `offsets`, all of one `day`."""
 
     day: str
     offsets: "array[int]"
@@ -57,44 +57,44 @@ class Shipment:
     events: int
 
     @property
-    def damaged(self) -> int:
-        """How many of the records it was sealed with cannot be delivered."""
+    def corrupt_records(self) -> int:
+        """The number of records it was sealed with that cannot be delivered."""
         return max(0, self.segment.events - self.events)
 
     @property
     def is_batched(self) -> bool:
-        """Whether it is delivered as one object per day rather than one per event."""
+        """True if it is delivered as one object per day, False if as one per event."""
         return layout.is_batched(self.segment.name.rules, self.segment.events)
 
     @property
     def objects(self) -> int:
-        """How many objects it becomes."""
+        """The number of objects it becomes."""
         return len(self.days) if self.is_batched else self.events
 
-    def parts(self) -> Iterator[Part]:
-        """One part for each object, by day and then in the order of arrival."""
+    def plans(self) -> Iterator[ObjectPlan]:
+        """Yield a plan for each object, by day and then in the order of arrival."""
         for day in sorted(self.days):
             offsets = self.days[day]
             if self.is_batched:
-                yield Part(day, offsets)
+                yield ObjectPlan(day, offsets)
             else:
                 for index in range(len(offsets)):
-                    yield Part(day, offsets[index : index + 1])
+                    yield ObjectPlan(day, offsets[index : index + 1])
 
 
 def pause_briefly() -> None:
-    """Let another thread that waits for the interpreter run."""
+    """Let another thread that is waiting for the interpreter run."""
     time.sleep(_PAUSE_S)
 
 
 class Packer:
     """Turns sealed segments of one journal directory into objects.
 
-    `settle_ids` makes sure that the ids in a segment, told by its id, are known without it.
-    `pause` is called after every few records: Python runs one thread at a time, and who waits
-    for its turn, such as the thread that answers requests, gets it within a fraction of a
-    millisecond instead of the 5 that a busy thread may keep it. For the same reason one segment
-    is packed at a time, whichever threads ask.
+    `settle_ids` takes a segment's id and makes sure that its event ids stay known without it.
+    `pause` is called after every few records: Python runs one thread at a time, and with pauses a
+    waiting thread, such as the one that responds to requests, runs within a fraction of a
+    millisecond instead of the 5 ms that a busy thread may keep the interpreter. For the same
+    reason only one segment is packed at a time.
     """
 
     def __init__(
@@ -112,10 +112,10 @@ class Packer:
         self._staging = Staging(fs, directory)
 
     def open_shipment(self, segment: SealedSegment) -> Shipment:
-        """Check a segment and index it; damage is kept aside and reported.
+        """Check and index a segment; corrupt ranges are quarantined and reported.
 
-        SegmentVanished if somebody removed the segment; OSError if it cannot be read or a
-        damaged piece cannot be kept: then it may be called again.
+        Raises SegmentVanished if the segment was removed, and OSError if it cannot be read or a
+        corrupt range cannot be quarantined; then it may be called again.
         """
         with self._turn:
             is_batched = layout.is_batched(segment.name.rules, segment.events)
@@ -126,9 +126,9 @@ class Packer:
         return Shipment(segment, index.days, index.events)
 
     def _stage(self, segment: SealedSegment) -> SegmentIndex:
-        """Check and index a segment, and stage the object of its first day if all is intact.
+        """Check and index a segment, and stage the object of its first day if nothing is corrupt.
 
-        Most segments are of one day, and need no second reading then.
+        Most segments hold events of one day, and then need no second reading.
         """
         name = segment.name
         try:
@@ -157,7 +157,7 @@ class Packer:
                     draft.add(
                         line for line, day in zip(piece.lines, days, strict=True) if day == first
                     )
-        index.close(segment)
+        index.check_count(segment)
         return index
 
     def _pausing(self, items: Iterable[_Item]) -> Iterator[_Item]:
@@ -165,25 +165,25 @@ class Packer:
             yield item
             self._pause()
 
-    def pack(self, shipment: Shipment, part: Part) -> StoredObject:
-        """The object of a part: the same key and bytes whenever it is called."""
+    def pack(self, shipment: Shipment, plan: ObjectPlan) -> StoredObject:
+        """Make an object: every call with the same plan returns the same key and bytes."""
         if shipment.is_batched:
             with self._turn:
-                return self._batch_object(shipment, part)
+                return self._batch_object(shipment, plan)
         with self._open(shipment.segment.name) as stream:
-            line = self._line(stream, shipment.segment.name, part.offsets[0])
+            line = self._line(stream, shipment.segment.name, plan.offsets[0])
         key = layout.event_key(shipment.segment.name.rules.prefix, layout.address(line))
         return StoredObject(
             key, "application/json", len(line), partial(io.BytesIO, line), create_only=True
         )
 
-    def _batch_object(self, shipment: Shipment, part: Part) -> StoredObject:
-        name, day = shipment.segment.name, part.day
+    def _batch_object(self, shipment: Shipment, plan: ObjectPlan) -> StoredObject:
+        name, day = shipment.segment.name, plan.day
         if (staged := self._staging.find(name, day)) is not None:
             return staged
-        if self._staging.write(name, day, self._portions(name, part.offsets)):
+        if self._staging.write(name, day, self._portions(name, plan.offsets)):
             staged = self._staging.find(name, day)
-        return staged or unstaged(name, day, self._portions(name, part.offsets))
+        return staged or object_in_memory(name, day, self._portions(name, plan.offsets))
 
     def _portions(self, name: SegmentName, offsets: "array[int]") -> Iterator[list[bytes]]:
         with self._open(name) as stream:
@@ -199,10 +199,10 @@ class Packer:
         return line
 
     def discard(self, shipment: Shipment) -> None:
-        """Delete a delivered segment and, after it, its staged objects.
+        """Delete a delivered segment, then its staged objects.
 
-        In this order a crash in between leaves only staged objects without a segment, which
-        recovery removes; the other way round, another attempt might compress differently.
+        A crash in between leaves only staged objects without a segment, which recovery removes.
+        In the opposite order another attempt might compress the segment to other bytes.
         """
         name = shipment.segment.name
         self._settle_ids(name.id)

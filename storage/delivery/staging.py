@@ -1,9 +1,9 @@
-"""Batch objects on disk, between being compressed and being delivered.
+"""Batch objects on disk, from their compression to their delivery.
 
-Invariant: a staged object is whole and durable, or it is not there. Once it is there, every
-attempt sends these bytes, also those of a process with another version of zlib.
+Invariant: a staged object is complete and durable, or it does not exist. Once it exists, every
+attempt sends these bytes, even in a later process with another version of zlib.
 
-Blocking.
+Every call blocks.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ class Staging:
         self._directory = journal / STAGED
 
     def find(self, name: SegmentName, day: str) -> StoredObject | None:
-        """The object of a segment's day, if it is staged."""
+        """Return the object of a segment's day, or None if it is not staged."""
         path = self._path(name, day)
         try:
             with self._fs.open_read(path) as stream:
@@ -43,9 +43,9 @@ class Staging:
 
     @contextlib.contextmanager
     def draft(self, name: SegmentName) -> Iterator["Draft"]:
-        """Begin an object of a segment; unless it is committed, it is removed after the block.
+        """Begin an object of a segment; it is removed after the block unless it was committed.
 
-        Only one draft of a segment at a time. OSError if the disk refuses; nothing is staged then.
+        A segment may have one draft at a time. Raises OSError if the disk refuses it.
         """
         temporary = self._directory / f"{name.id}.tmp"
         self._fs.make_directory(self._directory)
@@ -58,9 +58,10 @@ class Staging:
             self._remove(temporary)
 
     def commit(self, draft: "Draft", name: SegmentName, day: str) -> None:
-        """Stage a draft as the object of a segment's day: durable on return.
+        """Stage a draft as the object of a segment's day; it is durable on return.
 
-        An object that is staged already stays, since it may have been sent.
+        An object that is already staged is kept instead, since it may have been sent. After an
+        OSError the call may be repeated with a new draft.
         """
         if self.find(name, day) is not None:
             return
@@ -69,9 +70,9 @@ class Staging:
         self._fs.sync_directory(self._directory)
 
     def write(self, name: SegmentName, day: str, portions: Iterable[list[bytes]]) -> bool:
-        """Stage the events of a segment's day; return whether the disk had space for them.
+        """Stage the events of a segment's day; return False if the disk is full.
 
-        Raises what `portions` raises, and OSError: nothing is staged then.
+        Raises OSError, and any exception of `portions`; nothing is staged then.
         """
         try:
             with self.draft(name) as draft:
@@ -85,7 +86,7 @@ class Staging:
         return True
 
     def drop(self, name: SegmentName, day: str) -> None:
-        """Remove what is staged of a segment's day; nothing happens if nothing is."""
+        """Remove the object of a segment's day, if it is staged."""
         self._remove(self._path(name, day))
 
     def _remove(self, path: Path) -> None:
@@ -97,7 +98,7 @@ class Staging:
 
 
 class Draft:
-    """A batch object that is being written."""
+    """A batch object that is being written to a temporary file."""
 
     def __init__(self, file: AppendFile) -> None:
         self._file = file
@@ -110,7 +111,7 @@ class Draft:
             self._file.write(ready)
 
     def finish(self) -> None:
-        """Make the object whole and its bytes durable."""
+        """Write the end of the object and sync it."""
         self._file.write(self._body.finish())
         self._file.sync()
         self.close()
@@ -122,9 +123,9 @@ class Draft:
             self._file.close()
 
 
-# Only shipping empties a full disk, so it must not need space there. Compressed, a segment
-# is small enough for memory; another attempt compresses it to the same bytes.
-def unstaged(name: SegmentName, day: str, portions: Iterable[list[bytes]]) -> StoredObject:
+# Only shipping frees space on a full disk, so it must not need space there. A compressed segment
+# is small enough for memory, and another attempt compresses it to the same bytes.
+def object_in_memory(name: SegmentName, day: str, portions: Iterable[list[bytes]]) -> StoredObject:
     """Return the object of a segment's day in memory, for when the disk is full."""
     body = BatchBody()
     content = b"".join([body.add(lines) for lines in portions]) + body.finish()

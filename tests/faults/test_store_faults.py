@@ -186,7 +186,7 @@ def test_what_was_stored_without_an_answer_is_not_stored_again(
             await b.all_is_well()
 
     run(claim())
-    assert "objects were in the store already, and kept" not in caplog.messages
+    assert "objects already in store, not replaced" not in caplog.messages
 
 
 @pytest.mark.parametrize("seed", range(6))

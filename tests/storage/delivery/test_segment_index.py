@@ -53,7 +53,7 @@ def test_records_that_are_missing_or_too_many_are_a_corrupt_range_at_the_end(
     sealed_with: int, is_corrupt: bool
 ) -> None:
     made = index(ONE, ONE, ONE)
-    made.close(SealedSegment(NAME.sealed(sealed_with), 60))
+    made.check_count(SealedSegment(NAME.sealed(sealed_with), 60))
     cause = f"it was sealed with {sealed_with} records and holds 3"
     expected = CorruptRange(60, 0, cause, at_end=True, has_whole_line=False)
     assert [expected] * is_corrupt == made.corrupt
@@ -61,5 +61,5 @@ def test_records_that_are_missing_or_too_many_are_a_corrupt_range_at_the_end(
 
 def test_a_corrupt_range_explains_the_records_that_are_missing() -> None:
     made = index(ONE, NotAnEvent("why"), ONE)
-    made.close(SealedSegment(NAME.sealed(3), 60))
+    made.check_count(SealedSegment(NAME.sealed(3), 60))
     assert ["why"] == [piece.cause for piece in made.corrupt]

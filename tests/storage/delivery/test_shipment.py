@@ -42,7 +42,7 @@ def opened(directory: Path, segment: SealedSegment) -> tuple[Packer, Shipment]:
 
 
 def objects(packer: Packer, shipment: Shipment) -> list[StoredObject]:
-    return [packer.pack(shipment, part) for part in shipment.parts()]
+    return [packer.pack(shipment, plan) for plan in shipment.plans()]
 
 
 def body(item: StoredObject) -> bytes:
@@ -195,7 +195,7 @@ def test_a_line_that_is_no_event_is_kept_aside_and_costs_no_other(
     raw = (tmp_path / segment.name.file_name).read_bytes()
     packer, shipment = opened(tmp_path, segment)
     assert [lines[0], lines[2]] == [body(item) for item in objects(packer, shipment)]
-    assert (2, 1) == (shipment.events, shipment.damaged)
+    assert (2, 1) == (shipment.events, shipment.corrupt_records)
     assert {f"{SEGMENT_ID}.{start}.bad": raw[start:end]} == kept_aside(tmp_path)
     causes = [vars(record)["fields"]["cause"] for record in caplog.records]
     assert ["the line is no event with an event_id and a timestamp"] == causes
@@ -208,7 +208,7 @@ def test_records_that_are_missing_are_counted(
     if promised != 3:
         expected_errors.append("segment is damaged")
     segment = write_sealed(tmp_path, events(3), promised=promised)
-    assert damaged == opened(tmp_path, segment)[1].damaged
+    assert damaged == opened(tmp_path, segment)[1].corrupt_records
 
 
 def test_checking_a_damaged_segment_again_changes_nothing(

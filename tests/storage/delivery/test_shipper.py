@@ -217,7 +217,7 @@ def test_an_object_whose_answer_was_lost_is_not_called_a_duplicate(
 
 
 def already_in_store(caplog: pytest.LogCaptureFixture) -> list[int]:
-    found = (r for r in caplog.records if r.message.startswith("objects were in the store already"))
+    found = (r for r in caplog.records if r.message.startswith("objects already in store"))
     return [record.__dict__["fields"]["objects"] for record in found]
 
 
@@ -280,7 +280,7 @@ def test_no_more_objects_are_sent_at_once_than_configured(tmp_path: Path) -> Non
 def test_a_segment_that_vanished_is_reported_and_does_not_stop_the_others(
     tmp_path: Path, expected_errors: list[str]
 ) -> None:
-    expected_errors.append("segment vanished before it was delivered")
+    expected_errors.append("segment file was removed before delivery")
 
     async def claim() -> None:
         async with bench(tmp_path, MemoryStore()) as b:

@@ -54,11 +54,11 @@ def test_a_segment_of_one_day_is_read_once(tmp_path: Path) -> None:
     fs = FaultyFileSystem()
     packer = Packer(fs, tmp_path)
     shipment = packer.open_shipment(segment)
-    (part,) = shipment.parts()
-    item = packer.pack(shipment, part)
+    (plan,) = shipment.plans()
+    item = packer.pack(shipment, plan)
     with item.open() as body:
         assert lines(600) == gzip.decompress(body.read()).splitlines()
-    assert (600, 0, ONE) == (shipment.events, shipment.damaged, part.day)
+    assert (600, 0, ONE) == (shipment.events, shipment.corrupt_records, plan.day)
     # The segment; whether it is staged, before and after; the body.
     assert 4 == fs.calls.count("open_read")
 
@@ -110,14 +110,14 @@ def test_damage_is_reported_and_the_rest_delivered(
     records = (tmp_path / segment.name.file_name).read_bytes().splitlines(keepends=True)
     flip(tmp_path / segment.name.file_name, sum(map(len, records[:at])))
     shipment = opened(tmp_path, segment)
-    assert (599, 1) == (shipment.events, shipment.damaged)
+    assert (599, 1) == (shipment.events, shipment.corrupt_records)
     assert set() == staged_files(tmp_path)
 
 
 def test_records_that_are_missing_are_damage(tmp_path: Path, expected_errors: list[str]) -> None:
     expected_errors.append("segment is damaged")
     segment = write_sealed(tmp_path, lines(599), BATCH, promised=600)
-    assert 1 == opened(tmp_path, segment).damaged
+    assert 1 == opened(tmp_path, segment).corrupt_records
     assert set() == staged_files(tmp_path)
 
 
@@ -126,8 +126,8 @@ def test_on_a_full_disk_the_object_is_made_in_memory(tmp_path: Path) -> None:
     fs = FaultyFileSystem([Fault("write", n, errno=errno.ENOSPC) for n in (1, 2)])
     packer = Packer(fs, tmp_path)
     shipment = packer.open_shipment(segment)
-    (part,) = shipment.parts()
-    with packer.pack(shipment, part).open() as body:
+    (plan,) = shipment.plans()
+    with packer.pack(shipment, plan).open() as body:
         assert lines(600) == gzip.decompress(body.read()).splitlines()
     assert set() == staged_files(tmp_path)
 
