@@ -176,7 +176,7 @@ def test_staging_makes_its_directory_if_somebody_removed_it(tmp_path: Path) -> N
     assert segment.events == 3
 
 
-def test_a_stage_cut_short_by_a_kill_is_made_anew(tmp_path: Path) -> None:
+def test_a_temporary_file_left_by_a_kill_is_replaced(tmp_path: Path) -> None:
     write_sealed(tmp_path, events(3), BATCH)
     (tmp_path / STAGED).with_suffix(".tmp").write_bytes(b"half")
     recover(LOCAL, tmp_path)
@@ -185,7 +185,7 @@ def test_a_stage_cut_short_by_a_kill_is_made_anew(tmp_path: Path) -> None:
     assert STAGED in contents(tmp_path)
 
 
-def test_a_line_that_is_no_event_is_kept_aside_and_costs_no_other(
+def test_a_line_that_is_no_event_is_quarantined_and_costs_no_other(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str]
 ) -> None:
     expected_errors.append("segment is damaged")
@@ -201,17 +201,17 @@ def test_a_line_that_is_no_event_is_kept_aside_and_costs_no_other(
     assert ["the line is no event with an event_id and a timestamp"] == causes
 
 
-@pytest.mark.parametrize(("promised", "damaged"), [(3, 0), (5, 2), (2, 0)])
+@pytest.mark.parametrize(("promised", "corrupt"), [(3, 0), (5, 2), (2, 0)])
 def test_records_that_are_missing_are_counted(
-    tmp_path: Path, expected_errors: list[str], promised: int, damaged: int
+    tmp_path: Path, expected_errors: list[str], promised: int, corrupt: int
 ) -> None:
     if promised != 3:
         expected_errors.append("segment is damaged")
     segment = write_sealed(tmp_path, events(3), promised=promised)
-    assert damaged == opened(tmp_path, segment)[1].corrupt_records
+    assert corrupt == opened(tmp_path, segment)[1].corrupt_records
 
 
-def test_checking_a_damaged_segment_again_changes_nothing(
+def test_checking_a_corrupt_segment_again_changes_nothing(
     tmp_path: Path, expected_errors: list[str]
 ) -> None:
     expected_errors.append("segment is damaged")
@@ -224,7 +224,7 @@ def test_checking_a_damaged_segment_again_changes_nothing(
     assert once == contents(tmp_path)
 
 
-def test_damage_that_cannot_be_kept_stops_the_shipment(tmp_path: Path) -> None:
+def test_corruption_that_cannot_be_quarantined_stops_the_shipment(tmp_path: Path) -> None:
     segment = write_sealed(tmp_path, events(3))
     flip(tmp_path / segment.name.file_name, 0)
     fs = FaultyFileSystem([Fault("write", errno=errno.ENOSPC)])
@@ -232,7 +232,7 @@ def test_damage_that_cannot_be_kept_stops_the_shipment(tmp_path: Path) -> None:
         Packer(fs, tmp_path).open_shipment(segment)
 
 
-def test_a_segment_that_is_gone_says_so(tmp_path: Path) -> None:
+def test_a_segment_that_was_removed_is_reported(tmp_path: Path) -> None:
     segment = write_sealed(tmp_path, events(3))
     (tmp_path / segment.name.file_name).unlink()
     with pytest.raises(SegmentVanished, match=segment.name.file_name):
@@ -316,7 +316,7 @@ def test_a_segment_that_lost_its_end_after_the_check_is_not_sent(tmp_path: Path)
     assert STAGED not in contents(tmp_path)
 
 
-def test_a_segment_with_damage_is_batched_without_it(
+def test_a_corrupt_segment_is_batched_without_the_corruption(
     tmp_path: Path, expected_errors: list[str]
 ) -> None:
     expected_errors.append("segment is damaged")

@@ -1,4 +1,4 @@
-"""A segment of one day is checked and staged in one reading; nothing else changes by it."""
+"""Staging: one reading checks and stages a segment of one day, with the same objects as two."""
 
 import errno
 import gzip
@@ -102,7 +102,7 @@ def staged_files(directory: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("at", [0, 599])
-def test_damage_is_reported_and_the_rest_delivered(
+def test_corruption_is_reported_and_the_rest_delivered(
     tmp_path: Path, expected_errors: list[str], at: int
 ) -> None:
     expected_errors.append("segment is damaged")
@@ -114,7 +114,7 @@ def test_damage_is_reported_and_the_rest_delivered(
     assert set() == staged_files(tmp_path)
 
 
-def test_records_that_are_missing_are_damage(tmp_path: Path, expected_errors: list[str]) -> None:
+def test_missing_records_are_corruption(tmp_path: Path, expected_errors: list[str]) -> None:
     expected_errors.append("segment is damaged")
     segment = write_sealed(tmp_path, lines(599), BATCH, promised=600)
     assert 1 == opened(tmp_path, segment).corrupt_records
@@ -132,7 +132,7 @@ def test_on_a_full_disk_the_object_is_made_in_memory(tmp_path: Path) -> None:
     assert set() == staged_files(tmp_path)
 
 
-def test_what_is_staged_already_stays(tmp_path: Path) -> None:
+def test_an_object_that_is_already_staged_is_kept(tmp_path: Path) -> None:
     segment = write_sealed(tmp_path, lines(3), BATCH)
     staged = tmp_path / "staged" / f"{BATCH.id}.{ONE}.ndjson.gz"
     staged.write_bytes(b"by another version of zlib")
@@ -140,7 +140,7 @@ def test_what_is_staged_already_stays(tmp_path: Path) -> None:
     assert (3, b"by another version of zlib") == (shipment.events, staged.read_bytes())
 
 
-def test_lines_that_fail_leave_nothing(tmp_path: Path) -> None:
+def test_lines_that_cannot_be_read_leave_nothing_staged(tmp_path: Path) -> None:
     write_sealed(tmp_path, lines(1), BATCH)
 
     def failing() -> Iterator[list[bytes]]:
