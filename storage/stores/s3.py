@@ -75,7 +75,7 @@ class S3Store:
     is `on` to put `create_only` objects with `If-None-Match: *`, `off` to put them without it, or
     `auto` to use it until the service reports that it does not support it. Credentials come from
     boto3's own chain: environment, shared files, container or instance role. They are read again
-    after the service has refused them.
+    after the service has refused them. Raises StoreError if boto3 cannot use the configuration.
 
     The ETag of a response is not compared: it is the body's MD5 only without encryption by KMS,
     and Content-MD5 makes the service check the body that it received.
@@ -106,7 +106,8 @@ class S3Store:
             request_checksum_calculation="when_required",
         )
         self._renewing = threading.Lock()
-        self._connect()
+        with _as_store_error():
+            self._connect()
 
     def _connect(self) -> None:
         session = boto3.session.Session()

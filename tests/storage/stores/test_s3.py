@@ -252,6 +252,19 @@ def test_missing_credentials_are_permanent(monkeypatch: pytest.MonkeyPatch) -> N
     assert service.requests == []
 
 
+def test_a_profile_that_does_not_exist_is_permanent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "missing")
+    with pytest.raises(StoreError) as caught:
+        store_at("http://127.0.0.1:9")
+    assert (caught.value.code, caught.value.permanent) == ("ProfileNotFound", True)
+
+
+def test_a_bucket_name_that_boto3_refuses_is_permanent() -> None:
+    with pytest.raises(StoreError) as caught:
+        store_at("http://127.0.0.1:9", "not a bucket")
+    assert (caught.value.code, caught.value.permanent) == ("ParamValidationError", True)
+
+
 def test_a_body_that_cannot_be_read_is_transient() -> None:
     def gone() -> io.BytesIO:
         raise FileNotFoundError(2, "No such file or directory")
