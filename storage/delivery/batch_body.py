@@ -34,4 +34,4 @@ class BatchBody:
         return self._compress(self._waiting) + self._gzip.flush()
 
     def _compress(self, lines: list[bytes]) -> bytes:
-        return self._gzip.compress(b"".join([line + b"\n" for line in lines]))
+        return self._gzip.compress(b"\n".join([*lines, b""]))

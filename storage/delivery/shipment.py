@@ -10,7 +10,7 @@ import io
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -153,10 +153,7 @@ class Packer:
                 days = layout.days(piece.lines, check_ids=not is_batched)
                 index.add(piece, days)
                 if draft is not None:
-                    first = index.first_day
-                    draft.add(
-                        line for line, day in zip(piece.lines, days, strict=True) if day == first
-                    )
+                    draft.add(_lines_of_day(index.first_day, piece.lines, days))
         index.check_count(segment)
         return index
 
@@ -221,3 +218,11 @@ class Packer:
 
     def _path(self, name: SegmentName) -> Path:
         return self._directory / name.file_name
+
+
+def _lines_of_day(
+    wanted: str | None, lines: list[bytes], days: Sequence[str | layout.NotAnEvent]
+) -> list[bytes]:
+    if days.count(wanted) == len(days):
+        return lines
+    return [line for line, day in zip(lines, days, strict=True) if day == wanted]

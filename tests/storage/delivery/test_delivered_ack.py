@@ -11,7 +11,7 @@ from storage.refusals import JournalClosed, Refusal, Unconfirmed
 
 @dataclass
 class Parts:
-    """What an acknowledgement asks: a request's segments, where they are, and their delivery."""
+    """The deduplicator, journal, backlog and shipper of an acknowledgement, all in one."""
 
     segments: set[str]
     in_journal: set[str] = field(default_factory=set)
