@@ -60,7 +60,7 @@ class Activity:
         self._idle_since.pop(connection, None)
         self._busy_since[connection] = self._monotonic()
 
-    def remove(self, connection: Connection) -> None:
+    def discard(self, connection: Connection) -> None:
         """Forget a closed connection. Does nothing if it was removed before."""
         self._open.discard(connection)
         self._idle_since.pop(connection, None)

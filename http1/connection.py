@@ -121,7 +121,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     def connection_lost(self, _: Exception | None) -> None:
         """Drop all requests, and tell the handler of the one in flight."""
         self._end(LOST)
-        self._activity.remove(self)
+        self._activity.discard(self)
 
     # The way of a request, from bytes to its handler.
 

@@ -82,7 +82,7 @@ class CollectorServer:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
         except OSError:
             sock.close()
-            self._activity.remove(connection)
+            self._activity.discard(connection)
 
     def _close_silent(self) -> None:
         self._activity.close_idle(_IDLE_CONNECTION_TIMEOUT_S)

@@ -1,6 +1,6 @@
-"""Acknowledgement by the store: success is answered only when an event is delivered.
+"""ACK=delivered: a request succeeds only when the store has acknowledged its events.
 
-For machines whose disk is gone when they are: there, durable on disk is not enough.
+For machines whose disk does not outlive them, where durable on the local disk is not enough.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _RETRY_AFTER_S = 5
 
 
 class DeliveredAck:
-    """Takes events, and returns when they are delivered, duplicates too."""
+    """Appends events and waits until they, and the duplicates among them, are delivered."""
 
     def __init__(
         self,
@@ -33,13 +33,13 @@ class DeliveredAck:
         self._timeout_s = timeout_s
 
     def refusal(self) -> Refusal | None:
-        """Why an event would be refused now, or None if it would be taken."""
+        """Return why an event would be refused now, or None if it would be accepted."""
         return self._events.refusal()
 
     async def append(self, lines: Sequence[bytes], event_ids: Sequence[str | None]) -> Durable:
         """Make events durable, then wait for their delivery; see `Deduplicator.append`.
 
-        Unconfirmed if the store has not acknowledged them within the timeout.
+        Raises Unconfirmed if the store has not acknowledged them within the timeout.
         """
         durable = await self._events.append(lines, event_ids)
         try:
@@ -60,5 +60,5 @@ class DeliveredAck:
 
     async def _is_delivered(self, segment_id: str) -> bool:
         if self._journal.holds(segment_id) or self._backlog.may_hold(segment_id):
-            return await self._shipper.delivery_of(segment_id)
+            return await self._shipper.wait_for_delivery(segment_id)
         return True

@@ -1,33 +1,27 @@
-"""A sealed segment on its way to the store: check it once, then make its objects.
+"""The delivery of one sealed segment: it is checked once, then its objects are made.
 
-`open_shipment` reads the segment from end to end and remembers, of each good record, only
-its offset, by day: 8 bytes an event. Objects are made one at a time, from the disk, when
-they are about to be sent. Everything here blocks and belongs in a worker thread.
+`open_shipment` reads the segment once and keeps only the offset of each valid record, by day:
+8 bytes per event. Objects are made one at a time, from the disk, just before they are sent.
+Everything here blocks and belongs in a worker thread.
 """
 
 import io
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from storage.delivery import layout
-from storage.delivery.staging import Staging, unstaged
+from storage.delivery.segment_index import SegmentIndex
+from storage.delivery.staging import Draft, Staging, object_in_memory
 from storage.journal.directory import JournalDirectory
 from storage.journal.quarantine import quarantine_range, report_corruption
-from storage.journal.record import (
-    MAX_RECORD_BYTES,
-    RECORD_OVERHEAD_BYTES,
-    CorruptRange,
-    Run,
-    decode,
-    scan_runs,
-)
+from storage.journal.record import MAX_RECORD_BYTES, CorruptRange, decode, scan_runs
+from storage.journal.reserve import is_disk_full
 from storage.journal.segment import SealedSegment, SegmentName
 from storage.stores.store import StoredObject
 
@@ -38,16 +32,16 @@ _PAUSE_S = 0.0001
 
 
 class SegmentVanished(Exception):
-    """Somebody else removed the segment's file."""
+    """The segment's file was removed by somebody else."""
 
 
 class SegmentUnreadable(OSError):
-    """A record that checked out a moment ago does not any more: the disk is failing."""
+    """A record that was valid when the segment was checked is not any more: the disk is failing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What becomes one object: the records at `offsets`, all of one `day`."""
+class ObjectPlan:
+    """The records that become one object: those at `offsets`, all of one `day`."""
 
     day: str
     offsets: "array[int]"
@@ -55,55 +49,51 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """The checked contents of a sealed segment.
-
-    `is_intact` unless bytes of it were no records, `damaged` counts records that are not there.
-    """
+    """The checked contents of a sealed segment: the offsets of its events by day."""
 
     segment: SealedSegment
     days: "dict[str, array[int]]"
     events: int
-    is_intact: bool
 
     @property
-    def damaged(self) -> int:
-        """How many of the records it was sealed with cannot be delivered."""
+    def corrupt_records(self) -> int:
+        """The number of records it was sealed with that cannot be delivered."""
         return max(0, self.segment.events - self.events)
 
     @property
     def is_batched(self) -> bool:
-        """Whether it is delivered as one object per day rather than one per event."""
+        """True if it is delivered as one object per day, False if as one per event."""
         return layout.is_batched(self.segment.name.rules, self.segment.events)
 
     @property
     def objects(self) -> int:
-        """How many objects it becomes."""
+        """The number of objects it becomes."""
         return len(self.days) if self.is_batched else self.events
 
-    def parts(self) -> Iterator[Part]:
-        """One part for each object, by day and then in the order of arrival."""
+    def plans(self) -> Iterator[ObjectPlan]:
+        """Yield a plan for each object, by day and then in the order of arrival."""
         for day in sorted(self.days):
             offsets = self.days[day]
             if self.is_batched:
-                yield Part(day, offsets)
+                yield ObjectPlan(day, offsets)
             else:
                 for index in range(len(offsets)):
-                    yield Part(day, offsets[index : index + 1])
+                    yield ObjectPlan(day, offsets[index : index + 1])
 
 
 def pause_briefly() -> None:
-    """Let another thread that waits for the interpreter run."""
+    """Let another thread that is waiting for the interpreter run."""
     time.sleep(_PAUSE_S)
 
 
 class Packer:
     """Turns sealed segments of one journal directory into objects.
 
-    `settle_ids` makes sure that the ids in a segment, told by its id, are known without it.
-    `pause` is called after every few records: Python runs one thread at a time, and who waits
-    for its turn, such as the thread that answers requests, gets it within a fraction of a
-    millisecond instead of the 5 that a busy thread may keep it. For the same reason one segment
-    is packed at a time, whichever threads ask.
+    `settle_ids` takes a segment's id and makes sure that its event ids stay known without it.
+    `pause` is called after every few records: Python runs one thread at a time, and with pauses a
+    waiting thread, such as the one that responds to requests, runs within a fraction of a
+    millisecond instead of the 5 ms that a busy thread may keep the interpreter. For the same
+    reason only one segment is packed at a time.
     """
 
     def __init__(
@@ -113,118 +103,100 @@ class Packer:
         pause: Callable[[], None] = pause_briefly,
     ) -> None:
         self._directory = directory
-        self._fs = directory.fs
         self._settle_ids = settle_ids
         self._pause = pause
         self._turn = threading.Lock()
         self._staging = Staging(directory)
 
     def open_shipment(self, segment: SealedSegment) -> Shipment:
-        """Check a segment and index it; damage is kept aside and reported.
+        """Check and index a segment; corrupt ranges are quarantined and reported.
 
-        SegmentVanished if somebody removed the segment; OSError if it cannot be read or a
-        damaged piece cannot be kept: then it may be called again.
+        Raises SegmentVanished if the segment was removed, and OSError if it cannot be read or a
+        corrupt range cannot be quarantined; then it may be called again.
         """
         with self._turn:
-            return self._stage_whole(segment) or self._index_all(segment)
+            is_batched = layout.is_batched(segment.name.rules, segment.events)
+            index = self._stage(segment) if is_batched else self._index(segment)
+            for piece in index.corrupt:
+                quarantine_range(self._directory, segment.name, piece)
+                report_corruption(self._directory, segment.name, piece)
+        return Shipment(segment, index.days, index.events)
 
-    def _stage_whole(self, segment: SealedSegment) -> Shipment | None:
-        """Check a segment and stage its object in one reading, half the cost of two.
+    def _stage(self, segment: SealedSegment) -> SegmentIndex:
+        """Check and index a segment, and stage the object of its first day if nothing is corrupt.
 
-        None if it is not one object, or is so already, or the disk is full.
+        Most segments hold events of one day, and then need no second reading.
         """
         name = segment.name
-        if not layout.is_batched(name.rules, segment.events):
-            return None
-        with self._open(name) as stream:
-            runs = self._pausing(scan_runs(stream, name.checksum_seed), every=1)
-            lines = _LinesOfOneDay(runs, segment.events)
-            if lines.day is None or self._staging.find(name, lines.day) is not None:
-                return None
-            try:
-                is_staged = self._staging.write(name, lines.day, lines)
-            except _SeveralObjects:
-                return None
-        days = {lines.day: lines.offsets}
-        return Shipment(segment, days, segment.events, is_intact=True) if is_staged else None
+        try:
+            with self._staging.draft(name) as draft:
+                index = self._index(segment, draft)
+                if index.first_day is not None and not index.corrupt:
+                    self._staging.commit(draft, name, index.first_day)
+                return index
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            return self._index(segment)
 
-    def _index_all(self, segment: SealedSegment) -> Shipment:
-        days: dict[str, array[int]] = {}
-        pieces: list[CorruptRange] = []
+    def _index(self, segment: SealedSegment, draft: Draft | None = None) -> SegmentIndex:
+        index = SegmentIndex()
+        is_batched = layout.is_batched(segment.name.rules, segment.events)
         with self._open(segment.name) as stream:
-            for piece in self._pausing(scan_runs(stream, segment.name.checksum_seed), every=1):
+            for piece in self._pausing(scan_runs(stream, segment.name.checksum_seed)):
                 if isinstance(piece, CorruptRange):
-                    pieces.append(piece)
-                else:
-                    pieces += _index(piece, days)
-        events = sum(map(len, days.values()))
-        self._keep(segment, pieces, events)
-        return Shipment(segment, days, events, not pieces)
+                    index.corrupt.append(piece)
+                    continue
+                days = layout.days(piece.lines, check_ids=not is_batched)
+                index.add(piece, days)
+                if draft is not None:
+                    draft.add(_lines_of_day(index.first_day, piece.lines, days))
+        index.check_count(segment)
+        return index
 
-    def _pausing(self, items: Iterable[_Item], every: int) -> Iterator[_Item]:
-        for number, item in enumerate(items, start=1):
+    def _pausing(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        for item in items:
             yield item
-            if number % every == 0:
-                self._pause()
+            self._pause()
 
-    def _keep(self, segment: SealedSegment, pieces: list[CorruptRange], events: int) -> None:
-        if not pieces and events != segment.events:
-            cause = f"it was sealed with {segment.events} records and holds {events}"
-            pieces = [CorruptRange(segment.size, 0, cause, at_end=True, has_whole_line=False)]
-        for piece in pieces:
-            quarantine_range(self._directory, segment.name, piece)
-            report_corruption(self._directory, segment.name, piece)
-
-    def pack(self, shipment: Shipment, part: Part) -> StoredObject:
-        """The object of a part: the same key and bytes whenever it is called."""
+    def pack(self, shipment: Shipment, plan: ObjectPlan) -> StoredObject:
+        """Make an object: every call with the same plan returns the same key and bytes."""
         if shipment.is_batched:
             with self._turn:
-                return self._batch_object(shipment, part)
-        (line,) = self._lines(shipment.segment.name, part.offsets)
+                return self._batch_object(shipment, plan)
+        with self._open(shipment.segment.name) as stream:
+            line = self._line(stream, shipment.segment.name, plan.offsets[0])
         key = layout.event_key(shipment.segment.name.rules.prefix, layout.address(line))
         return StoredObject(
             key, "application/json", len(line), partial(io.BytesIO, line), create_only=True
         )
 
-    def _batch_object(self, shipment: Shipment, part: Part) -> StoredObject:
-        name, day = shipment.segment.name, part.day
-        is_whole = shipment.is_intact and len(part.offsets) == shipment.events
-        lines = partial(self._all_lines if is_whole else self._lines, name, part.offsets)
+    def _batch_object(self, shipment: Shipment, plan: ObjectPlan) -> StoredObject:
+        name, day = shipment.segment.name, plan.day
         if (staged := self._staging.find(name, day)) is not None:
             return staged
-        if self._staging.write(name, day, lines()):
+        if self._staging.write(name, day, self._portions(name, plan.offsets)):
             staged = self._staging.find(name, day)
-        return staged or unstaged(name, day, lines())
+        return staged or object_in_memory(name, day, self._portions(name, plan.offsets))
 
-    def _lines(self, name: SegmentName, offsets: "array[int]") -> Iterator[bytes]:
+    def _portions(self, name: SegmentName, offsets: "array[int]") -> Iterator[list[bytes]]:
         with self._open(name) as stream:
-            for offset in self._pausing(offsets, _RECORDS_AT_ONCE):
-                stream.seek(offset)
-                line = decode(stream.readline(MAX_RECORD_BYTES), name.checksum_seed)
-                if isinstance(line, str):
-                    raise self._unreadable(name, offset, line)
-                yield line
+            for start in self._pausing(range(0, len(offsets), _RECORDS_AT_ONCE)):
+                portion = offsets[start : start + _RECORDS_AT_ONCE]
+                yield [self._line(stream, name, offset) for offset in portion]
 
-    # What `_lines` gives, where all records are wanted.
-    def _all_lines(self, name: SegmentName, offsets: "array[int]") -> Iterator[bytes]:
-        found = 0
-        with self._open(name) as stream:
-            for piece in self._pausing(scan_runs(stream, name.checksum_seed), every=1):
-                if isinstance(piece, CorruptRange):
-                    raise self._unreadable(name, piece.offset, piece.cause)
-                found += len(piece.lines)
-                yield from piece.lines
-        if found != len(offsets):
-            raise self._unreadable(name, offsets[found], "the segment ends")
-
-    def _unreadable(self, name: SegmentName, offset: int, cause: str) -> SegmentUnreadable:
-        return SegmentUnreadable(f"{self._path(name)} at byte {offset}: {cause}")
+    def _line(self, stream: BinaryIO, name: SegmentName, offset: int) -> bytes:
+        stream.seek(offset)
+        line = decode(stream.readline(MAX_RECORD_BYTES), name.checksum_seed)
+        if isinstance(line, str):
+            raise SegmentUnreadable(f"{self._path(name)} at byte {offset}: {line}")
+        return line
 
     def discard(self, shipment: Shipment) -> None:
-        """Delete a delivered segment and, after it, its staged objects.
+        """Delete a delivered segment, then its staged objects.
 
-        In this order a crash in between leaves only staged objects without a segment, which
-        recovery removes; the other way round, another attempt might compress differently.
+        A crash in between leaves only staged objects without a segment, which recovery removes.
+        In the opposite order another attempt might compress the segment to other bytes.
         """
         name = shipment.segment.name
         self._settle_ids(name.id)
@@ -236,7 +208,7 @@ class Packer:
 
     def _open(self, name: SegmentName) -> BinaryIO:
         try:
-            return self._fs.open_read(self._path(name))
+            return self._directory.fs.open_read(self._path(name))
         except FileNotFoundError:
             raise SegmentVanished(str(self._path(name))) from None
 
@@ -244,53 +216,9 @@ class Packer:
         return self._directory.segment(name)
 
 
-class _SeveralObjects(Exception):
-    pass
-
-
-class _LinesOfOneDay:
-    """The lines of a segment, as long as they are good ones of the day of the first.
-
-    `offsets` has where they begin, once they are read. Raises _SeveralObjects at one that is not,
-    or if they are not as many as were `promised`.
-    """
-
-    def __init__(self, runs: Iterator[Run | CorruptRange], promised: int) -> None:
-        self._first = next(runs, None)
-        self._runs = runs
-        self._promised = promised
-        self.day = layout.common_day(self._first.lines) if isinstance(self._first, Run) else None
-        self.offsets: array[int] = array("Q")
-
-    def __iter__(self) -> Iterator[bytes]:
-        for run in chain([self._first], self._runs):
-            if not isinstance(run, Run) or layout.common_day(run.lines) != self.day:
-                raise _SeveralObjects
-            self.offsets.extend(run.offsets())
-            yield from run.lines
-        if len(self.offsets) != self._promised:
-            raise _SeveralObjects
-
-
-def _index(run: Run, days: "dict[str, array[int]]") -> list[CorruptRange]:
-    """Add the offsets of a run's events to their days; the records that hold no event."""
-    found = layout.days(run.lines)
-    offsets = run.offsets()
-    if found is not None and found.count(found[0]) == len(found):
-        days.setdefault(found[0], array("Q")).extend(offsets)
-        return []
-    return [
-        bad
-        for offset, line in zip(offsets, run.lines, strict=True)
-        if (bad := _index_one(offset, line, days)) is not None
-    ]
-
-
-def _index_one(offset: int, line: bytes, days: "dict[str, array[int]]") -> CorruptRange | None:
-    try:
-        day = layout.address(line).day
-    except layout.NotAnEvent as error:
-        length = len(line) + RECORD_OVERHEAD_BYTES
-        return CorruptRange(offset, length, str(error), at_end=False, has_whole_line=True)
-    days.setdefault(day, array("Q")).append(offset)
-    return None
+def _lines_of_day(
+    wanted: str | None, lines: list[bytes], days: Sequence[str | layout.NotAnEvent]
+) -> list[bytes]:
+    if days.count(wanted) == len(days):
+        return lines
+    return [line for line, day in zip(lines, days, strict=True) if day == wanted]

@@ -1,9 +1,9 @@
-"""The shipper: which sealed segment is delivered when, and who hears of it.
+"""The shipper: takes sealed segments from the backlog and has them delivered.
 
 Invariants:
 
-- At most `concurrency` segments are on their way.
-- What is not delivered stays in the journal; the next process begins where this one ended.
+- At most `concurrency` segments are in flight.
+- Segments that are not delivered stay in the journal, and the next process ships them.
 
 For the event loop's thread.
 """
@@ -24,7 +24,7 @@ _log = get_logger(__name__)
 
 
 class Shipper:
-    """Takes segments from the backlog, puts their objects into the store, deletes them."""
+    """Ships the segments of a backlog: newest and oldest in turn, several at a time."""
 
     def __init__(
         self,
@@ -40,23 +40,23 @@ class Shipper:
         clock = clock or Clock()
         self._uploader = Uploader(packer, store, concurrency, clock)
         self._loop = asyncio.get_running_loop()
-        self._wanted = asyncio.Event()
+        self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._shipping: set[asyncio.Task[None]] = set()
         self._when_idle: set[Callable[[], None]] = set()
         self._waiters: dict[str, set[asyncio.Future[bool]]] = {}
         self._drain_rate = DrainRate(clock.monotonic)
         self._task = self._loop.create_task(self._run())
-        self._wanted.set()
+        self._work.set()
 
     @property
     def already_in_store(self) -> int:
-        """Objects that the store had before they were first sent, and that were left alone."""
+        """The number of objects that the store had before they were first sent, and kept."""
         return self._uploader.already_in_store
 
     @property
     def last_delivery_at(self) -> float | None:
-        """When the store last acknowledged an object, in Unix seconds."""
+        """The time when the store last acknowledged an object, in Unix seconds."""
         return self._uploader.last_delivery_at
 
     @property
@@ -65,29 +65,29 @@ class Shipper:
         return self._uploader.last_failure
 
     def enqueue(self, segment: SealedSegment) -> None:
-        """Ship a segment that nobody will change again."""
+        """Add a sealed segment to the backlog, to be shipped."""
         self._backlog.add(segment)
-        self._wanted.set()
+        self._work.set()
 
     @property
     def disk_bytes(self) -> int:
-        """The disk space of what is sealed and not delivered."""
+        """The disk space of all sealed segments that are not delivered, in bytes."""
         return self._backlog.disk_bytes
 
     @property
     def room_in_s(self) -> int:
-        """When there will be room on a full disk, as far as can be told: whole seconds."""
-        return self._drain_rate.room_in_s()
+        """The estimated number of whole seconds until a full disk has space again."""
+        return self._drain_rate.seconds_until_free()
 
     def call_when_idle(self, call: Callable[[], None]) -> None:
-        """Call as soon as a segment that is sealed would be shipped at once; now, if it would."""
+        """Call once, as soon as a newly sealed segment would be shipped without waiting."""
         if len(self._shipping) + self._backlog.fresh_segments < self._concurrency:
             call()
         else:
             self._when_idle.add(call)
 
-    async def delivery_of(self, segment_id: str) -> bool:
-        """Wait until a segment that is not delivered yet is; False if its file vanished."""
+    async def wait_for_delivery(self, segment_id: str) -> bool:
+        """Wait until a pending segment is delivered; return False if its file was removed."""
         waiter: asyncio.Future[bool] = self._loop.create_future()
         waiters = self._waiters.setdefault(segment_id, set())
         waiters.add(waiter)
@@ -99,7 +99,7 @@ class Shipper:
                 self._waiters.pop(segment_id, None)
 
     async def drain(self, timeout_s: float) -> bool:
-        """Wait until everything sealed is delivered, at most `timeout_s`; whether it is."""
+        """Wait until every sealed segment is delivered; return False after `timeout_s` seconds."""
         try:
             async with asyncio.timeout(timeout_s):
                 while not self._backlog.is_empty:
@@ -110,10 +110,10 @@ class Shipper:
         return True
 
     async def close(self) -> None:
-        """Stop. What is not delivered stays in the journal and is shipped at the next start.
+        """Stop. Segments that are not delivered stay in the journal until the next start.
 
-        An object that is being sent right now may or may not reach the store; its thread
-        may outlive this call.
+        An object that is being sent may or may not reach the store; its thread may outlive this
+        call.
         """
         tasks = [self._task, *self._shipping]
         for task in tasks:
@@ -123,19 +123,19 @@ class Shipper:
 
     async def _run(self) -> None:
         while True:
-            await self._wanted.wait()
-            self._wanted.clear()
+            await self._work.wait()
+            self._work.clear()
             while len(self._shipping) < self._concurrency:
                 segment = await self._next()
                 if segment is None:
                     break
                 task = self._loop.create_task(self._ship(segment))
                 self._shipping.add(task)
-                task.add_done_callback(self._left)
+                task.add_done_callback(self._finish)
 
-    def _left(self, task: asyncio.Task[None]) -> None:
+    def _finish(self, task: asyncio.Task[None]) -> None:
         self._shipping.discard(task)
-        self._wanted.set()
+        self._work.set()
         calls, self._when_idle = self._when_idle, set()
         for call in calls:
             call()
@@ -146,7 +146,7 @@ class Shipper:
                 found = await self._uploader.in_thread(self._backlog.read_directory)
             except OSError as error:
                 _log.error("journal cannot be listed", cause=str(error))
-                self._loop.call_later(TRANSIENT.cap_s, self._wanted.set)
+                self._loop.call_later(TRANSIENT.cap_s, self._work.set)
                 return None
             self._backlog.relist(found)
         return self._backlog.next()
@@ -156,7 +156,7 @@ class Shipper:
             shipment = await self._uploader.deliver(segment)
         except SegmentVanished:
             _log.error(
-                "segment vanished before it was delivered",
+                "segment file was removed before delivery",
                 segment=segment.name.id,
                 events=segment.events,
             )

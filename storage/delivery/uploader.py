@@ -1,10 +1,10 @@
-"""The uploader: one sealed segment to the store, for as long as it takes.
+"""The delivery of a sealed segment to the store, with retries until it succeeds.
 
 Invariants:
 
-- A segment is deleted only after the store has acknowledged every object of it.
-- An attempt sends immutable bytes; what is left to send changes only after a success.
-- Nothing is given up: a failed object is tried again until it is stored, however long.
+- A segment is deleted only after the store has acknowledged all of its objects.
+- An attempt sends immutable bytes; an object leaves the list of pending ones only after a success.
+- Nothing is given up: a failed object is retried until the store has it, however long that takes.
 
 For the event loop's thread; reading, compressing and sending run in worker threads.
 """
@@ -26,7 +26,7 @@ from typing import TypeVar
 
 from logs.events import get_logger
 from storage.delivery.backoff import PERMANENT, TRANSIENT
-from storage.delivery.shipment import Packer, Part, SegmentVanished, Shipment
+from storage.delivery.shipment import ObjectPlan, Packer, SegmentVanished, Shipment
 from storage.journal.segment import SealedSegment
 from storage.stores.store import Store, StoreError
 
@@ -34,16 +34,17 @@ _log = get_logger(__name__)
 
 _T = TypeVar("_T")
 
-# At 10 a thread still gets a tenth of a core that others fight for.
-_NICER_BY = 10
-_NICEST = 19
+# At 10 a thread still gets a tenth of a contended core.
+_NICENESS_ADDED = 10
+_MAX_NICENESS = 19
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time and chance, as the shipper uses them.
+    """Sources of time and randomness, replaceable in tests.
 
-    `now` is in Unix seconds, `monotonic` in seconds from anywhere, `random` from 0 up to 1.
+    `now` returns Unix seconds, `monotonic` seconds since an arbitrary moment, `random` a number
+    from 0 up to, but not including, 1.
     """
 
     now: Callable[[], float] = time.time
@@ -54,7 +55,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailure:
-    """The last failed attempt: when, in Unix seconds, and what the store said."""
+    """A failed attempt: its time in Unix seconds and the error of the store."""
 
     at: float
     code: str
@@ -63,37 +64,37 @@ class DeliveryFailure:
 
 
 @dataclass(slots=True)
-class _Round:
-    """One pass over what is left of a shipment; it ends at the first failure.
+class _Pass:
+    """One pass over the pending objects of a shipment, which ends at the first failure.
 
-    `already_in_store` counts objects that the store had before anything was sent, `sent` has the
-    first offsets of parts that failed and may be stored all the same.
+    `maybe_stored` has the first offsets of objects whose attempt failed, although the store may
+    have them; `already_in_store` counts objects that the store had before any attempt.
     """
 
-    parts: deque[Part]
-    sent: set[int]
+    pending: deque[ObjectPlan]
+    maybe_stored: set[int]
     already_in_store: int = 0
     delivered: int = 0
     failure: StoreError | OSError | None = None
 
-    def next(self) -> Part | None:
-        if self.failure is not None or not self.parts:
+    def next(self) -> ObjectPlan | None:
+        if self.failure is not None or not self.pending:
             return None
-        return self.parts.popleft()
+        return self.pending.popleft()
 
-    def succeed(self, part: Part, is_new: bool) -> None:
+    def succeed(self, plan: ObjectPlan, is_new: bool) -> None:
         self.delivered += 1
-        if not is_new and part.offsets[0] not in self.sent:
+        if not is_new and plan.offsets[0] not in self.maybe_stored:
             self.already_in_store += 1
 
-    def fail(self, part: Part, failure: StoreError | OSError) -> None:
-        self.sent.add(part.offsets[0])
-        self.parts.append(part)
+    def fail(self, plan: ObjectPlan, failure: StoreError | OSError) -> None:
+        self.maybe_stored.add(plan.offsets[0])
+        self.pending.append(plan)
         self.failure = failure
 
 
 class Uploader:
-    """Delivers segments with at most `concurrency` objects of each on their way at once."""
+    """Delivers segments, with at most `concurrency` objects in flight."""
 
     def __init__(self, packer: Packer, store: Store, concurrency: int, clock: Clock) -> None:
         self._packer = packer
@@ -101,7 +102,7 @@ class Uploader:
         self._concurrency = concurrency
         self._clock = clock
         self._threads = ThreadPoolExecutor(
-            concurrency, thread_name_prefix="shipper", initializer=_lower_priority
+            concurrency, thread_name_prefix="uploader", initializer=_lower_priority
         )
         self._loop = asyncio.get_running_loop()
         self.already_in_store = 0
@@ -109,21 +110,21 @@ class Uploader:
         self.last_failure: DeliveryFailure | None = None
 
     def close(self) -> None:
-        """Begin nothing more. A thread that sends an object may outlive this call."""
+        """Start no more work. A thread that is sending an object may outlive this call."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def deliver(self, segment: SealedSegment) -> Shipment:
-        """Put a segment's objects into the store, then delete it.
+        """Put a segment's objects into the store, then delete the segment.
 
-        SegmentVanished if somebody else removed it before it was delivered.
+        Raises SegmentVanished if somebody else removed it before it was delivered.
         """
         started = self._clock.monotonic()
-        shipment = await self._until_it_works(segment, self._send_all)
-        await self._until_it_works(segment, lambda _: self._discard(shipment))
+        shipment = await self._retry(segment, self._send_all)
+        await self._retry(segment, lambda _: self._discard(shipment))
         self._report(shipment, self._clock.monotonic() - started)
         return shipment
 
-    async def _until_it_works(
+    async def _retry(
         self, segment: SealedSegment, step: Callable[[SealedSegment], Awaitable[_T]]
     ) -> _T:
         attempt = 0
@@ -134,7 +135,7 @@ class Uploader:
                 raise
             except Exception as error:
                 attempt += 1
-                self._failed(type(error).__name__, str(error), permanent=False)
+                self._note_failure(type(error).__name__, str(error), permanent=False)
                 delay_s = PERMANENT.delay_s(attempt, self._clock.random)
                 _log.error(
                     "segment cannot be shipped",
@@ -151,11 +152,11 @@ class Uploader:
 
     async def _send_all(self, segment: SealedSegment) -> Shipment:
         shipment = await self.in_thread(partial(self._packer.open_shipment, segment))
-        parts = deque(shipment.parts())
-        sent: set[int] = set()
+        pending = deque(shipment.plans())
+        maybe_stored: set[int] = set()
         attempt = 0
-        while parts:
-            done = await self._round(shipment, _Round(parts, sent))
+        while pending:
+            done = await self._run(shipment, _Pass(pending, maybe_stored))
             self.already_in_store += done.already_in_store
             _report_already_in_store(shipment, done.already_in_store)
             if isinstance(done.failure, OSError):
@@ -165,28 +166,28 @@ class Uploader:
                 await self._wait_after(done.failure, shipment, attempt)
         return shipment
 
-    async def _round(self, shipment: Shipment, this: _Round) -> _Round:
-        senders = min(self._concurrency, len(this.parts))
-        await asyncio.gather(*(self._send(shipment, this) for _ in range(senders)))
-        return this
+    async def _run(self, shipment: Shipment, current: _Pass) -> _Pass:
+        senders = min(self._concurrency, len(current.pending))
+        await asyncio.gather(*(self._send(shipment, current) for _ in range(senders)))
+        return current
 
-    async def _send(self, shipment: Shipment, this: _Round) -> None:
-        while (part := this.next()) is not None:
+    async def _send(self, shipment: Shipment, current: _Pass) -> None:
+        while (plan := current.next()) is not None:
             try:
-                is_new = await self.in_thread(partial(self._put, shipment, part))
+                is_new = await self.in_thread(partial(self._put, shipment, plan))
             except (StoreError, OSError) as failure:
-                this.fail(part, failure)
+                current.fail(plan, failure)
             else:
-                this.succeed(part, is_new)
+                current.succeed(plan, is_new)
                 self.last_delivery_at = self._clock.now()
 
-    def _put(self, shipment: Shipment, part: Part) -> bool:
-        return self._store.put(self._packer.pack(shipment, part))
+    def _put(self, shipment: Shipment, plan: ObjectPlan) -> bool:
+        return self._store.put(self._packer.pack(shipment, plan))
 
     async def _wait_after(self, failure: StoreError, shipment: Shipment, attempt: int) -> None:
         backoff = PERMANENT if failure.permanent else TRANSIENT
         delay_s = backoff.delay_s(attempt, self._clock.random)
-        self._failed(failure.code, str(failure), failure.permanent)
+        self._note_failure(failure.code, str(failure), failure.permanent)
         _log.log(
             logging.ERROR if failure.permanent else logging.WARNING,
             "delivery failed",
@@ -199,7 +200,7 @@ class Uploader:
         )
         await self._clock.sleep(delay_s)
 
-    def _failed(self, code: str, cause: str, permanent: bool) -> None:
+    def _note_failure(self, code: str, cause: str, permanent: bool) -> None:
         self.last_failure = DeliveryFailure(self._clock.now(), code, cause, permanent)
 
     def _report(self, shipment: Shipment, took_s: float) -> None:
@@ -210,32 +211,32 @@ class Uploader:
             objects=shipment.objects,
             bytes=shipment.segment.size,
             seconds=round(took_s, 3),
-            damaged=shipment.damaged or None,
+            corrupt=shipment.corrupt_records or None,
         )
 
     async def in_thread(self, call: Callable[[], _T]) -> _T:
-        """Run what blocks in a worker thread."""
+        """Run a blocking call in a worker thread."""
         return await self._loop.run_in_executor(self._threads, call)
 
 
-# Where cores are scarce, requests come first: with the same priority as the event loop, these
-# threads make one answer in a hundred almost twice as late while a backlog is shipped. On Linux a
-# thread has a priority of its own (setpriority(2), "C library/kernel differences").
+# Requests come first where cores are scarce: at the same priority as the event loop, these threads
+# almost double the p99 latency of responses while a backlog is delivered. On Linux each thread has
+# its own priority (setpriority(2), "C library/kernel differences").
 def _lower_priority() -> None:
     if sys.platform != "linux":
         return
     thread = threading.get_native_id()
-    # A sandbox may forbid it, and then shipping goes on as it is.
+    # A sandbox may forbid it; then the priority stays the same.
     with contextlib.suppress(OSError):
-        niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICER_BY
-        os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _NICEST))
+        niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS_ADDED
+        os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _MAX_NICENESS))
 
 
-# Of an earlier run that was killed after it had sent them, or of other events with their ids.
+# Either an earlier process sent them before it was killed, or other events have the same ids.
 def _report_already_in_store(shipment: Shipment, objects: int) -> None:
     if objects:
         _log.warning(
-            "objects were in the store already, and kept",
+            "objects already in store, not replaced",
             segment=shipment.segment.name.id,
             objects=objects,
         )

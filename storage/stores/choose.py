@@ -1,4 +1,4 @@
-"""Which store the settings ask for."""
+"""The choice of the store from the settings."""
 
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +10,7 @@ from storage.stores.store import Store
 
 
 class StoreSettings(Protocol):
-    """What of the settings decides it; see `README.md`, "Settings"."""
+    """The settings that decide which store is used; see `README.md`, "Settings"."""
 
     @property
     def storage_dir(self) -> Path | None: ...  # noqa: D102
@@ -27,7 +27,7 @@ class StoreSettings(Protocol):
 
 
 def open_store(settings: StoreSettings, fs: FileSystem) -> Store:
-    """The directory or the bucket; StoreError if it cannot be used at all."""
+    """Return the store for the directory or the bucket; StoreError if it cannot be used at all."""
     if settings.storage_dir is not None:
         return DirectoryStore(fs, settings.storage_dir)
     return S3Store(

@@ -1,4 +1,4 @@
-"""A local directory as the store: for one machine without S3, and for trying things out."""
+"""A local directory as the store, for a single machine without S3 and for evaluation."""
 
 import contextlib
 import hashlib
@@ -16,7 +16,7 @@ _TEMPORARY = ".incomplete"
 
 
 class DirectoryStore:
-    """Objects as files below `root`, complete and synced before their name appears."""
+    """Objects as files below `root`; a file is complete and synced before its name appears."""
 
     def __init__(self, fs: FileSystem, root: Path) -> None:
         self._fs = fs
@@ -70,9 +70,9 @@ class DirectoryStore:
 
 
 def _temporary_name(item: StoredObject) -> str:
-    """The same for every attempt, so that an attempt cut short leaves nothing for good.
+    """Return one name for all attempts, so that an interrupted one leaves no file for good.
 
-    The body is part of it: two different bodies for one key never share a file.
+    The name depends on the body too: different bodies for one key never share a file.
     """
     digest = hashlib.sha256(item.key.encode())
     with item.open() as body:

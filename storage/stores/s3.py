@@ -1,7 +1,7 @@
-"""Amazon S3, or a service that speaks its protocol, as the store.
+"""Amazon S3, or a service with the same protocol, as the store.
 
-Only this module and `small_put` know boto3. Its own retries are off: the shipper's are the only
-ones.
+Only this module and `small_put` import boto3 and botocore. Their retries are turned off, because
+the uploader retries.
 """
 
 import base64
@@ -27,7 +27,7 @@ _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 30
 _CHUNK_BYTES = 256 * 1024
 
-# What is put from memory, in one request without `Expect: 100-continue`.
+# Bodies up to this size are sent from memory, in one request without `Expect: 100-continue`.
 _SMALL_BYTES = 256 * 1024
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -46,12 +46,13 @@ _TRANSIENT_CODES = frozenset(
     }
 )
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-_ALREADY_THERE_CODES = frozenset({"PreconditionFailed", "412"})
-_NOT_CONDITIONAL_CODES = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"})
+_OBJECT_EXISTS_CODES = frozenset({"PreconditionFailed", "412"})
+_UNSUPPORTED_CODES = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"})
 
 _TRANSIENT_STATUSES = frozenset({408, 409, 429})
 
-# After these an operator may have changed the files that boto3 reads credentials from, once.
+# After these errors, read the credentials again: boto3 reads their files only once, and an operator
+# may have changed them.
 _CREDENTIAL_CODES = frozenset(
     {
         "AccessDenied",
@@ -70,14 +71,14 @@ _RENEWAL_INTERVAL_S = 5.0
 class S3Store:
     """Objects in one bucket.
 
-    `connections` is how many threads may put at once. `conditional_writes` says how an object
-    that is `create_only` is put: with `If-None-Match: *` (`on`), without it (`off`), or with it
-    until the service says that it does not know it (`auto`). Credentials come from boto3's own
-    chain: environment, shared files, container or instance role. They are read again after the
-    service has refused them.
+    `connections` is the number of threads that may put objects concurrently. `conditional_writes`
+    is `on` to put `create_only` objects with `If-None-Match: *`, `off` to put them without it, or
+    `auto` to use it until the service reports that it does not support it. Credentials come from
+    boto3's own chain: environment, shared files, container or instance role. They are read again
+    after the service has refused them. Raises StoreError if boto3 cannot use the configuration.
 
-    The ETag of an answer is not looked at: it is the body's MD5 only without encryption by KMS,
-    and Content-MD5 has the service check the body that it received.
+    The ETag of a response is not compared: it is the body's MD5 only without encryption by KMS,
+    and Content-MD5 makes the service check the body that it received.
     """
 
     def __init__(
@@ -99,13 +100,14 @@ class S3Store:
             read_timeout=_READ_TIMEOUT_S,
             max_pool_connections=connections,
             retries={"total_max_attempts": 1},
-            # Services other than Amazon's often know no bucket host names and no checksum
-            # trailers; Content-MD5 below protects the body everywhere.
+            # Services other than Amazon's often support neither bucket host names nor checksum
+            # trailers; Content-MD5 below protects the body with all of them.
             s3={"addressing_style": "path" if endpoint_url else "auto"},
             request_checksum_calculation="when_required",
         )
         self._renewing = threading.Lock()
-        self._connect()
+        with _as_store_error():
+            self._connect()
 
     def _connect(self) -> None:
         session = boto3.session.Session()
@@ -125,17 +127,19 @@ class S3Store:
         try:
             return self._put(item, IfNoneMatch="*")
         except StoreError as error:
-            if error.code in _NOT_CONDITIONAL_CODES and self._may_fall_back:
+            if error.code in _UNSUPPORTED_CODES and self._may_fall_back:
                 stored = self._put(item)
                 self._fall_back(error)
                 return stored
-            if error.code in _ALREADY_THERE_CODES:
+            if error.code in _OBJECT_EXISTS_CODES:
                 return False
             raise
 
     def _fall_back(self, error: StoreError) -> None:
         self._is_conditional = False
-        _log.warning("the store knows no conditional writes", cause=str(error))
+        _log.warning(
+            "store does not support conditional writes, objects may be replaced", cause=str(error)
+        )
 
     def _put(self, item: StoredObject, **condition: str) -> bool:
         try:
@@ -154,9 +158,9 @@ class S3Store:
         headers = {"Content-Type": item.content_type}
         if condition:
             headers["If-None-Match"] = condition["IfNoneMatch"]
-        is_done = self._small.send(item.key, body.read(), headers)
+        is_stored = self._small.send(item.key, body.read(), headers)
         body.seek(0)
-        return is_done
+        return is_stored
 
     def _put_stream(self, item: StoredObject, body: BinaryIO, condition: dict[str, str]) -> None:
         self._client.put_object(

@@ -1,4 +1,4 @@
-"""The port to a store: where objects go."""
+"""The port to a store, which holds the delivered objects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import BinaryIO, Protocol
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What is put into a store. Immutable: every attempt sends the same bytes.
+    """An object to put into a store. Immutable: every attempt sends the same bytes.
 
-    `open` gives the body, `size` bytes long, from its start. With `create_only` an object that
-    is at the key already stays as it is.
+    `open` opens the body, `size` bytes long, at its start. With `create_only`, an object that is
+    already at the key is kept.
     """
 
     key: str
@@ -21,10 +21,10 @@ class StoredObject:
 
 
 class StoreError(Exception):
-    """The store did not confirm that it holds the object; it may hold it all the same.
+    """The store did not confirm that it has the object, although it may have it.
 
-    `permanent` if it will not get better before somebody repairs something, such as a
-    missing bucket or a denied permission; `code` is the store's own word for the cause.
+    `permanent` means that retries fail until somebody repairs something, such as a missing bucket
+    or a denied permission; `code` is the store's own name for the cause.
     """
 
     def __init__(self, code: str, message: str, *, permanent: bool) -> None:
@@ -34,21 +34,21 @@ class StoreError(Exception):
 
 
 class Store(Protocol):
-    """A place for objects. The methods block and may be called from several threads."""
+    """A place that holds objects. Its methods block and may be called from several threads."""
 
     def put(self, item: StoredObject) -> bool:
         """Store an object, replacing one with the same key unless it is `create_only`.
 
-        On return the store has acknowledged it, or, if the result is False, said that there is
-        an object at the key already, which was left alone. StoreError means that it may or may
-        not be stored; putting it again is right.
+        Return True if the store has acknowledged the object, False if it reported that an object
+        is already at the key, which it kept. After a StoreError the object may or may not be
+        stored, and the call should be retried.
         """
 
     def get(self, key: str) -> bytes:
-        """An object's body; StoreError if it is not there or may not be read."""
+        """Return an object's body; StoreError if it does not exist or may not be read."""
 
     def delete(self, key: str) -> None:
         """Remove an object; StoreError if that is not permitted."""
 
     def describe(self) -> str:
-        """Where objects go, for people: `s3://bucket/…` or a directory."""
+        """Return the store's location for people: `s3://bucket/…` or a directory."""

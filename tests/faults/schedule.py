@@ -14,7 +14,7 @@ from pathlib import Path
 from storage.dedup.deduplicator import load_ids
 from storage.dedup.id_log import IdLimits, IdLog, id_digest
 from storage.dedup.id_window import IdWindow
-from storage.delivery.shipment import Packer, Part, Shipment
+from storage.delivery.shipment import ObjectPlan, Packer, Shipment
 from storage.journal.backlog import sealed_segments
 from storage.journal.directory import JournalDirectory
 from storage.journal.recovery import recover
@@ -148,14 +148,15 @@ class Process:
             return
         segment = self._chance.choice(self.sealed)
         shipment = self._packer.open_shipment(segment)
-        if shipment.damaged:
-            raise Broken(f"{shipment.damaged} events of {segment.name.file_name} are corrupt")
-        parts = list(shipment.parts())
+        if shipment.corrupt_records:
+            name = segment.name.file_name
+            raise Broken(f"{shipment.corrupt_records} records of {name} are corrupt")
+        plans = list(shipment.plans())
         if self._chance.random() < 0.2:
-            parts = parts[: self._chance.randint(0, len(parts))]
-            self._put(shipment, parts)
+            plans = plans[: self._chance.randint(0, len(plans))]
+            self._put(shipment, plans)
             return
-        self._put(shipment, parts)
+        self._put(shipment, plans)
         self.sealed.remove(segment)
         self._delivered.append(shipment)
         self._discard()
@@ -165,9 +166,9 @@ class Process:
             self._packer.discard(self._delivered[-1])
             self._delivered.pop()
 
-    def _put(self, shipment: Shipment, parts: Sequence[Part]) -> None:
-        for part in parts:
-            item = self._packer.pack(shipment, part)
+    def _put(self, shipment: Shipment, plans: Sequence[ObjectPlan]) -> None:
+        for plan in plans:
+            item = self._packer.pack(shipment, plan)
             with item.open() as body:
                 self._history.put(item.key, body.read(), item.create_only)
 

@@ -177,7 +177,7 @@ async def test_an_object_stored_without_a_response_is_not_stored_again(
         assert len(puts_of_events) == EVENTS
         store.probabilities = {}
         await b.all_is_well()
-    assert "objects were in the store already, and kept" not in caplog.messages
+    assert "objects already in store, not replaced" not in caplog.messages
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -46,8 +46,8 @@ def test_a_connection_is_open_from_the_moment_it_is_accepted_until_it_is_removed
 def test_a_connection_is_removed_only_once() -> None:
     activity = Activity()
     one, _ = connected(activity), connected(activity)
-    activity.remove(one)
-    activity.remove(one)
+    activity.discard(one)
+    activity.discard(one)
     assert 1 == activity.open_connections
 
 
@@ -72,7 +72,7 @@ def test_a_request_ends_only_once() -> None:
 
 def test_a_request_ends_with_its_connection() -> None:
     activity = Activity()
-    activity.remove(busy(activity))
+    activity.discard(busy(activity))
     assert 0 == activity.in_flight
 
 
@@ -91,7 +91,7 @@ def test_only_connections_that_are_idle_for_long_are_closed() -> None:
     activity = Activity(clock)
     idle, removed, used = connected(activity), connected(activity), connected(activity)
     in_use = busy(activity)
-    activity.remove(removed)
+    activity.discard(removed)
     clock.now = 100.0
     young = connected(activity)
     activity.mark_busy(used)

@@ -186,7 +186,7 @@ def test_a_known_id_cannot_replace_what_another_server_stored(
     assert "duplicate" not in server.post({"event_id": "e1", "event_type": "ours"}).json()
     server.wait_until_delivered()
     assert ["theirs"] == [each["event_type"] for each in events_in(bucket.objects())]
-    assert 1 == server.wait_for("objects were in the store already, and kept")["objects"]
+    assert 1 == server.wait_for("objects already in store, not replaced")["objects"]
     assert 1 == server.health()["already_in_store"]
 
 

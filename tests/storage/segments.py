@@ -143,8 +143,8 @@ def shipped(directory: Path, fs: FileSystem | None = None) -> dict[str, bytes]:
     objects: dict[str, bytes] = {}
     for segment in sealed_in(directory):
         shipment = packer.open_shipment(segment)
-        for part in shipment.parts():
-            item = packer.pack(shipment, part)
+        for plan in shipment.plans():
+            item = packer.pack(shipment, plan)
             with item.open() as body:
                 objects[item.key] = body.read()
     return objects

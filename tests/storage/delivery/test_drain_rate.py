@@ -21,20 +21,20 @@ def test_it_is_the_time_in_which_16_mib_are_deleted(per_second: int, expected: i
         bench.now = second
         bench.rate.add(per_second)
     bench.now = 199.5
-    assert bench.rate.room_in_s() == pytest.approx(expected, abs=max(1, expected * 0.02))
+    assert bench.rate.seconds_until_free() == pytest.approx(expected, abs=max(1, expected * 0.02))
 
 
 def test_nobody_knows_when_nothing_was_deleted_lately() -> None:
     bench = Bench()
-    assert bench.rate.room_in_s() == 60
+    assert bench.rate.seconds_until_free() == 60
     bench.rate.add(100 * MIB)
-    assert bench.rate.room_in_s() == 1
+    assert bench.rate.seconds_until_free() == 1
     bench.now = 60.1
-    assert bench.rate.room_in_s() == 60
+    assert bench.rate.seconds_until_free() == 60
 
 
 def test_the_first_minute_counts_from_the_start() -> None:
     bench = Bench()
     bench.now = 10.0
     bench.rate.add(16 * MIB)
-    assert bench.rate.room_in_s() == 10
+    assert bench.rate.seconds_until_free() == 10

@@ -1,7 +1,10 @@
-import gzip
-import zlib
+import json
+from itertools import count
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from storage.delivery import layout
 from storage.delivery.layout import (
@@ -9,12 +12,14 @@ from storage.delivery.layout import (
     NotAnEvent,
     address,
     batch_key,
-    compress,
+    days,
     event_key,
     is_batched,
 )
 from storage.journal.segment import KeyRules
-from tests.storage.segments import SEGMENT_ID, events
+from tests.storage.segments import SEGMENT_ID
+from validation.outcomes import Accepted, RequestInfo
+from validation.reader import EventReader
 
 
 @pytest.mark.parametrize(
@@ -131,33 +136,132 @@ def test_a_line_that_cannot_make_a_safe_key_is_no_event(line: bytes) -> None:
         address(line)
 
 
-CHUNK = layout._CHUNK_LINES
-SIZES = [0, 1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 1]
+ONE, OTHER = "2026-11-23", "2026-11-22"
 
 
-@pytest.mark.parametrize("count", SIZES)
-def test_a_batch_unpacks_to_one_event_a_line(count: int) -> None:
-    expected = b"".join(line + b"\n" for line in events(count))
-    assert expected == gzip.decompress(b"".join(compress(events(count))))
+def line(day: str = ONE, more: str = "") -> bytes:
+    stamp = f"{day}T17:30:00.000Z"
+    return f'{{"event_id":"e","event_type":"c","timestamp":"{stamp}"{more}}}'.encode()
 
 
-@pytest.mark.parametrize("count", SIZES)
-def test_the_same_events_give_the_same_bytes(count: int) -> None:
-    lines = events(count)
-    assert b"".join(compress(lines)) == b"".join(compress(iter(lines)))
+def nested(day: str) -> str:
+    return f',"properties":{{"timestamp":"{day}T00:00:00.000Z"}}'
 
 
-def test_a_batch_is_one_gzip_member_without_time_or_name() -> None:
-    body = b"".join(compress(events(3)))
-    method, flags, time = body[2], body[3], body[4:8]
-    assert (8, 0, bytes(4)) == (method, flags, time)
-    unpacker = zlib.decompressobj(31)
-    unpacker.decompress(body)
-    assert unpacker.eof
-    assert unpacker.unused_data == b""
+WITHOUT_TIMESTAMP = b'{"event_id":"e","event_type":"c"}'
+NO_DAY = "no day"
 
 
-def test_a_batch_is_made_as_it_is_read() -> None:
-    lines = iter(events(3 * CHUNK))
-    next(compress(lines))
-    assert sum(1 for _ in lines) == 2 * CHUNK
+@pytest.mark.parametrize("check_ids", [True, False])
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([line(), line()], [ONE, ONE]),
+        ([line(), line(OTHER)], [ONE, OTHER]),
+        ([line(), line(ONE, nested(ONE))], [ONE, ONE]),
+        ([line(), line(ONE, nested(OTHER))], [ONE, ONE]),
+        ([line(), line(OTHER, nested(ONE))], [ONE, OTHER]),
+        ([line(ONE, nested(ONE)), WITHOUT_TIMESTAMP], [ONE, NO_DAY]),
+        ([line(), b"no event"], [ONE, NO_DAY]),
+        ([b"no event", line()], [NO_DAY, ONE]),
+        ([line(ONE, r',"own":"\"timestamp\":\"2026"')], [ONE]),
+        ([line(ONE, r',"own\"timestamp":"2026-11-22"')], [ONE]),
+        ([line("not-a-date"), line("not-a-date")], [NO_DAY, NO_DAY]),
+        ([json.dumps(json.loads(line())).encode()] * 2, [ONE, ONE]),
+    ],
+)
+def test_every_line_has_its_own_day(
+    lines: list[bytes], expected: list[str], check_ids: bool
+) -> None:
+    assert expected == day_texts(lines, check_ids)
+
+
+def day_texts(lines: list[bytes], check_ids: bool) -> list[str]:
+    found = days(lines, check_ids=check_ids)
+    return [each if isinstance(each, str) else NO_DAY for each in found]
+
+
+def test_an_id_that_cannot_be_part_of_a_key_is_found_where_it_would_be() -> None:
+    bad = line().replace(b'"e"', b'"../e"')
+    assert [ONE, NO_DAY] == day_texts([line(), bad], check_ids=True)
+
+
+# What a client may send: fields that resemble a timestamp, as keys, as texts, and nested.
+TRICKY = st.sampled_from(
+    ["timestamp", '"timestamp":"', '"timestamp":"2026-11-22', 'x"timestamp', "\\", '\\"', "\n", "é"]
+)
+VALUES = st.recursive(
+    TRICKY | st.integers(0, 9) | st.none(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TRICKY, inner, max_size=2),
+    max_leaves=5,
+)
+TIMES = st.sampled_from(["2026-11-23T17:30:00.000Z", "2026-11-22T17:30:00.000Z"])
+OTHER_TIMES = st.sampled_from(
+    ["2026-11-23T17:30:00Z", "2026-11-22T23:30:00-05:00", "2026-11-24T00:30:00+01:00", None]
+)
+MORE = st.one_of(
+    st.just({}),
+    st.builds(lambda time: {"properties": {"timestamp": time}}, TIMES),
+    st.builds(lambda time: {'own"timestamp': time}, TIMES),
+    st.builds(lambda time: {"own": {"timestamp": time}}, TIMES),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "event_id": st.sampled_from(["e1", "-.9", "_x", "i" * 128]),
+            "user_id": st.sampled_from(["u", '"timestamp":"']),
+            "properties": st.dictionaries(TRICKY, VALUES, max_size=3),
+            "sent_at": st.sampled_from(["2026-11-23T17:30:00.000Z", "2026-11-23T18:30:00Z"]),
+            'own "timestamp":"': VALUES,
+        },
+    ),
+)
+SENT = st.builds(
+    lambda event_type, time, more: {"event_type": event_type, "timestamp": time, **more},
+    st.just("c") | TRICKY.filter(str.strip),
+    TIMES | OTHER_TIMES,
+    MORE,
+)
+
+
+def reader() -> EventReader:
+    ids = (f"made-{number}" for number in count())
+    return EventReader(262_144, 1000, lambda: next(ids), lambda: 1795458600.0)
+
+
+INFO = RequestInfo("2026-11-23T17:30:01.000Z", "192.0.2.1", 'agent "timestamp":"2026-11-22')
+
+
+def written(sent: list[dict[str, Any]]) -> list[bytes]:
+    """The lines that become of events sent one by one, as an array and as NDJSON."""
+    ours = reader()
+    bodies = [json.dumps(each, separators=(",", ":")).encode() for each in sent]
+    read = [
+        *[ours.single(body, INFO) for body in bodies],
+        *ours.batch(b"[%b]" % b",".join(bodies), INFO),
+        *ours.ndjson(b"\n".join(bodies), INFO),
+    ]
+    return [each.line for each in read if isinstance(each, Accepted)]
+
+
+@given(st.lists(SENT, min_size=1, max_size=6))
+def test_what_validation_writes_has_the_days_that_a_json_parser_finds(
+    sent: list[dict[str, Any]],
+) -> None:
+    lines = written(sent)
+    assert 3 * len(sent) == len(lines)
+    expected = [json.loads(line)["timestamp"][:10] for line in lines]
+    for check_ids in (True, False):
+        assert expected == days(lines, check_ids=check_ids)
+        assert expected == [days([line], check_ids=check_ids)[0] for line in lines]
+
+
+def test_events_of_one_day_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow_path = {"event_type": 'click\n"', "timestamp": "2026-11-23T17:30:00Z", "own": [1]}
+    fast_path = {"event_type": "click", "properties": {"n": 1}}
+    lines = written([slow_path, fast_path, {"event_type": "x"}])
+
+    def parsed(line: bytes) -> Address:
+        raise AssertionError(f"{line!r} was parsed")
+
+    monkeypatch.setattr(layout, "address", parsed)
+    assert [ONE] * 9 == days(lines, check_ids=False)

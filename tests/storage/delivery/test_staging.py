@@ -1,7 +1,8 @@
-"""A segment of one day is checked and staged in one reading; nothing else changes by it."""
+"""Staging: one reading checks and stages a segment of one day, with the same objects as two."""
 
 import errno
 import gzip
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,12 +32,20 @@ def lines(count: int) -> list[bytes]:
     return [line(number) for number in range(count)]
 
 
+def test_of_several_days_the_first_is_staged_by_the_check(tmp_path: Path) -> None:
+    written = [line(0), line(1, OTHER), line(2)]
+    segment = write_sealed(tmp_path, written, BATCH)
+    shipment = opened(tmp_path, segment)
+    assert ([OTHER, ONE], 3) == (sorted(shipment.days), shipment.events)
+    (staged,) = staged_files(tmp_path)
+    assert f"staged/{BATCH.id}.{ONE}.ndjson.gz" == staged
+    assert [written[0], written[2]] == gzip.decompress(
+        (tmp_path / staged).read_bytes()
+    ).splitlines()
+
+
 def nested(day: str) -> str:
     return f',"properties":{{"timestamp":"{day}T00:00:00.000Z"}}'
-
-
-def without_timestamp(number: int) -> bytes:
-    return b'{"event_id":"e%d","event_type":"c"}' % number
 
 
 def test_a_segment_of_one_day_is_read_once(tmp_path: Path) -> None:
@@ -44,31 +53,13 @@ def test_a_segment_of_one_day_is_read_once(tmp_path: Path) -> None:
     fs = FaultyFileSystem()
     packer = Packer(JournalDirectory(fs, tmp_path))
     shipment = packer.open_shipment(segment)
-    (part,) = shipment.parts()
-    item = packer.pack(shipment, part)
+    (plan,) = shipment.plans()
+    item = packer.pack(shipment, plan)
     with item.open() as body:
         assert lines(600) == gzip.decompress(body.read()).splitlines()
-    assert (600, 0, ONE) == (shipment.events, shipment.damaged, part.day)
+    assert (600, 0, ONE) == (shipment.events, shipment.corrupt_records, plan.day)
     # The segment; whether it is staged, before and after; the body.
     assert 4 == fs.calls.count("open_read")
-
-
-@pytest.mark.parametrize(
-    ("written", "is_one_day"),
-    [
-        ([line(0), line(1)], True),
-        ([line(0), line(1, OTHER)], False),
-        ([line(0), line(1, ONE, nested(ONE))], False),
-        ([line(0), line(1, ONE, nested(OTHER))], False),
-        ([line(0, ONE, nested(ONE)), without_timestamp(1)], False),
-        ([line(0), line(1, OTHER, nested(ONE))], False),
-        ([line(0), b"no event"], False),
-        ([b"no event", line(0)], False),
-        ([line(0, ONE, r',"own":"\"timestamp\":\"2026"')], True),
-    ],
-)
-def test_a_common_day_is_certain(written: list[bytes], is_one_day: bool) -> None:
-    assert (ONE if is_one_day else None) == layout.common_day(written)
 
 
 EVENTS = st.lists(
@@ -86,13 +77,19 @@ EVENTS = st.lists(
 @settings(max_examples=50)
 @given(EVENTS)
 def test_the_objects_are_those_of_two_readings(written: list[bytes]) -> None:
+    days = {json.loads(each)["timestamp"][:10] for each in written}
+    full = FaultyFileSystem([Fault("create", last=1000, errno=errno.ENOSPC)])
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
         for directory in (one, two):
             write_sealed(Path(directory), written, BATCH)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(layout, "common_day", lambda _: None)
-            expected = shipped(Path(two))
-        assert expected == shipped(Path(one))
+        found = shipped(Path(one))
+        assert shipped(Path(two), full) == found
+    assert {
+        layout.batch_key("events", day, BATCH.id): [
+            each for each in written if json.loads(each)["timestamp"].startswith(day)
+        ]
+        for day in days
+    } == {key: gzip.decompress(body).splitlines() for key, body in found.items()}
 
 
 def opened(directory: Path, segment: SealedSegment) -> Shipment:
@@ -104,7 +101,7 @@ def staged_files(directory: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("at", [0, 599])
-def test_damage_is_reported_and_the_rest_delivered(
+def test_corruption_is_reported_and_the_rest_delivered(
     tmp_path: Path, expected_errors: list[str], at: int
 ) -> None:
     expected_errors.append("segment is corrupt")
@@ -112,14 +109,14 @@ def test_damage_is_reported_and_the_rest_delivered(
     records = (tmp_path / segment.name.file_name).read_bytes().splitlines(keepends=True)
     flip(tmp_path / segment.name.file_name, sum(map(len, records[:at])))
     shipment = opened(tmp_path, segment)
-    assert (599, 1) == (shipment.events, shipment.damaged)
+    assert (599, 1) == (shipment.events, shipment.corrupt_records)
     assert set() == staged_files(tmp_path)
 
 
-def test_records_that_are_missing_are_damage(tmp_path: Path, expected_errors: list[str]) -> None:
+def test_missing_records_are_corruption(tmp_path: Path, expected_errors: list[str]) -> None:
     expected_errors.append("segment is corrupt")
     segment = write_sealed(tmp_path, lines(599), BATCH, promised=600)
-    assert 1 == opened(tmp_path, segment).damaged
+    assert 1 == opened(tmp_path, segment).corrupt_records
     assert set() == staged_files(tmp_path)
 
 
@@ -128,13 +125,13 @@ def test_on_a_full_disk_the_object_is_made_in_memory(tmp_path: Path) -> None:
     fs = FaultyFileSystem([Fault("write", n, errno=errno.ENOSPC) for n in (1, 2)])
     packer = Packer(JournalDirectory(fs, tmp_path))
     shipment = packer.open_shipment(segment)
-    (part,) = shipment.parts()
-    with packer.pack(shipment, part).open() as body:
+    (plan,) = shipment.plans()
+    with packer.pack(shipment, plan).open() as body:
         assert lines(600) == gzip.decompress(body.read()).splitlines()
     assert set() == staged_files(tmp_path)
 
 
-def test_what_is_staged_already_stays(tmp_path: Path) -> None:
+def test_an_object_that_is_already_staged_is_kept(tmp_path: Path) -> None:
     segment = write_sealed(tmp_path, lines(3), BATCH)
     staged = tmp_path / "staged" / f"{BATCH.id}.{ONE}.ndjson.gz"
     staged.write_bytes(b"by another version of zlib")
@@ -142,11 +139,11 @@ def test_what_is_staged_already_stays(tmp_path: Path) -> None:
     assert (3, b"by another version of zlib") == (shipment.events, staged.read_bytes())
 
 
-def test_lines_that_fail_leave_nothing(tmp_path: Path) -> None:
+def test_lines_that_cannot_be_read_leave_nothing_staged(tmp_path: Path) -> None:
     write_sealed(tmp_path, lines(1), BATCH)
 
-    def failing() -> Iterator[bytes]:
-        yield line(0)
+    def failing() -> Iterator[list[bytes]]:
+        yield [line(0)]
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

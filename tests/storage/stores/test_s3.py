@@ -64,7 +64,7 @@ def service() -> Iterator[str]:
 
 @pytest.fixture
 def s3(service: str, credentials: None) -> Iterator[Any]:
-    """A plain client, with an empty bucket to look into."""
+    """A plain client with an empty bucket."""
     client = boto3.session.Session().client("s3", endpoint_url=service, region_name="eu-central-1")
     client.create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
@@ -122,7 +122,7 @@ def test_it_says_where_objects_go(service: str) -> None:
 
 
 @dataclass
-class Answer:
+class Response:
     status: int
     code: str = ""
 
@@ -142,18 +142,18 @@ class Request:
 
 
 @dataclass
-class Fixed:
-    """A service that remembers what it was asked."""
+class Service:
+    """A service that records its requests."""
 
     url: str
     requests: list[Request] = field(default_factory=list)
 
 
 @contextmanager
-def answering(answer: Answer, *later: Answer) -> Iterator[Fixed]:
-    """A service that gives these answers, the last one again and again."""
+def responding(response: Response, *later: Response) -> Iterator[Service]:
+    """Run a service that sends these responses in order, then repeats the last one."""
     seen: list[Request] = []
-    answers = [answer, *later]
+    responses = [response, *later]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -161,13 +161,13 @@ def answering(answer: Answer, *later: Answer) -> Iterator[Fixed]:
         def do_PUT(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", 0)))
-            answer = answers[min(len(seen), len(answers) - 1)]
+            response = responses[min(len(seen), len(responses) - 1)]
             seen.append(Request(self.command, self.path, headers, body))
-            self.send_response(answer.status)
-            self.send_header("Content-Length", str(len(answer.body)))
+            self.send_response(response.status)
+            self.send_header("Content-Length", str(len(response.body)))
             self.send_header("Connection", "close")
             self.end_headers()
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)
             self.close_connection = True
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
@@ -177,7 +177,7 @@ def answering(answer: Answer, *later: Answer) -> Iterator[Fixed]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield Fixed(f"http://127.0.0.1:{server.server_address[1]}", seen)
+        yield Service(f"http://127.0.0.1:{server.server_address[1]}", seen)
     finally:
         server.shutdown()
         thread.join()
@@ -185,7 +185,7 @@ def answering(answer: Answer, *later: Answer) -> Iterator[Fixed]:
 
 
 def test_the_body_goes_out_plain_with_its_md5() -> None:
-    with answering(Answer(200)) as service:
+    with responding(Response(200)) as service:
         store_at(service.url).put(item())
     (request,) = service.requests
     expected = base64.b64encode(hashlib.md5(BODY, usedforsecurity=False).digest()).decode()
@@ -199,29 +199,29 @@ def test_the_body_goes_out_plain_with_its_md5() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "permanent"),
+    ("response", "code", "permanent"),
     [
-        (Answer(503, "SlowDown"), "SlowDown", False),
-        (Answer(503), "503", False),
-        (Answer(500, "InternalError"), "InternalError", False),
-        (Answer(502), "502", False),
-        (Answer(400, "RequestTimeout"), "RequestTimeout", False),
-        (Answer(400, "BadDigest"), "BadDigest", False),
-        (Answer(408), "408", False),
-        (Answer(409, "OperationAborted"), "OperationAborted", False),
-        (Answer(409, "AnotherConflict"), "AnotherConflict", False),
-        (Answer(429, "TooManyRequests"), "TooManyRequests", False),
-        (Answer(403, "AccessDenied"), "AccessDenied", True),
-        (Answer(403, "InvalidAccessKeyId"), "InvalidAccessKeyId", True),
-        (Answer(403, "SignatureDoesNotMatch"), "SignatureDoesNotMatch", True),
-        (Answer(404, "NoSuchBucket"), "NoSuchBucket", True),
-        (Answer(400, "ExpiredToken"), "ExpiredToken", True),
+        (Response(503, "SlowDown"), "SlowDown", False),
+        (Response(503), "503", False),
+        (Response(500, "InternalError"), "InternalError", False),
+        (Response(502), "502", False),
+        (Response(400, "RequestTimeout"), "RequestTimeout", False),
+        (Response(400, "BadDigest"), "BadDigest", False),
+        (Response(408), "408", False),
+        (Response(409, "OperationAborted"), "OperationAborted", False),
+        (Response(409, "AnotherConflict"), "AnotherConflict", False),
+        (Response(429, "TooManyRequests"), "TooManyRequests", False),
+        (Response(403, "AccessDenied"), "AccessDenied", True),
+        (Response(403, "InvalidAccessKeyId"), "InvalidAccessKeyId", True),
+        (Response(403, "SignatureDoesNotMatch"), "SignatureDoesNotMatch", True),
+        (Response(404, "NoSuchBucket"), "NoSuchBucket", True),
+        (Response(400, "ExpiredToken"), "ExpiredToken", True),
     ],
 )
-def test_an_error_is_one_attempt_and_tells_whether_waiting_helps(
-    answer: Answer, code: str, permanent: bool
+def test_an_error_is_one_attempt_and_is_transient_or_permanent(
+    response: Response, code: str, permanent: bool
 ) -> None:
-    with answering(answer) as service, pytest.raises(StoreError) as caught:
+    with responding(response) as service, pytest.raises(StoreError) as caught:
         store_at(service.url).put(item())
     assert (code, permanent) == (caught.value.code, caught.value.permanent)
     assert len(service.requests) == 1
@@ -230,7 +230,7 @@ def test_an_error_is_one_attempt_and_tells_whether_waiting_helps(
 def test_the_environment_cannot_turn_retries_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "5")
     monkeypatch.setenv("AWS_RETRY_MODE", "standard")
-    with answering(Answer(503, "SlowDown")) as service, pytest.raises(StoreError):
+    with responding(Response(503, "SlowDown")) as service, pytest.raises(StoreError):
         store_at(service.url).put(item())
     assert len(service.requests) == 1
 
@@ -246,23 +246,36 @@ def test_a_refused_connection_is_transient() -> None:
 def test_missing_credentials_are_permanent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with answering(Answer(200)) as service, pytest.raises(StoreError) as caught:
+    with responding(Response(200)) as service, pytest.raises(StoreError) as caught:
         store_at(service.url).put(item())
     assert (caught.value.code, caught.value.permanent) == ("NoCredentialsError", True)
     assert service.requests == []
+
+
+def test_a_profile_that_does_not_exist_is_permanent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "missing")
+    with pytest.raises(StoreError) as caught:
+        store_at("http://127.0.0.1:9")
+    assert (caught.value.code, caught.value.permanent) == ("ProfileNotFound", True)
+
+
+def test_a_bucket_name_that_boto3_refuses_is_permanent() -> None:
+    with pytest.raises(StoreError) as caught:
+        store_at("http://127.0.0.1:9", "not a bucket")
+    assert (caught.value.code, caught.value.permanent) == ("ParamValidationError", True)
 
 
 def test_a_body_that_cannot_be_read_is_transient() -> None:
     def gone() -> io.BytesIO:
         raise FileNotFoundError(2, "No such file or directory")
 
-    with answering(Answer(200)) as service, pytest.raises(StoreError) as caught:
+    with responding(Response(200)) as service, pytest.raises(StoreError) as caught:
         store_at(service.url).put(StoredObject(KEY, "application/json", 1, gone))
     assert (caught.value.code, caught.value.permanent) == ("FileNotFoundError", False)
     assert service.requests == []
 
 
-def conditions(service: Fixed) -> list[str | None]:
+def conditions(service: Service) -> list[str | None]:
     return [request.headers.get("if-none-match") for request in service.requests]
 
 
@@ -272,35 +285,39 @@ def conditions(service: Fixed) -> list[str | None]:
 def test_only_what_must_not_be_replaced_is_put_on_a_condition(
     conditional: str, asked: list[str | None]
 ) -> None:
-    with answering(Answer(200)) as service:
+    with responding(Response(200)) as service:
         store = store_at(service.url, conditional=conditional)
-        assert [True, True] == [store.put(once()), store.put(item())]
+        assert store.put(once())
+        assert store.put(item())
     assert asked == conditions(service)
 
 
 @pytest.mark.parametrize("code", ["PreconditionFailed", ""])
 def test_an_object_that_is_there_already_is_not_an_error(code: str) -> None:
-    with answering(Answer(412, code)) as service:
+    with responding(Response(412, code)) as service:
         assert store_at(service.url).put(once()) is False
 
 
 def test_a_race_for_one_key_is_transient() -> None:
-    conflict = Answer(409, "ConditionalRequestConflict")
-    with answering(conflict) as service, pytest.raises(StoreError) as caught:
+    conflict = Response(409, "ConditionalRequestConflict")
+    with responding(conflict) as service, pytest.raises(StoreError) as caught:
         store_at(service.url).put(once())
     assert (caught.value.code, caught.value.permanent) == ("ConditionalRequestConflict", False)
 
 
-@pytest.mark.parametrize("refusal", [Answer(501, "NotImplemented"), Answer(400, "InvalidArgument")])
-def test_a_service_without_conditions_is_asked_once(refusal: Answer) -> None:
-    with answering(refusal, Answer(200)) as service:
+@pytest.mark.parametrize(
+    "refusal", [Response(501, "NotImplemented"), Response(400, "InvalidArgument")]
+)
+def test_a_service_without_conditions_is_asked_once(refusal: Response) -> None:
+    with responding(refusal, Response(200)) as service:
         store = store_at(service.url)
-        assert [True, True] == [store.put(once()), store.put(once())]
+        assert store.put(once())
+        assert store.put(once())
     assert ["*", None, None] == conditions(service)
 
 
 def test_a_refusal_of_the_object_itself_turns_no_conditions_off() -> None:
-    with answering(Answer(400, "InvalidArgument")) as service:
+    with responding(Response(400, "InvalidArgument")) as service:
         store = store_at(service.url)
         for _ in range(2):
             with pytest.raises(StoreError):
@@ -309,6 +326,6 @@ def test_a_refusal_of_the_object_itself_turns_no_conditions_off() -> None:
 
 
 def test_with_on_a_service_without_conditions_is_an_error() -> None:
-    with answering(Answer(501, "NotImplemented")) as service, pytest.raises(StoreError):
+    with responding(Response(501, "NotImplemented")) as service, pytest.raises(StoreError):
         store_at(service.url, conditional="on").put(once())
     assert ["*"] == conditions(service)
