@@ -1,6 +1,7 @@
 """Rules for the code that no linter checks."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ MODULES = [
     *(ROOT / f"{name}.py" for name in ROOTS),
     *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py")),
 ]
+# No docstring begins with these: a noun or a verb says it directly.
+QUESTION_WORDS = ("What", "Who", "Whether", "How", "Where", "Which")
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
 
 
 def parsed(path: Path) -> ast.Module:
@@ -50,6 +57,32 @@ def environment_reads(tree: ast.Module) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_no_module_reads_the_environment_when_it_is_imported(path: Path) -> None:
     assert [] == environment_reads(parsed(path))
+
+
+def docstrings(tree: ast.Module) -> Iterator[str]:
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, kinds):
+            yield ast.get_docstring(node) or ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_no_docstring_begins_like_a_question(path: Path) -> None:
+    found = [text.partition("\n")[0] for text in docstrings(parsed(path))]
+    assert [] == [line for line in found if line.split(" ")[0] in QUESTION_WORDS]
+
+
+def test_every_package_is_checked() -> None:
+    found = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert {*PACKAGES, "tests", "benchmarks", "examples"} == found
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if path.name == "__init__.py"], ids=relative
+)
+def test_every_package_is_described_in_three_to_six_lines(path: Path) -> None:
+    text = ast.get_docstring(parsed(path)) or ""
+    assert len(text.splitlines()) in range(3, 7), text
