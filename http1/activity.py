@@ -20,7 +20,7 @@ class Connection(Protocol):
 class Activity:
     """The only record of who is connected.
 
-    A connection is open from `add` to `remove`. Once it is established, it is either idle or busy.
+    A connection is open from `add` to `discard`. Once it is established, it is either idle or busy.
     A busy connection has one request in flight: the application has it and has not responded.
 
     `draining` is set once, when the server begins to stop. From then on every response asks the

@@ -37,7 +37,7 @@ def busy(activity: Activity, awaits_body: bool = False) -> FakeConnection:
 def test_a_connection_is_open_from_the_moment_it_is_accepted_until_it_is_removed() -> None:
     activity, connection = Activity(), FakeConnection()
     seen = []
-    for step in (activity.add, activity.mark_idle, activity.mark_busy, activity.remove):
+    for step in (activity.add, activity.mark_idle, activity.mark_busy, activity.discard):
         step(connection)
         seen.append(activity.open_connections)
     assert [1, 1, 1, 0] == seen
