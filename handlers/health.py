@@ -38,7 +38,7 @@ class ReadyHandler(BaseHandler):
         self._refusal = refusal
 
     def get(self) -> None:
-        """Raise the 503 with which an event would be refused now, if there is one."""
+        """Respond with 200, or with the 503 with which an event would be refused now."""
         refusal = self._refusal()
         if self.activity.draining:
             raise ApiError(

@@ -47,7 +47,7 @@ def open_segment(
 ) -> tuple[SegmentName, BinaryIO] | None:
     """Return a segment's present name and its contents; None if it was delivered meanwhile.
 
-    Of an open segment the contents end where it ends now: later appends are not read.
+    An open segment is read up to its present end: later appends are not read.
     """
     for each in (name, *_sealed_since(directory, name)):
         try:

@@ -5,6 +5,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TextIO
 
@@ -41,9 +42,10 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> LogOutpu
     stream = sys.stderr if stream is None else stream
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
-    sink = BufferedSink(stream)
+    formatter = FORMATS[format]()
+    sink = BufferedSink(stream, dropped_line=partial(_dropped_line, formatter))
     handler = SinkHandler(sink)
-    handler.setFormatter(FORMATS[format]())
+    handler.setFormatter(formatter)
     undo = contextlib.ExitStack()
     root = logging.getLogger()
     _set_level(undo, root, logging.getLevelNamesMapping()[level.upper()])
@@ -58,6 +60,13 @@ def configure(level: str, format: str, stream: TextIO | None = None) -> LogOutpu
     undo.callback(logging.captureWarnings, False)
     _log_uncaught_exceptions(undo)
     return LogOutput(sink, undo)
+
+
+def _dropped_line(formatter: logging.Formatter, count: int) -> str:
+    event = "log lines were dropped: the log is read too slowly"
+    record = logging.LogRecord(__name__, logging.ERROR, "", 0, event, (), None)
+    record.fields = {"lines": count}
+    return formatter.format(record)
 
 
 def _set_level(undo: contextlib.ExitStack, logger: logging.Logger, level: int) -> None:

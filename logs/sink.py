@@ -10,6 +10,7 @@ Invariant: at most `max_chars` characters wait, and with urgent lines up to a qu
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import TextIO
 
 MAX_WAITING_CHARS = 8 * 1024 * 1024
@@ -19,11 +20,21 @@ MAX_WAITING_CHARS = 8 * 1024 * 1024
 _GATHER_S = 0.05
 
 
+def _dropped_line(count: int) -> str:
+    return f"{count} log lines were dropped: the log is read too slowly"
+
+
 class BufferedSink:
     """Writer of lines to `stream`, in the order in which they were logged, from its own thread."""
 
-    def __init__(self, stream: TextIO, max_chars: int = MAX_WAITING_CHARS) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        max_chars: int = MAX_WAITING_CHARS,
+        dropped_line: Callable[[int], str] = _dropped_line,
+    ) -> None:
         self._stream = stream
+        self._dropped_line = dropped_line
         self._max_chars = max_chars
         self._lines: deque[str] = deque()
         self._waiting_chars = 0
@@ -64,7 +75,7 @@ class BufferedSink:
             self._lines.clear()
             self._waiting_chars = 0
             if self._dropped:
-                lines.append(f"{self._dropped} log lines were dropped: the log is read too slowly")
+                lines.append(self._dropped_line(self._dropped))
                 self._dropped = 0
             return lines
 

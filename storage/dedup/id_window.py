@@ -3,8 +3,8 @@
 Invariant: at most `max_ids` ids are held; an id is held for at least `window_s`, unless more
 than seven eighths of `max_ids` were added after it.
 
-Ids are held as digests of 128 bits, so that a new id is never taken for a duplicate. They are
-held in generations, so that expiry costs nothing.
+Ids are held as digests of 128 bits, so that a new id is practically never taken for a duplicate.
+They are held in generations, so that expiry costs nothing.
 """
 
 import time

@@ -89,7 +89,8 @@ def pause_briefly() -> None:
 class Packer:
     """Turns sealed segments of one journal directory into objects.
 
-    `settle_ids` takes a segment's id and makes sure that its event ids stay known without it.
+    `settle_ids` takes a segment's id and makes its event ids durable in the id log, so that the
+    segment can be deleted.
     `pause` is called after every few records: Python runs one thread at a time, and with pauses a
     waiting thread, such as the one that responds to requests, runs within a fraction of a
     millisecond instead of the 5 ms that a busy thread may keep the interpreter. For the same

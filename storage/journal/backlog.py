@@ -5,7 +5,8 @@ Invariants:
 - `segments`, `events` and `disk_bytes` count every sealed segment that is not delivered;
   events that leave them are counted in `counters`, as delivered or as lost.
 - A segment that was removed from outside leaves these counts when the directory is read again.
-- At most `_LISTED` names are held in memory beyond those being shipped; the others are
+- At most `_LISTED` names of old segments, and as many of fresh ones, are held in memory beyond
+  those being shipped; the others are
   found again by reading the directory. A backlog of millions costs no memory.
 
 `next` alternates between the newest and the oldest segment: after an outage new events are

@@ -90,7 +90,7 @@ class Shipping(Protocol):
         """The estimated time until a full disk has room, in whole seconds."""
 
     def call_when_idle(self, call: Callable[[], None]) -> None:
-        """Call as soon as a sealed segment would be shipped at once; now, if that is so now."""
+        """Call `call` once an upload is free for a new segment; immediately if one is free."""
 
 
 class Journal:
@@ -175,7 +175,7 @@ class Journal:
         return self._writer.open_since
 
     async def close(self) -> None:
-        """Refuse new events, make waiting ones durable, seal. The last call.
+        """Refuse new events, make waiting ones durable, and seal. No call may follow.
 
         If the disk refuses, recovery seals the open segment at the next start.
         """

@@ -62,7 +62,7 @@ def encode(lines: Iterable[bytes], seed: int) -> bytes:
 
 
 def decode(raw: bytes, seed: int) -> bytes | str:
-    """Return the event of one line of a segment, newline included, or why it is no record."""
+    """Return the event of a segment's line, newline included, or why it is not a record."""
     if not raw.endswith(b"\n"):
         return "the line does not end"
     if len(raw) < _HEAD_BYTES + 1 or raw[8] != 0x20 or not _HEX_DIGITS.issuperset(raw[:8]):

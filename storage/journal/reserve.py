@@ -5,6 +5,7 @@ reserve is released for these; no event is accepted before the reserve is held a
 """
 
 import errno
+import threading
 from collections.abc import Callable, Iterator
 
 from storage.journal.directory import JournalDirectory
@@ -28,12 +29,13 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 class Reserve:
-    """A file of `size` bytes in a journal directory. Blocks; for one thread at a time."""
+    """A file of `size` bytes in a journal directory. Blocks; several threads may use it."""
 
     def __init__(self, directory: JournalDirectory, size: int) -> None:
         self._directory = directory
         self._size = size
         self._is_held = False
+        self._lock = threading.Lock()
 
     @property
     def size(self) -> int:
@@ -42,12 +44,13 @@ class Reserve:
 
     def hold(self) -> None:
         """Set the space aside unless it is held already; OSError if there is none."""
-        if self._is_held or self._size == 0:
-            return
-        if self._found() != self._size:
-            self._remove()
-            self._directory.write_new(self._directory.reserve, self._zeros())
-        self._is_held = True
+        with self._lock:
+            if self._is_held or self._size == 0:
+                return
+            if self._found() != self._size:
+                self._remove()
+                self._directory.write_new(self._directory.reserve, self._zeros())
+            self._is_held = True
 
     def _found(self) -> int | None:
         try:
@@ -70,11 +73,12 @@ class Reserve:
 
         Raises the step's OSError if it has another cause, or if the step fails again.
         """
-        try:
-            step()
-        except OSError as error:
-            if not is_disk_full(error):
-                raise
-            self._is_held = False
-            self._remove()
-            step()
+        with self._lock:
+            try:
+                step()
+            except OSError as error:
+                if not is_disk_full(error):
+                    raise
+                self._is_held = False
+                self._remove()
+                step()

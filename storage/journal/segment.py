@@ -71,7 +71,7 @@ class SegmentName:
 
 
 def created_at(segment_id: str) -> float:
-    """Return the time at which a segment was begun, in Unix seconds; ValueError for another id."""
+    """Return the Unix time at which a segment was begun; ValueError if the id is malformed."""
     date, time_of_day = segment_id[:8], segment_id[9:15]
     second = datetime.fromisoformat(f"{date}T{time_of_day}+00:00")
     return second.timestamp() + int(segment_id[15:18]) / 1000

@@ -8,7 +8,7 @@ Invariants, between calls:
 - A segment whose write or sync failed is never appended to again. It is cut at its last durable
   byte and sealed, or, if the disk refuses that too, waits in `_distrusted` for `repair`.
 
-Blocks; for one thread. The event loop calls it through `Journal`.
+Blocks; for one thread, but the event loop may read the properties, through `Journal`.
 """
 
 from collections.abc import Callable, Sequence
@@ -73,7 +73,8 @@ class SegmentWriter:
     @property
     def open_since(self) -> float | None:
         """The time at which the open segment was begun, in Unix seconds; None without events."""
-        return self._open.name.created_at if self._open and self._open.events else None
+        segment = self._open
+        return segment.name.created_at if segment and segment.events else None
 
     def append(self, lines: Sequence[bytes], digests: bytes = b"") -> str:
         """Make events durable, and return the id of the segment that holds them.

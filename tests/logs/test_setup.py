@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from logs.setup import LogOutput, configure
+from tests.support.waiting import wait_until
 
 Configure = Callable[..., io.StringIO]
 _log = logging.getLogger("tests.some.module")
@@ -131,3 +132,27 @@ def test_closing_restores_everything() -> None:
     output.close()
     output.close()
     assert before == state()
+
+
+class Unread(io.StringIO):
+    """A stream that nobody reads until the gate is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.gate.wait()
+        return super().write(text)
+
+
+def test_dropped_lines_are_reported_in_the_format_of_the_log(outputs: list[LogOutput]) -> None:
+    stream = Unread()
+    outputs.append(configure("info", "json", stream))
+    for _ in range(5000):
+        _log.info("delivered", extra={"fields": {"detail": "x" * 2000}})
+    stream.gate.set()
+    wait_until(lambda: "were dropped" in stream.getvalue())
+    found = lines(stream, outputs)
+    (dropped,) = (line for line in found if str(line["event"]).startswith("log lines were"))
+    assert 5000 == len(found) - 1 + int(str(dropped["lines"]))

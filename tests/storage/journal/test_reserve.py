@@ -1,4 +1,6 @@
 import errno
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,21 @@ def test_a_segment_is_sealed_on_a_full_disk_and_none_begun(tmp_path: Path) -> No
     writer.repair()
     writer.append(events(6)[3:])
     assert (tmp_path / "reserve").stat().st_size == SIZE
+
+
+def test_steps_of_several_threads_run_one_at_a_time(bench: Bench) -> None:
+    active: list[int] = []
+    most_at_once: list[int] = []
+
+    def step() -> None:
+        active.append(1)
+        most_at_once.append(len(active))
+        time.sleep(0.001)
+        active.pop()
+
+    threads = [threading.Thread(target=bench.reserve.spend, args=[step]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [1] * 8 == most_at_once
