@@ -3,10 +3,8 @@
 import random
 
 from tests.support.failing_filesystem import FailingFileSystem
-from tests.support.fault_policies import Crash, RandomFaults
-from tests.support.memory_filesystem import MemoryFileSystem, Unknowable
-
-__all__ = ["Crash", "LossyFileSystem", "Unknowable"]
+from tests.support.fault_policies import RandomFaults
+from tests.support.memory_filesystem import MemoryFileSystem
 
 
 class LossyFileSystem(FailingFileSystem):

@@ -21,7 +21,9 @@ from storage.journal.recovery import recover
 from storage.journal.reserve import Reserve
 from storage.journal.segment import KeyRules, SealedSegment, SegmentName
 from storage.journal.writer import SegmentWriter
-from tests.faults.lossy import Crash, LossyFileSystem, Unknowable
+from tests.faults.lossy import LossyFileSystem
+from tests.support.fault_policies import Crash
+from tests.support.memory_filesystem import Unknowable
 from tests.support.objects import events_in
 
 DIRECTORY = Path("/journal")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.lossy import Crash, LossyFileSystem
+from tests.faults.lossy import LossyFileSystem
+from tests.support.fault_policies import Crash
 
 DIRECTORY = Path("/d")
 A, B = DIRECTORY / "a", DIRECTORY / "b"

@@ -9,8 +9,8 @@ from journal_tools.check import Finding, check_journal, check_store
 from storage.journal.directory import JournalDirectory
 from storage.journal.lock import DirectoryLock
 from storage.stores.store import Store, StoredObject, StoreError
-from tests.storage.faulty import FaultyFileSystem
 from tests.storage.segments import contents, local
+from tests.support.failing_filesystem import FaultyFileSystem
 
 KEY = "a/b/_check/probe.json"
 

@@ -14,7 +14,7 @@ from storage.filesystem import (
     remove_if_exists,
     write_new,
 )
-from tests.storage.faulty import FaultyFileSystem
+from tests.support.failing_filesystem import FaultyFileSystem
 
 FS = LocalFileSystem()
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,6 @@ from storage.journal.directory import JournalDirectory
 from storage.journal.lock import DirectoryInUse, DirectoryLock
 from storage.opening import OpenDirectory, OpeningLimits, open_directory
 from storage.stores.directory import DirectoryStore
-from tests.storage.faulty import Fault, FaultyFileSystem
 from tests.storage.segments import (
     DAY,
     contents,
@@ -27,6 +26,8 @@ from tests.storage.segments import (
     write_sealed,
     write_segment,
 )
+from tests.support.failing_filesystem import FaultyFileSystem
+from tests.support.fault_policies import Fault
 from tests.support.objects import events_in, files
 
 ID_LIMITS = IdLimits(1e9, 10_000)

@@ -1,11 +1,12 @@
 """A file system under which any call can fail; a policy decides which, and with what error."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from storage.filesystem import AppendFile, FileSystem
+from storage.filesystem import AppendFile, FileSystem, LocalFileSystem
+from tests.support.fault_policies import Fault, PlannedFaults
 from tests.support.memory_filesystem import MemoryFile
 
 
@@ -123,3 +124,11 @@ class _FailingFile:
     def close(self) -> None:
         self._file.close()
         self._policy.check("close", 0)
+
+
+class FaultyFileSystem(PlannedFaults, FailingFileSystem):
+    """The file system of this machine, and the plan of its faults."""
+
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        PlannedFaults.__init__(self, faults)
+        FailingFileSystem.__init__(self, LocalFileSystem(), policy=self)

@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,14 @@ class PlannedFaults:
         """Let the next `times` calls of a kind fail."""
         first = self.calls.count(kind) + 1
         self.faults.append(Fault(kind, first, first + times - 1, code, partial))
+
+    def fail_until_repaired(self, kind: str, *, code: int = errno.EIO) -> None:
+        """Let every call of a kind fail until `repair`."""
+        self.fail(kind, code=code, times=sys.maxsize)
+
+    def repair(self) -> None:
+        """Let every call succeed from now on."""
+        self.faults.clear()
 
     def check(self, call: str, growth: int) -> None:
         """See `FaultPolicy.check`."""

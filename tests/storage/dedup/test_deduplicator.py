@@ -16,7 +16,6 @@ from storage.journal.journal import Journal, JournalLimits
 from storage.journal.recovery import recover
 from storage.journal.writer import SegmentWriter
 from storage.refusals import JournalUnavailable
-from tests.storage.faulty import Fault, FaultyFileSystem
 from tests.storage.segments import (
     NAME,
     NOW,
@@ -30,6 +29,8 @@ from tests.storage.segments import (
     sealed_in,
     write_sealed,
 )
+from tests.support.failing_filesystem import FaultyFileSystem
+from tests.support.fault_policies import Fault
 
 NEVER_S = 3600.0
 LIMITS = IdLimits(86400.0, 10_000)

@@ -6,8 +6,8 @@ import pytest
 
 from storage.dedup.id_log import DIGEST_BYTES, IdBlock, IdLimits, IdLog, id_digest
 from storage.journal.directory import JournalDirectory
-from tests.storage.faulty import FaultyFileSystem
 from tests.storage.segments import flip, no_reserve, tear
+from tests.support.failing_filesystem import FaultyFileSystem
 
 BEGUN = 1_795_455_000.0
 DAY_S = 86400.0

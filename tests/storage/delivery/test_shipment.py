@@ -14,7 +14,6 @@ from storage.journal.directory import JournalDirectory
 from storage.journal.recovery import recover
 from storage.journal.segment import SealedSegment, SegmentName
 from storage.stores.store import StoredObject
-from tests.storage.faulty import Fault, FaultyFileSystem
 from tests.storage.segments import (
     DAY,
     NAME,
@@ -30,6 +29,8 @@ from tests.storage.segments import (
     shipped,
     write_sealed,
 )
+from tests.support.failing_filesystem import FaultyFileSystem
+from tests.support.fault_policies import Fault
 
 BATCH = numbered_name(1, "batch")
 EVENT = numbered_name(1, "event")

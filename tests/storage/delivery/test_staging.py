@@ -16,8 +16,9 @@ from storage.delivery.shipment import Packer, Shipment
 from storage.delivery.staging import Staging
 from storage.journal.directory import JournalDirectory
 from storage.journal.segment import SealedSegment
-from tests.storage.faulty import Fault, FaultyFileSystem
 from tests.storage.segments import contents, flip, local, numbered_name, shipped, write_sealed
+from tests.support.failing_filesystem import FaultyFileSystem
+from tests.support.fault_policies import Fault
 
 BATCH = numbered_name(1, "batch")
 ONE, OTHER = "2026-11-23", "2026-11-22"

@@ -8,8 +8,8 @@ from storage.journal import backlog as backlog_module
 from storage.journal.backlog import Backlog, BacklogCounts
 from storage.journal.directory import JournalDirectory
 from storage.journal.segment import SealedSegment
-from tests.storage.faulty import FaultyFileSystem
 from tests.storage.segments import local, numbered_name
+from tests.support.failing_filesystem import FaultyFileSystem
 
 RECORD_BYTES = 10
 

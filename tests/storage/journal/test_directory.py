@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from storage.journal.directory import JournalDirectory
-from tests.storage.faulty import FaultyFileSystem
 from tests.storage.segments import NAME, contents, events, local, numbered_name, write_segment
+from tests.support.failing_filesystem import FaultyFileSystem
 
 
 def test_every_file_of_a_journal_is_in_its_directory(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 import asyncio
 import errno
-import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 
 from storage.counters import Counters
-from storage.filesystem import AppendFile, LocalFileSystem
 from storage.journal import journal as journal_module
 from storage.journal.directory import JournalDirectory
 from storage.journal.journal import Journal, JournalLimits
@@ -20,26 +18,14 @@ from storage.journal.segment import KeyRules, SealedSegment, new_segment_name, p
 from storage.journal.writer import SegmentWriter
 from storage.refusals import JournalBusy, JournalClosed, JournalFull, JournalUnavailable
 from tests.storage.segments import NoShipping, contents, no_ids, no_reserve
+from tests.support.failing_filesystem import FaultyFileSystem
 
 NEVER_S = 3600.0
 MIB = 1024 * 1024
 
 
-class Disk(LocalFileSystem):
-    """A disk that can be told to refuse new files."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.refuses: int | None = None
-
-    def create(self, path: Path) -> AppendFile:
-        if self.refuses is not None:
-            raise OSError(self.refuses, os.strerror(self.refuses))
-        return super().create(path)
-
-
 class CountingWriter(SegmentWriter):
-    def __init__(self, disk: Disk, directory: Path) -> None:
+    def __init__(self, disk: FaultyFileSystem, directory: Path) -> None:
         super().__init__(
             JournalDirectory(disk, directory),
             lambda: new_segment_name(KeyRules("auto-100", "events")),
@@ -58,7 +44,7 @@ class Bench:
     """A journal in a directory of its own, and what it handed over."""
 
     directory: Path
-    disk: Disk
+    disk: FaultyFileSystem
     writer: CountingWriter
     journal: Journal
     shipping: NoShipping
@@ -95,7 +81,7 @@ async def bench(
     full: int = MIB,
     idle: bool = False,
 ) -> AsyncIterator[Bench]:
-    disk = Disk()
+    disk = FaultyFileSystem()
     writer = CountingWriter(disk, directory)
     shipping, counters = NoShipping(), Counters()
     limits = JournalLimits(flush_s, segment, full, seal_when_idle=idle)
@@ -189,7 +175,7 @@ async def test_a_failing_disk_refuses_until_it_works_again(
     monkeypatch.setattr(journal_module, "_PROBE_INTERVAL_S", 0.01)
     expected_errors.append("journal cannot be written")
     async with bench(tmp_path) as b:
-        b.disk.refuses = errno.ENOSPC
+        b.disk.fail_until_repaired("create", code=errno.ENOSPC)
         first, second = b.journal.append([b'{"n":1}']), b.journal.append([b'{"n":2}'])
         with pytest.raises(JournalUnavailable, match="No space left on device"):
             await first
@@ -197,7 +183,7 @@ async def test_a_failing_disk_refuses_until_it_works_again(
             await second
         with pytest.raises(JournalUnavailable):
             b.journal.append([b'{"n":3}'])
-        b.disk.refuses = None
+        b.disk.repair()
         await until(lambda: b.journal.refusal() is None)
         await b.journal.append([b'{"n":4}'])
         assert [b'{"n":4}'] == b.lines_on_disk()
@@ -234,13 +220,14 @@ async def test_durable_events_are_held_or_sealed_at_every_moment(
             return b.journal.held_events + sum(each.events for each in b.sealed)
 
         for turn in range(60):
-            b.disk.refuses = errno.ENOSPC if turn % 20 == 19 else None
+            if turn % 20 == 19:
+                b.disk.fail_until_repaired("create", code=errno.ENOSPC)
             await asyncio.gather(
                 *(b.journal.append([b"x" * 100]) for _ in range(turn % 5)),
                 return_exceptions=True,
             )
             assert b.counters.durable == held()
-            b.disk.refuses = None
+            b.disk.repair()
             await until(lambda: b.journal.refusal() is None)
         await b.journal.close()
         assert b.counters.durable == held() == len(b.lines_on_disk())
@@ -279,14 +266,14 @@ async def test_a_refusal_on_a_full_disk_says_when_there_will_be_room(
 ) -> None:
     expected_errors.append("journal cannot be written")
     async with bench(tmp_path) as b:
-        b.disk.refuses = code
+        b.disk.fail_until_repaired("create", code=code)
         with pytest.raises(JournalUnavailable) as refused:
             await b.journal.append([b"{}"])
         assert expected == refused.value.retry_after_s
         later = b.journal.refusal()
         assert later is not None
         assert expected == later.retry_after_s
-        b.disk.refuses = None
+        b.disk.repair()
 
 
 @pytest.mark.parametrize("jump_s", [-86_400, 86_400])

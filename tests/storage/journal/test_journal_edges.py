@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -39,34 +38,24 @@ async def test_a_journal_a_byte_over_its_limit_is_not_ready(tmp_path: Path) -> N
 
 
 async def test_a_seal_that_fails_refuses_events_until_it_is_repaired(
-    tmp_path: Path, expected_errors: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, expected_errors: list[str]
 ) -> None:
     expected_errors.append("journal cannot be written")
     async with bench(tmp_path, flush_s=0.01) as b:
-        rename = b.disk.rename
-        fails = [True]
-        attempts = []
-
-        def failing(source: Path, target: Path) -> None:
-            if fails:
-                attempts.append(target)
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
-            rename(source, target)
-
-        monkeypatch.setattr(b.disk, "rename", failing)
+        b.disk.fail_until_repaired("rename")
         await b.journal.append([b"{}"])
         await until(lambda: b.journal.refusal() is not None)
         with pytest.raises(JournalUnavailable, match="Input/output error"):
             b.journal.append([b"{}"])
-        await until(lambda: len(attempts) >= 3)
+        await until(lambda: b.disk.calls.count("rename") >= 3)
         assert [] == b.sealed
-        fails.clear()
+        b.disk.repair()
         await until(lambda: b.journal.refusal() is None)
         assert [1] == [each.events for each in b.sealed]
 
 
 @pytest.mark.parametrize(
-    ("error", "told", "has_traceback"),
+    ("error", "client_text", "has_traceback"),
     [
         (OSError(errno.EIO, "Input/output error"), "Input/output error", False),
         (ValueError("a defect"), "an unexpected error", True),
@@ -78,7 +67,7 @@ async def test_a_defect_is_logged_with_its_traceback_and_a_failing_disk_without(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
-    told: str,
+    client_text: str,
     has_traceback: bool,
 ) -> None:
     expected_errors.append("journal cannot be written")
@@ -89,7 +78,7 @@ async def test_a_defect_is_logged_with_its_traceback_and_a_failing_disk_without(
     async with bench(tmp_path) as b:
         with monkeypatch.context() as patch:
             patch.setattr(b.disk, "create", failing)
-            with pytest.raises(JournalUnavailable, match=told):
+            with pytest.raises(JournalUnavailable, match=client_text):
                 await b.journal.append([b"{}"])
         await until(lambda: b.journal.refusal() is None)
     (record,) = (each for each in caplog.records if each.levelno == logging.ERROR)

@@ -7,8 +7,8 @@ import pytest
 from storage.journal.directory import JournalDirectory
 from storage.journal.quarantine import quarantine_range, report_corruption
 from storage.journal.record import CorruptRange
-from tests.storage.faulty import FaultyFileSystem
 from tests.storage.segments import NAME, SEGMENT_ID, events, local, quarantined, write_segment
+from tests.support.failing_filesystem import FaultyFileSystem
 
 COPY = f"{SEGMENT_ID}.7.bad"
 

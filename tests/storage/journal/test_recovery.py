@@ -8,7 +8,6 @@ import pytest
 from storage.journal.directory import JournalDirectory
 from storage.journal.recovery import recover
 from storage.journal.segment import KeyRules, SegmentName
-from tests.storage.faulty import Fault, FaultyFileSystem
 from tests.storage.segments import (
     DAY,
     NAME,
@@ -28,6 +27,8 @@ from tests.storage.segments import (
     write_sealed,
     write_segment,
 )
+from tests.support.failing_filesystem import FaultyFileSystem
+from tests.support.fault_policies import Fault
 
 LINES = events(5)
 STARTS = offsets(LINES)

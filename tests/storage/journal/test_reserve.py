@@ -10,8 +10,8 @@ from storage.journal.directory import JournalDirectory
 from storage.journal.recovery import recover
 from storage.journal.reserve import Reserve, sealing_bytes
 from storage.journal.writer import SegmentWriter
-from tests.storage.faulty import FaultyFileSystem
 from tests.storage.segments import delivered_lines, events, name_source, no_ids
+from tests.support.failing_filesystem import FaultyFileSystem
 
 SIZE = 3_000_000
 

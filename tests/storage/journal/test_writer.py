@@ -8,7 +8,6 @@ from storage.journal.directory import JournalDirectory
 from storage.journal.record import encode
 from storage.journal.recovery import recover
 from storage.journal.writer import SegmentWriter
-from tests.storage.faulty import FaultyFileSystem
 from tests.storage.segments import (
     contents,
     delivered_lines,
@@ -20,6 +19,7 @@ from tests.storage.segments import (
     numbered_name,
     sealed_in,
 )
+from tests.support.failing_filesystem import FaultyFileSystem
 
 FIRST, FAILED, LATER = events(3), events(9)[3:6], events(9)[6:]
 

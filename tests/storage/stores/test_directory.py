@@ -11,8 +11,9 @@ import pytest
 from storage.filesystem import LocalFileSystem
 from storage.stores.directory import DirectoryStore
 from storage.stores.store import StoredObject, StoreError
-from tests.storage.faulty import Fault, FaultyFileSystem
 from tests.storage.segments import contents
+from tests.support.failing_filesystem import FaultyFileSystem
+from tests.support.fault_policies import Fault
 
 KEY = "events/year=2026/month=11/day=23/a.json"
 BODY = bytes(range(256)) * 2500
