@@ -1,16 +1,16 @@
 """Requests as bytes to a site of its own, for what no client library would send."""
 
 from tests.handlers.server import Site
-from tests.http1.raw_http import Answer, exchange
+from tests.http1.raw_http import Response, exchange
 from tests.http1.serving import serving
 
 
-async def send_raw(site: Site, *pieces: bytes) -> Answer:
+async def send_raw(site: Site, *pieces: bytes) -> Response:
     """Serve a site for one request, and return its response."""
     async with serving(site) as port:
         return await exchange(port, *pieces)
 
 
-def raw_failure(response: Answer) -> tuple[int, str]:
+def raw_failure(response: Response) -> tuple[int, str]:
     """Return the status and the code of an error."""
     return response.status, response.json["error"]["code"]

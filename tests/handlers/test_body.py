@@ -10,7 +10,7 @@ from handlers.body import DISCARDED_BYTES, BodyBudget, BodyHeaders, gunzip
 from handlers.errors import ApiError
 from tests.handlers.raw import raw_failure, send_raw
 from tests.handlers.server import EVENT, MAX_BODY_BYTES, ONE, SHOP, Site, make_site
-from tests.http1.raw_http import exchange, read_answer, request
+from tests.http1.raw_http import exchange, read_response, request
 
 BIG = MAX_BODY_BYTES * 20
 
@@ -110,7 +110,7 @@ async def test_a_connection_goes_on_after_a_413(http_server: Any, http_port: int
     statuses = []
     for body in (b"x" * BIG, EVENT):
         writer.write(request("POST", ONE, [], body))
-        statuses.append((await read_answer(reader)).status)
+        statuses.append((await read_response(reader)).status)
     writer.close()
     assert [413, 200] == statuses
 
@@ -130,7 +130,7 @@ async def test_a_client_that_waits_for_100_continue_gets_it(
     writer.write(request("POST", ONE, headers))
     assert b"HTTP/1.1 100 Continue\r\n\r\n" == await reader.readuntil(b"\r\n\r\n")
     writer.write(EVENT)
-    assert 200 == (await read_answer(reader)).status
+    assert 200 == (await read_response(reader)).status
     writer.close()
 
 

@@ -13,9 +13,7 @@ from handlers.errors import ERRORS
 from http1.activity import Activity
 from http1.server import CollectorServer
 from tests.handlers.raw import send_raw
-from tests.handlers.server import EVENT as EVENT
-from tests.handlers.server import ONE as ONE
-from tests.handlers.server import SHOP, Site, make_site
+from tests.handlers.server import EVENT, ONE, SHOP, Site, make_site
 from tests.http1.raw_http import exchange, request
 
 

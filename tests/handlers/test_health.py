@@ -7,7 +7,7 @@ import pytest
 
 from storage.refusals import JournalFull
 from tests.handlers.server import Fetch, Site, failure, payload
-from tests.http1.raw_http import read_answer, request
+from tests.http1.raw_http import read_response, request
 
 
 async def test_health_sends_the_report(fetch: Fetch) -> None:
@@ -18,7 +18,7 @@ async def test_health_sends_the_report(fetch: Fetch) -> None:
 async def test_head_on_health_has_the_headers_and_no_body(http_server: Any, http_port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
     writer.write(request("HEAD", "/health", [("Connection", "close")]))
-    response = await read_answer(reader, has_body=False)
+    response = await read_response(reader, has_body=False)
     rest = await reader.read()
     writer.close()
     assert 200 == response.status

@@ -93,8 +93,3 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(_WAIT_S):
         while not condition():
             await asyncio.sleep(0.005)
-
-
-# The names that tests/handlers uses.
-Answer = Response
-read_answer = read_response

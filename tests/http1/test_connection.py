@@ -12,8 +12,7 @@ import pytest
 from handlers.body import BodyBudget
 from handlers.connection_errors import ConnectionErrors
 from http1.connection import ClientConnection
-from tests.handlers.server import Site, make_site
-from tests.handlers.test_contract import EVENT, ONE
+from tests.handlers.server import EVENT, ONE, Site, make_site
 from tests.http1.raw_http import connected, exchange, request, until
 from tests.http1.serving import serving
 
