@@ -8,6 +8,7 @@ import pytest
 from tests.handlers.raw import raw_failure, send_raw
 from tests.handlers.server import EVENT, ONE, SHOP, Fetch, Site, failure, make_site
 from tests.http1.raw_http import request
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -70,11 +71,9 @@ async def test_a_request_whose_client_disconnected_is_not_in_flight_any_more(
 ) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", http_port)
     writer.write(request("POST", ONE, [("Content-Length", "100")]))
-    while site.activity.in_flight != 1:
-        await asyncio.sleep(0.01)
+    await until(lambda: site.activity.in_flight == 1)
     writer.close()
-    while site.activity.in_flight != 0:
-        await asyncio.sleep(0.01)
+    await until(lambda: site.activity.in_flight == 0)
 
 
 async def test_a_server_that_stops_closes_connections(fetch: Fetch, site: Site) -> None:

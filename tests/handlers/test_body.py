@@ -11,6 +11,7 @@ from handlers.errors import ApiError
 from tests.handlers.raw import raw_failure, send_raw
 from tests.handlers.server import EVENT, MAX_BODY_BYTES, ONE, SHOP, Site, make_site
 from tests.http1.raw_http import exchange, read_response, request
+from tests.support.waiting import until
 
 BIG = MAX_BODY_BYTES * 20
 
@@ -165,9 +166,7 @@ async def test_the_memory_of_half_a_body_is_free_after_its_client_disconnected(
 ) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", http_port)
     writer.write(request("POST", ONE, [("Content-Length", "100")], b"x" * 99))
-    while site.budget.left == BodyBudget().left:
-        await asyncio.sleep(0.01)
+    await until(lambda: site.budget.left != BodyBudget().left)
     writer.close()
-    while site.activity.in_flight:
-        await asyncio.sleep(0.01)
+    await until(lambda: not site.activity.in_flight)
     assert BodyBudget().left == site.budget.left

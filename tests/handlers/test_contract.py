@@ -15,6 +15,8 @@ from http1.server import CollectorServer
 from tests.handlers.raw import send_raw
 from tests.handlers.server import EVENT, ONE, SHOP, Site, make_site
 from tests.http1.raw_http import exchange, request
+from tests.http1.serving import record_received
+from tests.support.waiting import let_tasks_run, until
 
 
 @pytest.mark.parametrize(
@@ -66,8 +68,9 @@ Close = Callable[[Activity, float], int]
     ids=["nothing", "half a head", "no second request", "half a body"],
 )
 async def test_a_connection_on_which_nothing_more_comes_is_closed(
-    sent: bytes, responses: int, close: Close
+    monkeypatch: pytest.MonkeyPatch, sent: bytes, responses: int, close: Close
 ) -> None:
+    received = record_received(monkeypatch)
     clock = [0.0]
     site = make_site(monotonic=lambda: clock[0])
     server = CollectorServer(site.app, site.activity, ConnectionErrors(), 10)
@@ -76,7 +79,8 @@ async def test_a_connection_on_which_nothing_more_comes_is_closed(
     server.add_sockets([socket])
     reader, writer = await asyncio.open_connection(*address)
     writer.write(sent)
-    await asyncio.sleep(0.05)
+    await until(lambda: site.activity.open_connections and sent == b"".join(received))
+    await let_tasks_run()
     clock[0] = 120.0
     assert 0 == close(site.activity, 120)
     clock[0] = 120.1

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-_WAIT_S = 30.0
+from tests.support.waiting import WAIT_S
 
 
 @dataclass
@@ -33,12 +33,12 @@ class Client:
 
     async def response(self) -> Response:
         """Read a response, its body by its Content-Length."""
-        async with asyncio.timeout(_WAIT_S):
+        async with asyncio.timeout(WAIT_S):
             return await read_response(self.reader)
 
     async def rest(self) -> bytes:
         """Read until the server closes the connection."""
-        async with asyncio.timeout(_WAIT_S):
+        async with asyncio.timeout(WAIT_S):
             return await self.reader.read()
 
     async def ask(self, data: bytes) -> Response:
@@ -86,10 +86,3 @@ def request(
     if not framed:
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(_WAIT_S):
-        while not condition():
-            await asyncio.sleep(0.005)

@@ -4,7 +4,10 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 
+import pytest
+
 from handlers.connection_errors import ConnectionErrors
+from http1.connection import ClientConnection
 from http1.server import CollectorServer
 from tests.handlers.server import Site
 
@@ -21,3 +24,16 @@ async def serving(site: Site, max_connections: int = 10) -> AsyncIterator[int]:
     finally:
         server.stop()
         await server.close_all_connections()
+
+
+def record_received(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return the list of the pieces in which the server receives bytes from now on."""
+    received: list[bytes] = []
+    data_received = ClientConnection.data_received
+
+    def recording(self: ClientConnection, data: bytes) -> None:
+        received.append(data)
+        data_received(self, data)
+
+    monkeypatch.setattr(ClientConnection, "data_received", recording)
+    return received

@@ -2,6 +2,7 @@ import asyncio
 from dataclasses import dataclass
 
 from http1.activity import Activity
+from tests.support.waiting import WAIT_S, let_tasks_run
 
 
 @dataclass(eq=False)
@@ -134,12 +135,11 @@ def test_all_connections_are_closed_the_busy_ones_too() -> None:
 async def test_waiting_for_requests_ends_with_the_last_one() -> None:
     activity = Activity()
     one, other = busy(activity), busy(activity)
-    waiting = asyncio.ensure_future(activity.wait_for_requests(30.0))
+    waiting = asyncio.ensure_future(activity.wait_for_requests(WAIT_S))
     seen = []
     for connection in (one, other):
         activity.mark_idle(connection)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await let_tasks_run()
         seen.append(waiting.done())
     assert [False, True] == seen
     assert await waiting

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,9 @@ from handlers.body import BodyBudget
 from handlers.connection_errors import ConnectionErrors
 from http1.connection import ClientConnection
 from tests.handlers.server import EVENT, ONE, Site, make_site
-from tests.http1.raw_http import connected, exchange, request, until
-from tests.http1.serving import serving
+from tests.http1.raw_http import Client, connected, exchange, request
+from tests.http1.serving import record_received, serving
+from tests.support.waiting import let_tasks_run, standstill, until
 
 POST = request("POST", ONE, [], EVENT)
 CHUNKED = request("POST", ONE, [("Transfer-Encoding", "chunked")])
@@ -90,18 +91,23 @@ async def test_requests_sent_ahead_get_their_responses_in_order() -> None:
 
 
 async def test_the_bytes_that_a_client_sends_ahead_are_bounded() -> None:
-    ahead = POST * 200_000
-    async with held_site() as held, connected(held.port) as client:
-        client.send(POST)
-        await until(lambda: held.site.activity.in_flight)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.5):
-                client.send(ahead)
-                await client.writer.drain()
-        unsent = client.writer.transport.get_write_buffer_size()
-        client.abort()
-    # Two sockets of this system hold most of what was sent.
-    assert len(ahead) - unsent < 12_000_000
+    ahead = memoryview(POST * 200_000)
+    sent = 0
+
+    def send_more() -> int:
+        nonlocal sent
+        with contextlib.suppress(BlockingIOError):
+            while sent < len(ahead):
+                sent += client.send(ahead[sent : sent + 65536])
+        return sent
+
+    async with held_site() as held:
+        with socket.create_connection(("127.0.0.1", held.port)) as client:
+            client.setblocking(False)
+            client.send(POST)
+            await until(lambda: held.site.activity.in_flight)
+            # Two sockets of this system hold most of what was sent.
+            assert await standstill(send_more) < 12_000_000
 
 
 async def test_many_small_requests_sent_ahead_are_kept_unparsed() -> None:
@@ -121,12 +127,22 @@ async def test_a_client_that_leaves_before_its_response_is_noticed() -> None:
         await until(lambda: not held.site.activity.in_flight)
 
 
-async def test_a_request_that_arrives_a_byte_at_a_time_is_read() -> None:
+async def send_apart(client: Client, pieces: Iterable[bytes], received: list[bytes]) -> None:
+    """Send each piece when the server has received all bytes before it."""
+    for piece in pieces:
+        size = len(b"".join(received)) + len(piece)
+        client.send(piece)
+        await until(lambda size=size: size == len(b"".join(received)))  # type: ignore[misc]
+
+
+async def test_a_request_that_arrives_a_byte_at_a_time_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    received = record_received(monkeypatch)
     async with serving(make_site()) as port, connected(port) as client:
-        for byte in POST:
-            client.send(bytes([byte]))
-            await asyncio.sleep(0.0005)
+        await send_apart(client, (bytes([byte]) for byte in POST), received)
         assert 200 == (await client.response()).status
+    assert len(POST) == len(received)
 
 
 async def test_a_client_that_reads_no_responses_is_sent_no_more_of_them() -> None:
@@ -138,14 +154,16 @@ async def test_a_client_that_reads_no_responses_is_sent_no_more_of_them() -> Non
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.setblocking(False)
             await asyncio.get_running_loop().sock_sendall(client, sent)
-            before = -1
-            while before != (before := len(finished)):
-                await asyncio.sleep(0.3)
+            await until(lambda: finished)
+            before = await standstill(lambda: len(finished))
             assert 0 < before < sent.count(b"GET")
-            while len(finished) == before:
+
+            def goes_on() -> bool:
                 with contextlib.suppress(BlockingIOError):
                     client.recv(1 << 20)
-                await asyncio.sleep(0.001)
+                return len(finished) > before
+
+            await until(goes_on)
 
 
 @pytest.mark.parametrize("sent", [LAST_GET, GARBAGE], ids=["last request", "garbage"])
@@ -194,8 +212,7 @@ async def test_garbage_before_a_handler_is_ready_leaves_nothing_in_flight() -> N
         connection.data_received(CHUNKED)
         connection.data_received(GARBAGE)
         await until(lambda: transport.calls == ["write", "close"])
-    for _ in range(10):  # its handler's `prepare` has run by then
-        await asyncio.sleep(0)
+    await let_tasks_run()  # its handler's `prepare` has run by then
     assert 0 == site.activity.in_flight
 
 
@@ -221,7 +238,7 @@ async def test_a_client_of_http_1_0_gets_no_100_continue() -> None:
     async with serving(site) as port, connected(port) as client:
         client.send(head.replace(b"HTTP/1.1", b"HTTP/1.0"))
         await until(lambda: site.activity.in_flight)
-        await asyncio.sleep(0.05)
+        await let_tasks_run()  # its handler waits for the body by then
         assert 200 == (await client.ask(EVENT)).status
 
 
@@ -267,7 +284,10 @@ UPGRADE = [
 ]
 
 
-async def test_a_request_to_upgrade_is_handled_as_if_it_did_not_ask() -> None:
+async def test_a_request_to_upgrade_is_handled_as_if_it_did_not_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    received = record_received(monkeypatch)
     length = [*UPGRADE, ("Content-Length", str(len(EVENT)))]
     chunked = [*UPGRADE, ("Transfer-Encoding", "chunked")]
     posts = [
@@ -277,7 +297,5 @@ async def test_a_request_to_upgrade_is_handled_as_if_it_did_not_ask() -> None:
     get = request("GET", "/health", UPGRADE)
     async with serving(make_site()) as port, connected(port) as client:
         for post in posts:
-            for piece in (post[:-20], post[-20:], post, get):
-                client.send(piece)
-                await asyncio.sleep(0.01)
+            await send_apart(client, (post[:-20], post[-20:], post, get), received)
             assert [200, 200, 200] == [(await client.response()).status for _ in range(3)]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from http1.listener import Listener, connection_limit
+from tests.support.waiting import WAIT_S
 
 
 def listener(has_room: bool) -> Listener:
@@ -16,7 +17,7 @@ def listener(has_room: bool) -> Listener:
 
 def connect(to: Listener) -> socket.socket:
     client = socket.create_connection(to.getsockname())
-    client.settimeout(30)
+    client.settimeout(WAIT_S)
     return client
 
 

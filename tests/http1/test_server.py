@@ -3,8 +3,9 @@
 import pytest
 
 from tests.handlers.server import make_site
-from tests.http1.raw_http import connected, request, until
+from tests.http1.raw_http import connected, request
 from tests.http1.serving import serving
+from tests.support.waiting import until
 
 HEALTH = request("GET", "/health")
 BODY = b'{"event_type":"cc"} '

@@ -16,6 +16,7 @@ from tests.storage.segments import (
     write_segment,
 )
 from tests.support.objects import events_in, files
+from tests.support.waiting import WAIT_S
 
 LINES = events(5)
 
@@ -57,8 +58,8 @@ def test_an_interrupt_prints_no_traceback(journal: Path, tmp_path: Path) -> None
         assert process.stdout is not None
         process.stdout.read(1)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert (130, b"") == (process.returncode, said)
+        _, errors = process.communicate(timeout=WAIT_S)
+    assert (130, b"") == (process.returncode, errors)
 
 
 def test_the_exported_events_are_those_that_are_shipped(

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from tests.storage.segments import (
 )
 from tests.support.objects import files
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import WAIT_S, wait_until
 
 LINES = events(5)
 
@@ -79,12 +79,13 @@ def test_ship_may_be_stopped_and_run_again(
         store.probabilities = {"SlowDown": 0.3}
         settings = {**store.settings, "UPLOAD_CONCURRENCY": "1"}
         first = start_tool(tmp_path, "ship", "--journal-dir", "journal", **settings)
-        while store.stored.puts < 15:
-            time.sleep(0.01)
+        wait_until(lambda: store.stored.puts >= 15)
+        # It cannot deliver everything before the signal arrives.
+        store.probabilities = {"SlowDown": 1.0}
         first.send_signal(number)
-        said, _ = first.communicate(timeout=60)
+        output, _ = first.communicate(timeout=WAIT_S)
         assert first.returncode == (-number if number is signal.SIGKILL else 1)
-        assert number is signal.SIGKILL or b"can be shipped again" in said
+        assert number is signal.SIGKILL or b"can be shipped again" in output
         store.probabilities = {}
         assert 0 == tool("ship", "--journal-dir", "journal", **settings).returncode
         assert 100 == len(store.stored.objects)

@@ -6,6 +6,7 @@ from typing import TextIO
 import pytest
 
 from logs.sink import BufferedSink
+from tests.support.waiting import WAIT_S
 
 
 class Gate(io.StringIO):
@@ -18,7 +19,7 @@ class Gate(io.StringIO):
 
     def write(self, text: str) -> int:
         self.reached.set()
-        self.opened.wait(30)
+        self.opened.wait(WAIT_S)
         return super().write(text)
 
 
@@ -33,7 +34,7 @@ def blocked(gate: Gate, max_chars: int) -> BufferedSink:
     """Return a sink whose thread waits for its stream."""
     sink = BufferedSink(gate, max_chars)
     sink.write("first")
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(WAIT_S)
     return sink
 
 
@@ -52,7 +53,7 @@ def test_a_stream_that_blocks_stops_nobody_and_dropped_lines_are_counted(gate: G
     for _ in range(10):
         sink.write("x" * 30)
     gate.opened.set()
-    sink.close(30)
+    sink.close(WAIT_S)
     assert [
         "first",
         *["x" * 30] * 3,
@@ -67,7 +68,7 @@ def test_an_urgent_line_has_room_when_others_do_not(gate: Gate) -> None:
     sink.write("urgent", urgent=True)
     sink.write("y" * 100, urgent=True)
     gate.opened.set()
-    sink.close(30)
+    sink.close(WAIT_S)
     assert [
         "first",
         "x" * 100,

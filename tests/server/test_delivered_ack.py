@@ -9,7 +9,7 @@ import requests
 from tests.support.objects import events_in, files
 from tests.support.seaweed import free_ports
 from tests.support.server_process import ServerProcess
-from tests.support.waiting import wait_until
+from tests.support.waiting import WAIT_S, wait_until
 
 
 def ids_in(server: ServerProcess) -> Counter[str]:
@@ -33,7 +33,14 @@ def without_store(server: ServerProcess, **settings: str) -> ServerProcess:
 
 
 def with_store(server: ServerProcess, **settings: str) -> ServerProcess:
-    return server.start(ACK="delivered", S3_BUCKET_NAME=None, STORAGE_DIR="store", **settings)
+    """Start the server with a store in a directory, and time to deliver on a busy machine."""
+    return server.start(
+        ACK="delivered",
+        ACK_TIMEOUT=f"{WAIT_S}s",
+        S3_BUCKET_NAME=None,
+        STORAGE_DIR="store",
+        **settings,
+    )
 
 
 def unconfirmed(response: requests.Response) -> list[dict[str, Any]]:
@@ -102,7 +109,7 @@ def test_a_duplicate_is_no_success_before_the_first_is_delivered(server: ServerP
     unconfirmed(server.post({"event_id": "e1", "event_type": "c"}))
 
 
-def test_a_request_that_waits_for_the_store_is_answered_at_shutdown(
+def test_a_request_that_waits_for_the_store_gets_its_response_at_shutdown(
     server: ServerProcess,
 ) -> None:
     without_store(server, ACK_TIMEOUT="1s")

@@ -29,6 +29,7 @@ from tests.storage.segments import (
 from tests.support.failing_filesystem import FaultyFileSystem
 from tests.support.fault_policies import Fault
 from tests.support.objects import events_in, files
+from tests.support.waiting import WAIT_S
 
 ID_LIMITS = IdLimits(1e9, 10_000)
 LIMITS = OpeningLimits(ID_LIMITS, max_ids_in_memory=10_000, reserve_bytes=0, uploads=2)
@@ -101,7 +102,7 @@ async def assert_nothing_is_lost(directory: Path) -> None:
     async with opened(directory) as found:
         assert DURABLE == known(found)
         assert len(PENDING) == found.counters.recovered
-        assert await found.shipper.drain(30)
+        assert await found.shipper.drain(WAIT_S)
     assert PENDING == delivered(directory)
 
 
@@ -164,7 +165,7 @@ async def test_no_segment_is_deleted_before_its_ids_are_in_the_log(directory: Pa
     async with opened(directory, fs) as found:
         before_shipping = len(fs.steps)
         assert DURABLE == known(found)
-        assert await found.shipper.drain(30)
+        assert await found.shipper.drain(WAIT_S)
     first_removal = fs.steps.index("remove .sealed")
     assert fs.steps.index("read .ids") < fs.steps.index("create .ids") < first_removal
     assert before_shipping <= first_removal

@@ -31,6 +31,7 @@ from tests.storage.segments import (
 )
 from tests.support.failing_filesystem import FaultyFileSystem
 from tests.support.fault_policies import Fault
+from tests.support.waiting import until
 
 NEVER_S = 3600.0
 LIMITS = IdLimits(86400.0, 10_000)
@@ -146,8 +147,7 @@ async def test_a_duplicate_of_an_event_that_fails_is_stored_in_its_place_or_refu
         one, other = await asyncio.gather(p.send(1), p.send(1), return_exceptions=True)
         assert isinstance(one, JournalUnavailable)
         assert isinstance(other, JournalUnavailable)
-        while p.dedup.refusal() is not None:
-            await asyncio.sleep(0.02)
+        await until(lambda: p.dedup.refusal() is None)
         assert not p.knows(1)
         assert [frozenset(), {0}] == [await p.send(1), await p.send(1)]
     assert [event(1)] == stored(tmp_path)

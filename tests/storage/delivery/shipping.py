@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from storage.journal.record import encode
 from storage.journal.segment import KeyRules, SealedSegment, new_segment_name
 from storage.stores.store import StoredObject, StoreError
 from tests.storage.segments import local
+from tests.support.waiting import WAIT_S
 
 DAY = "events/year=2026/month=11/day=23"
 
@@ -52,7 +53,7 @@ class MemoryStore:
             self._in_flight += 1
             self.max_in_flight = max(self.max_in_flight, self._in_flight)
         try:
-            self.gate.wait(10)
+            self.gate.wait(WAIT_S)
             return self._put(item)
         finally:
             with self._lock:
@@ -139,10 +140,3 @@ async def bench(
     finally:
         store.gate.set()
         await shipper.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition; TimeoutError if it stays false."""
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.005)

@@ -1,13 +1,14 @@
 import asyncio
 from pathlib import Path
 
-from tests.storage.delivery.shipping import DAY, MemoryStore, bench, until, write_segment
+from tests.storage.delivery.shipping import DAY, MemoryStore, bench, write_segment
+from tests.support.waiting import WAIT_S, let_tasks_run, until
 
 
 async def test_a_sealed_segment_is_delivered_and_then_deleted(tmp_path: Path) -> None:
     async with bench(tmp_path, MemoryStore()) as b:
         b.seal("a", "b")
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)
         assert {f"{DAY}/a.json", f"{DAY}/b.json"} == b.store.objects.keys()
         assert [] == b.files()
         assert b.shipper.last_delivery_at is not None
@@ -16,14 +17,14 @@ async def test_a_sealed_segment_is_delivered_and_then_deleted(tmp_path: Path) ->
 async def test_what_an_earlier_process_left_is_delivered(tmp_path: Path) -> None:
     write_segment(tmp_path, "a")
     async with bench(tmp_path, MemoryStore()) as b:
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)
         assert [f"{DAY}/a.json"] == list(b.store.objects)
 
 
 async def test_a_full_segment_becomes_one_object_and_leaves_nothing_behind(tmp_path: Path) -> None:
     async with bench(tmp_path, MemoryStore()) as b:
         segment = b.seal(*(f"e{n}" for n in range(101)))
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)
         assert [f"{DAY}/{segment.name.id}.ndjson.gz"] == list(b.store.objects)
         assert [] == b.files()
 
@@ -36,7 +37,7 @@ async def test_no_more_objects_are_sent_at_once_than_configured(tmp_path: Path) 
             b.seal(*(f"s{segment}e{n}" for n in range(10)))
         await until(lambda: store.max_in_flight == 4)
         store.gate.set()
-        assert await b.shipper.drain(30)
+        assert await b.shipper.drain(WAIT_S)
         assert 4 == store.max_in_flight
         assert 100 == len(store.objects)
 
@@ -50,7 +51,7 @@ async def test_a_segment_that_vanished_is_reported_and_does_not_stop_the_others(
         (tmp_path / gone.name.file_name).unlink()
         b.backlog.add(gone)
         b.seal("b")
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)
         assert [f"{DAY}/b.json"] == list(b.store.objects)
 
 
@@ -74,7 +75,7 @@ async def test_a_segment_file_that_was_removed_counts_its_events_as_lost(
         gone = write_segment(tmp_path, "a", "b")
         (tmp_path / gone.name.file_name).unlink()
         delivery = asyncio.create_task(b.shipper.wait_for_delivery(gone.name.id))
-        await asyncio.sleep(0)
+        await let_tasks_run()
         b.shipper.enqueue(gone)
         assert not await delivery
         assert (0, 2) == (b.counters.delivered, b.counters.lost)
@@ -107,5 +108,5 @@ async def test_a_call_for_an_idle_shipper_waits_while_all_uploads_are_taken(tmp_
         await until(lambda: store.max_in_flight == 4)
         assert ["idle"] == calls
         store.gate.set()
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)
         await until(lambda: calls == ["idle", "busy"])

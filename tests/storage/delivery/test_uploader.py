@@ -8,14 +8,15 @@ import pytest
 
 from storage.delivery.shipment import Packer
 from storage.stores.store import StoredObject
-from tests.storage.delivery.shipping import DAY, MemoryStore, bench, denied, slow_down, until
+from tests.storage.delivery.shipping import DAY, MemoryStore, bench, denied, slow_down
+from tests.support.waiting import WAIT_S, until
 
 
 async def test_a_transient_failure_is_retried_with_doubling_waits(tmp_path: Path) -> None:
     store = MemoryStore(*(slow_down() for _ in range(10)))
     async with bench(tmp_path, store) as b:
         b.seal("a")
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)
         expected = [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
         assert expected == pytest.approx(b.waits)
         assert [f"{DAY}/a.json"] * 11 == store.puts
@@ -29,7 +30,7 @@ async def test_an_event_in_the_store_is_not_replaced_and_counts_as_delivered(
     store.objects[f"{DAY}/a.json"] = b"first"
     async with bench(tmp_path, store) as b:
         b.seal("a", "b")
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)
         assert b"first" == store.objects[f"{DAY}/a.json"]
         assert f"{DAY}/b.json" in store.objects
         assert [] == b.files()
@@ -43,7 +44,7 @@ async def test_an_object_whose_response_was_lost_is_not_called_a_duplicate(
     store.lost_responses[f"{DAY}/a.json"] = slow_down()
     async with bench(tmp_path, store) as b:
         b.seal("a")
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)
         assert [f"{DAY}/a.json"] * 2 == store.puts
     assert [] == already_in_store(caplog)
 
@@ -59,7 +60,7 @@ async def test_a_permanent_failure_is_an_error_in_the_log_and_retried_slowly(
     expected_errors.append("delivery failed")
     async with bench(tmp_path, MemoryStore(denied(), denied())) as b:
         b.seal("a")
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)
         assert [5.0, 10.0] == b.waits
         assert b.last_failure.permanent
 
@@ -72,7 +73,7 @@ async def test_one_refused_object_does_not_hold_up_its_neighbours(tmp_path: Path
         await until(lambda: len(store.objects) == 9)
         assert not b.backlog.is_empty
         store.refused_keys.clear()
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)
         assert 10 == len(store.objects)
 
 
@@ -92,7 +93,7 @@ async def test_a_delivered_segment_that_cannot_be_deleted_is_not_sent_again(
     expected_errors.append("segment cannot be shipped")
     async with bench(tmp_path, MemoryStore(), CannotDelete) as b:
         b.seal("a")
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)
         assert [f"{DAY}/a.json"] == b.store.puts
         assert [] == b.files()
 
@@ -103,7 +104,7 @@ async def test_a_store_that_raises_something_unforeseen_does_not_stop_shipping(
     expected_errors.append("segment cannot be shipped")
     async with bench(tmp_path, MemoryStore(RuntimeError("a defect"))) as b:
         b.seal("a")
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)
         assert [f"{DAY}/a.json"] == list(b.store.objects)
 
 
@@ -126,7 +127,7 @@ async def test_shipping_gives_way_to_requests(tmp_path: Path) -> None:
     before = niceness()
     async with bench(tmp_path, Watched()) as b:
         b.seal("a", "b")
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)
     assert {min(before + 10, 19)} == seen
     assert before == niceness()
 
@@ -140,4 +141,4 @@ async def test_where_priorities_are_forbidden_shipping_goes_on(
     monkeypatch.setattr(os, "setpriority", forbidden)
     async with bench(tmp_path, MemoryStore()) as b:
         b.seal("a")
-        assert await b.shipper.drain(60)
+        assert await b.shipper.drain(WAIT_S)

@@ -1,7 +1,7 @@
 import asyncio
 import errno
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from storage.journal.writer import SegmentWriter
 from storage.refusals import JournalBusy, JournalClosed, JournalFull, JournalUnavailable
 from tests.storage.segments import NoShipping, contents, no_ids, no_reserve
 from tests.support.failing_filesystem import FaultyFileSystem
+from tests.support.waiting import let_tasks_run, until
 
 NEVER_S = 3600.0
 MIB = 1024 * 1024
@@ -90,10 +91,18 @@ async def bench(
     await journal.close()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
+def timer_delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the list of the delays of all timers that are set from now on."""
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+    delays: list[float] = []
+
+    def recording(delay: float, *rest: Any) -> asyncio.TimerHandle:
+        delays.append(delay)
+        return call_later(delay, *rest)
+
+    monkeypatch.setattr(loop, "call_later", recording)
+    return delays
 
 
 async def test_an_event_is_on_disk_when_its_future_is_done(tmp_path: Path) -> None:
@@ -122,10 +131,13 @@ async def test_a_segment_is_sealed_an_interval_after_its_first_event(tmp_path: P
         await until(lambda: len(b.sealed) == 2)
 
 
-async def test_an_idle_journal_makes_no_segments(tmp_path: Path) -> None:
+async def test_an_idle_journal_makes_no_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delays = timer_delays(monkeypatch)
     async with bench(tmp_path, flush_s=0.001) as b:
-        await asyncio.sleep(0.02)
-        assert [] == b.sealed
+        await let_tasks_run()
+        assert ([], []) == (delays, b.sealed)
     assert {} == contents(tmp_path)
 
 

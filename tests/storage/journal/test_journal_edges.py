@@ -4,7 +4,6 @@ import asyncio
 import errno
 import logging
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,8 @@ from storage.journal import journal as journal_module
 from storage.journal.record import RECORD_OVERHEAD_BYTES
 from storage.journal.segment import disk_bytes
 from storage.refusals import JournalFull, JournalUnavailable
-from tests.storage.journal.test_journal import MIB, bench, until
+from tests.storage.journal.test_journal import MIB, bench, timer_delays
+from tests.support.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -104,15 +104,7 @@ async def test_the_disk_in_use_is_the_sum_of_what_is_held_and_what_waits(tmp_pat
 async def test_a_segment_has_one_timer_however_many_commits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loop = asyncio.get_running_loop()
-    call_later = loop.call_later
-    delays: list[float] = []
-
-    def counting(delay: float, *rest: Any) -> asyncio.TimerHandle:
-        delays.append(delay)
-        return call_later(delay, *rest)
-
-    monkeypatch.setattr(loop, "call_later", counting)
+    delays = timer_delays(monkeypatch)
     async with bench(tmp_path, flush_s=61) as b:
         for _ in range(3):
             await b.journal.append([b"{}"])
