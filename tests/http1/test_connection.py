@@ -166,6 +166,16 @@ async def test_a_client_that_reads_no_responses_is_sent_no_more_of_them() -> Non
             await until(goes_on)
 
 
+async def test_no_request_is_started_while_the_client_reads_no_responses() -> None:
+    with stuck_connection(make_site()) as (connection, transport):
+        connection.pause_writing()
+        connection.data_received(GET * 3)
+        await let_tasks_run()
+        assert ["pause"] == transport.calls
+        connection.resume_writing()
+        await until(lambda: transport.calls.count("write") == 3)
+
+
 @pytest.mark.parametrize("sent", [LAST_GET, GARBAGE], ids=["last request", "garbage"])
 async def test_a_client_that_does_not_read_its_last_response_is_closed_as_idle(
     sent: bytes,

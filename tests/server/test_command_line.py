@@ -26,7 +26,8 @@ def run(directory: Path, *options: str, **settings: str) -> subprocess.Completed
 def test_help_names_the_options_and_the_settings_file(tmp_path: Path) -> None:
     done = run(tmp_path, "--help")
     assert 0 == done.returncode
-    assert all(word in done.stdout for word in ("--check", "--version", ".env.example"))
+    words = ("--check", "--version", ".env.example")
+    assert [] == [word for word in words if word not in done.stdout]
 
 
 def test_the_version_is_in_the_changelog(tmp_path: Path) -> None:
@@ -39,9 +40,8 @@ def test_the_version_is_in_the_changelog(tmp_path: Path) -> None:
 def test_all_problems_of_the_settings_are_reported_at_once(tmp_path: Path) -> None:
     done = run(tmp_path, PORT="99999", FLUSH_INTERVAL="soon", LOG_FORMAT="xml")
     assert 2 == done.returncode
-    assert all(
-        name in done.stderr for name in ("PORT", "FLUSH_INTERVAL", "LOG_FORMAT", "S3_BUCKET_NAME")
-    )
+    names = ("PORT", "FLUSH_INTERVAL", "LOG_FORMAT", "S3_BUCKET_NAME")
+    assert [] == [name for name in names if name not in done.stderr]
     assert "Traceback" not in done.stderr
     assert [] == list(tmp_path.iterdir())
 
@@ -56,7 +56,7 @@ def test_settings_come_from_a_file_and_the_environment_wins(tmp_path: Path) -> N
 def test_check_accepts_a_directory_as_the_store(tmp_path: Path) -> None:
     done = run(tmp_path, "--check", STORAGE_DIR="store", JOURNAL_DIR="journal")
     assert (0, "") == (done.returncode, done.stderr)
-    assert all(line.startswith("ok ") for line in done.stdout.splitlines())
+    assert [] == [line for line in done.stdout.splitlines() if not line.startswith("ok ")]
     assert [] == [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
 
 
@@ -95,7 +95,7 @@ def test_check_says_how_to_repair_access_to_s3(
     done = run(tmp_path, "--check", **bucket.settings | settings)
     assert 1 == done.returncode
     assert "Traceback" not in done.stderr
-    assert all(word in done.stdout for word in words), done.stdout
+    assert [] == [word for word in words if word not in done.stdout], done.stdout
 
 
 def test_check_reports_a_missing_bucket(tmp_path: Path, seaweed: Seaweed) -> None:

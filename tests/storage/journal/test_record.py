@@ -187,7 +187,8 @@ def test_a_record_after_a_lost_newline_has_its_own_offset(corrupt: int) -> None:
     raw[len(b"".join(records[: corrupt + 1])) - 1] = 0x20
     found = [piece for piece in scan(io.BytesIO(raw), SEED) if isinstance(piece, Record)]
     assert [line for line in lines if line != lines[corrupt]] == [each.line for each in found]
-    assert all(each.line == decode(bytes(raw[each.offset : each.end]), SEED) for each in found)
+    at_offsets = [decode(bytes(raw[each.offset : each.end]), SEED) for each in found]
+    assert [each.line for each in found] == at_offsets
 
 
 def test_a_record_is_longer_than_its_event_by_its_overhead() -> None:
