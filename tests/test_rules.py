@@ -13,6 +13,11 @@ MODULES = [
     *(ROOT / f"{name}.py" for name in ROOTS),
     *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py")),
 ]
+# These modules have their tests in another place than `tests/a/test_b.py`.
+TESTED_ELSEWHERE = {
+    # It is run as a process, by the tests of its command line, its signals and its exit codes.
+    "server.py": "tests/server/test_command_line.py",
+}
 # No docstring begins with these: a noun or a verb says it directly.
 QUESTION_WORDS = ("What", "Who", "Whether", "How", "Where", "Which")
 
@@ -73,6 +78,25 @@ def docstrings(tree: ast.Module) -> Iterator[str]:
 def test_no_docstring_begins_like_a_question(path: Path) -> None:
     found = [text.partition("\n")[0] for text in docstrings(parsed(path))]
     assert [] == [line for line in found if line.split(" ")[0] in QUESTION_WORDS]
+
+
+def own_test(module: str) -> Path:
+    """Return the test of a module: `tests/a/test_b.py` for `a/b.py`."""
+    path = Path("tests", module)
+    mirrored = path.with_name(f"test_{path.stem.strip('_')}.py")
+    return ROOT / TESTED_ELSEWHERE.get(module, mirrored)
+
+
+@pytest.mark.parametrize(
+    "module", [relative(path) for path in MODULES if path.name != "__init__.py"]
+)
+def test_every_module_has_a_test_of_its_own(module: str) -> None:
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    body = parsed(own_test(module)).body
+    claims = [
+        node for node in body if isinstance(node, functions) and node.name.startswith("test_")
+    ]
+    assert claims != [], f"no test in {relative(own_test(module))}"
 
 
 def test_every_package_is_checked() -> None:
