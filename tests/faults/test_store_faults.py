@@ -166,7 +166,7 @@ async def test_a_wrong_etag_or_a_slow_store_is_no_failure(
         assert store.stored.puts == EVENTS + 1
 
 
-async def test_an_object_stored_without_a_response_is_not_stored_again(
+async def test_an_object_stored_without_a_response_is_not_stored_twice(
     tmp_path: Path, store: FaultyS3, caplog: pytest.LogCaptureFixture
 ) -> None:
     sealed_segments(tmp_path)

@@ -66,7 +66,7 @@ def test_the_referer_decides_on_an_image_without_an_origin(
     assert expected == decide(LIST, method, origin, referer)
 
 
-def test_every_referer_is_admitted_where_every_origin_is() -> None:
+def test_every_referer_is_admitted_if_every_origin_is() -> None:
     assert "admitted" == decide(ANY, "GET", None, f"{OTHER}/")
 
 
@@ -107,7 +107,7 @@ MARK = "selftest=" + "0" * 32 + ".row.1"
         ("OPTIONS", f"/api/v1/events?{MARK}", None),
     ],
 )
-async def test_every_way_asks_for_admission(
+async def test_every_endpoint_for_events_asks_for_admission(
     fetch: Fetch, site: Site, method: str, path: str, body: Any
 ) -> None:
     request = {} if body is None else {"body": body}
@@ -117,7 +117,7 @@ async def test_every_way_asks_for_admission(
 
 
 @pytest.mark.parametrize(("method", "body"), [("PUT", b"{}"), ("GET", None), ("DELETE", None)])
-async def test_a_method_that_brings_no_event_is_a_405_for_every_origin(
+async def test_a_method_without_events_is_a_405_for_every_origin(
     fetch: Fetch, method: str, body: Any
 ) -> None:
     request = {} if body is None else {"body": body}
@@ -140,7 +140,7 @@ async def test_an_event_of_a_listed_origin_is_stored(fetch: Fetch, site: Site) -
     assert 1 == len(site.sink.events)
 
 
-async def test_an_event_without_an_origin_is_stored_whatever_the_list(
+async def test_an_event_without_an_origin_is_stored_with_every_list(
     fetch: Fetch, site: Site
 ) -> None:
     assert 200 == (await fetch("/api/v1/events", body=EVENT)).code

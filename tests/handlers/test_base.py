@@ -15,7 +15,7 @@ from tests.support.waiting import until
     ("path", "allow"),
     [(ONE, "OPTIONS, POST"), (ONE + "/batch", "OPTIONS, POST"), ("/health", "GET, HEAD")],
 )
-async def test_a_405_names_the_methods_there_are(path: str, allow: str) -> None:
+async def test_a_405_lists_the_allowed_methods(path: str, allow: str) -> None:
     response = await send_raw(make_site(), request("PATCH", path))
     assert (405, "method_not_allowed") == raw_failure(response)
     assert allow == response.headers["allow"]

@@ -84,7 +84,7 @@ def chunked(size: int, chunk_bytes: int = 8192) -> list[bytes]:
     return [head, *[chunk] * (size // chunk_bytes), b"0\r\n\r\n"]
 
 
-async def test_a_body_over_the_limit_is_read_before_its_response() -> None:
+async def test_a_body_over_the_limit_is_read_before_the_response() -> None:
     site = make_site()
     response = await send_raw(site, request("POST", ONE, [("Origin", SHOP)], b"x" * BIG))
     assert (413, "body_too_large") == raw_failure(response)
@@ -106,7 +106,7 @@ async def test_a_chunked_body_is_read() -> None:
     assert 1 == len(site.sink.events)
 
 
-async def test_a_connection_goes_on_after_a_413(http_server: Any, http_port: int) -> None:
+async def test_a_connection_stays_usable_after_a_413(http_server: Any, http_port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
     statuses = []
     for body in (b"x" * BIG, EVENT):

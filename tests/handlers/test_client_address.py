@@ -121,7 +121,7 @@ def test_the_client_is_the_first_untrusted_address_from_the_right(
         (["fd00::9, 10.0.0.2"], "fd00::9"),
     ],
 )
-def test_where_all_are_trusted_the_client_is_the_leftmost(
+def test_the_client_is_the_leftmost_address_if_all_are_trusted(
     lines: Sequence[str], address: str
 ) -> None:
     assert address == forwarded(*lines)

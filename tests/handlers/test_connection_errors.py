@@ -3,7 +3,7 @@ import json
 from handlers.connection_errors import ConnectionErrors
 
 
-def test_what_is_not_http_gets_the_one_form_of_an_error() -> None:
+def test_malformed_input_gets_the_common_form_of_an_error() -> None:
     assert (
         b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
         b"X-Request-Id: r1\r\nContent-Length: 90\r\n\r\n"
@@ -12,7 +12,7 @@ def test_what_is_not_http_gets_the_one_form_of_an_error() -> None:
     ) == ConnectionErrors().bad_request("no method", "r1")
 
 
-def test_a_connection_too_many_is_told_when_to_retry() -> None:
+def test_the_response_to_one_connection_too_many_says_when_to_retry() -> None:
     assert (
         b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
         b"Retry-After: 1\r\nConnection: close\r\nContent-Length: 92\r\n\r\n"

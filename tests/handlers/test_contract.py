@@ -67,7 +67,7 @@ Close = Callable[[Activity, float], int]
     ],
     ids=["nothing", "half a head", "no second request", "half a body"],
 )
-async def test_a_connection_on_which_nothing_more_comes_is_closed(
+async def test_a_connection_that_sends_nothing_more_is_closed(
     monkeypatch: pytest.MonkeyPatch, sent: bytes, responses: int, close: Close
 ) -> None:
     received = record_received(monkeypatch)

@@ -25,7 +25,7 @@ def test_a_code_that_is_not_in_the_table_is_a_defect() -> None:
         ApiError("made_up", "a message")
 
 
-def test_an_error_of_ours_stays_as_it_is() -> None:
+def test_an_api_error_is_kept_unchanged() -> None:
     error = ApiError("journal_full", "a message", retry_after_s=7)
     assert error is as_api_error(error, 503)
 

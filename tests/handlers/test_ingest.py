@@ -28,7 +28,7 @@ def sent(event: Any) -> bytes:
     return json.dumps(event).encode()
 
 
-async def test_the_server_adds_what_only_it_knows(fetch: Fetch, site: Site) -> None:
+async def test_the_server_adds_id_times_address_and_user_agent(fetch: Fetch, site: Site) -> None:
     body = sent({"event_type": "click", "ip_address": "6.6.6.6", "received_at": "never"})
     response = await fetch(ONE, body=body, headers={"User-Agent": "agent/1"})
     assert [

@@ -33,7 +33,7 @@ def test_the_gif_is_the_smallest_transparent_one() -> None:
     assert GIF.endswith(b";")
 
 
-async def test_an_image_brings_an_event(fetch: Fetch, site: Site) -> None:
+async def test_an_image_request_is_an_event(fetch: Fetch, site: Site) -> None:
     response = await fetch(f"{PIXEL}?event_type=open&event_id=e1&p.campaign=spring", "GET")
     assert (200, "image/gif", GIF) == gif(response)
     assert "no-store" == response.headers["Cache-Control"]
@@ -110,14 +110,14 @@ async def test_a_query_that_was_sent_without_percent_signs_is_read_as_utf_8(
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD"])
-async def test_other_methods_bring_no_event(fetch: Fetch, site: Site, method: str) -> None:
+async def test_other_methods_accept_no_event(fetch: Fetch, site: Site, method: str) -> None:
     body: dict[str, Any] = {"body": b"{}"} if method in {"POST", "PUT"} else {}
     response = await fetch(f"{PIXEL}?event_type=open", method, **body)
     assert (405, "GET, OPTIONS") == (response.code, response.headers["Allow"])
     assert (0, []) == (site.sink.counters.arrived, site.sink.events)
 
 
-async def test_a_preflight_is_answered(fetch: Fetch) -> None:
+async def test_a_preflight_is_granted(fetch: Fetch) -> None:
     response = await fetch(PIXEL, "OPTIONS", headers={"Origin": LISTED})
     assert (204, "GET, OPTIONS") == (
         response.code,

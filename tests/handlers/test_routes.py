@@ -22,7 +22,7 @@ def site() -> Site:
     ("path", "short"),
     [("/api/v1/events", "/e"), ("/api/v1/events/batch", "/b"), ("/api/v1/pixel.gif", "/i.gif")],
 )
-async def test_events_come_in_under_an_alias(
+async def test_events_are_accepted_under_an_alias(
     fetch: Fetch, site: Site, alias: str, path: str, short: str
 ) -> None:
     for name in (path, short, f"{short}/"):

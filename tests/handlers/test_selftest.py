@@ -99,7 +99,7 @@ async def test_a_preflight_is_reported_with_the_headers_it_requested(fetch: Fetc
     assert (204, 200) == (seen["preflight"]["status"], seen["status"])
 
 
-async def test_a_refused_origin_may_read_why(fetch: Fetch) -> None:
+async def test_a_refused_origin_may_read_the_reason(fetch: Fetch) -> None:
     origin = {"Origin": "https://other.example"}
     assert 403 == (await fetch(marked("/api/v1/events", "post"), body=EVENT, headers=origin)).code
     response = await fetch(f"/selftest/report?run={RUN}", "GET", headers=origin)

@@ -126,7 +126,7 @@ def test_a_busy_connection_is_not_closed_to_make_room() -> None:
     assert 0 == connection.closed
 
 
-def test_all_connections_are_closed_the_busy_ones_too() -> None:
+def test_all_connections_are_closed_including_busy_ones() -> None:
     activity = Activity()
     idle, in_use = connected(activity), busy(activity)
     activity.close_all()

@@ -145,7 +145,7 @@ async def test_a_request_that_arrives_a_byte_at_a_time_is_read(
     assert len(POST) == len(received)
 
 
-async def test_a_client_that_reads_no_responses_is_sent_no_more_of_them() -> None:
+async def test_a_client_that_reads_no_responses_gets_no_more() -> None:
     site = make_site()
     finished: list[object] = []
     site.app.settings["log_function"] = finished.append
@@ -188,7 +188,7 @@ async def test_a_client_that_does_not_read_its_last_response_is_closed_as_idle(
         assert ["write", "close", "abort"] == transport.calls
 
 
-async def test_what_is_not_http_gets_the_one_form_of_an_error() -> None:
+async def test_malformed_input_gets_the_common_form_of_an_error() -> None:
     async with serving(make_site()) as port, connected(port) as client:
         response = await client.ask(GARBAGE)
         assert (400, "bad_request") == (response.status, response.json["error"]["code"])

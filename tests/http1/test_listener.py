@@ -21,14 +21,14 @@ def connect(to: Listener) -> socket.socket:
     return client
 
 
-def test_a_connection_that_there_is_no_room_for_is_refused_and_closed() -> None:
+def test_a_connection_without_room_is_refused_and_closed() -> None:
     with listener(has_room=False) as full, connect(full) as client:
         with pytest.raises(ConnectionAbortedError):
             full.accept()
         assert (b"refused", b"") == (client.recv(1000), client.recv(1000))
 
 
-def test_without_a_descriptor_left_a_client_is_told_all_the_same(
+def test_a_client_gets_the_refusal_even_when_no_descriptor_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     failures = [OSError(24, "Too many open files")]

@@ -77,7 +77,9 @@ REQUESTS: list[tuple[bytes, list[str]]] = [
 
 
 @pytest.mark.parametrize(("sent", "expected"), REQUESTS, ids=range(len(REQUESTS)))
-def test_requests_are_parsed_however_they_are_cut(sent: bytes, expected: list[str]) -> None:
+def test_requests_are_parsed_regardless_of_how_they_are_cut(
+    sent: bytes, expected: list[str]
+) -> None:
     assert expected == parse(sent).parsed
     assert expected == parse(*(sent[at : at + 1] for at in range(len(sent)))).parsed
     chance = random.Random(sent)
@@ -117,7 +119,7 @@ BAD_REQUESTS = [
 
 
 @pytest.mark.parametrize("sent", BAD_REQUESTS, ids=range(len(BAD_REQUESTS)))
-def test_malformed_input_is_refused_however_it_is_cut(sent: bytes) -> None:
+def test_malformed_input_is_refused_regardless_of_how_it_is_cut(sent: bytes) -> None:
     with pytest.raises(BadRequest):
         parse(sent)
     with pytest.raises(BadRequest):

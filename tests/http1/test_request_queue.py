@@ -18,7 +18,7 @@ def paths(queue: RequestQueue) -> list[str]:
     return [each.start_line.path for each in queue.requests]
 
 
-def test_a_request_is_there_before_its_body() -> None:
+def test_a_request_is_available_before_its_body() -> None:
     queue = read(POST_HEAD, b"ab")
     (only,) = queue.requests
     assert ("/e", [b"ab"], False) == (only.start_line.path, only.body, only.is_complete)

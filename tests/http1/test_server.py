@@ -26,7 +26,7 @@ async def test_an_idle_connection_makes_room_for_a_new_one() -> None:
             assert 200 == (await second.ask(HEALTH)).status
 
 
-async def test_a_connection_over_the_limit_is_told_when_to_retry() -> None:
+async def test_the_response_to_a_connection_over_the_limit_says_when_to_retry() -> None:
     site = make_site()
     async with (
         serving(site, max_connections=2) as port,
@@ -47,7 +47,7 @@ async def test_a_connection_over_the_limit_is_told_when_to_retry() -> None:
             assert 200 == (await newest.ask(HEALTH)).status
 
 
-async def test_closing_all_connections_ends_the_busy_ones_too() -> None:
+async def test_closing_all_connections_includes_busy_ones() -> None:
     site = make_site()
     async with serving(site) as port, connected(port) as idle, connected(port) as busy:
         assert 200 == (await idle.ask(HEALTH)).status

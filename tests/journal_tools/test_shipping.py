@@ -69,7 +69,7 @@ def test_ship_refuses_a_directory_that_a_server_uses(tool: Tool, journal: Path) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_ship_may_be_stopped_and_run_again(
+def test_ship_may_be_interrupted_and_repeated(
     tool: Tool, journal: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     for each in range(10):

@@ -37,7 +37,7 @@ def test_a_level_that_needs_a_person_has_a_method_too(
     assert [name.upper()] == [record.levelname for record in caplog.records]
 
 
-def test_an_exception_brings_its_traceback(
+def test_an_exception_is_logged_with_its_traceback(
     caplog: pytest.LogCaptureFixture, expected_errors: list[str]
 ) -> None:
     expected_errors.append("failed")

@@ -77,7 +77,7 @@ def test_json_is_an_object_with_its_fields() -> None:
         (["a", "b"], "\"['a', 'b']\""),
     ],
 )
-def test_a_value_is_quoted_where_it_must_be(value: object, written: str) -> None:
+def test_a_value_is_quoted_if_it_must_be(value: object, written: str) -> None:
     assert as_text("request", path=value).endswith(f" path={written}")
 
 

@@ -190,7 +190,7 @@ def test_a_known_id_cannot_replace_what_another_server_stored(
     assert 1 == server.health()["already_in_store"]
 
 
-def test_s3_may_be_killed_under_traffic_and_started_again(
+def test_s3_may_be_killed_and_restarted_under_traffic(
     server: ServerProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     own = Seaweed(tmp_path_factory.mktemp("own-seaweed"))

@@ -14,7 +14,7 @@ from tests.support.server_process import ServerProcess
 from tests.support.waiting import WAIT_S, wait_until
 
 
-def test_a_stop_delivers_what_is_there_and_exits_with_0(server: ServerProcess) -> None:
+def test_a_stop_delivers_all_events_and_exits_with_0(server: ServerProcess) -> None:
     server.start(FLUSH_INTERVAL="1h")
     server.post({"event_id": "e1", "event_type": "c"})
     assert 0 == server.stop()
@@ -29,7 +29,7 @@ def test_a_stop_delivers_what_is_there_and_exits_with_0(server: ServerProcess) -
     assert "stopped" == server.log()[-1]["event"]
 
 
-def test_what_cannot_be_delivered_in_time_is_delivered_at_the_next_start(
+def test_events_that_a_shutdown_leaves_are_delivered_after_the_next_start(
     server: ServerProcess,
 ) -> None:
     (port,) = free_ports(1)

@@ -90,13 +90,15 @@ def test_the_readme_has_every_route() -> None:
     assert named == routes
 
 
-def test_every_make_target_of_the_readme_is_there() -> None:
+def test_every_make_target_of_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.M))
     assert {"run", "test"} <= named <= targets
 
 
-def test_settings_of_the_example_file_serve(server: ServerProcess, tmp_path: Path) -> None:
+def test_the_server_starts_with_the_settings_of_the_example_file(
+    server: ServerProcess, tmp_path: Path
+) -> None:
     (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
     server.start(STORAGE_DIR=None)
     assert 200 == server.post({"event_type": "c"}).status_code

@@ -106,13 +106,13 @@ def test_every_entry_makes_a_cors_policy(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ADVICE, ids=ascii)
-def test_a_wrong_entry_is_refused_with_what_to_write_instead(text: str) -> None:
+def test_an_invalid_entry_is_refused_with_a_correction(text: str) -> None:
     with pytest.raises(ValueError, match=rf"\A{re.escape(ADVICE[text])}"):
         allowed_origin(text)
 
 
 @pytest.mark.parametrize("text", [text for text in ADVICE if "write https" in ADVICE[text]])
-def test_what_an_advice_says_to_write_is_accepted(text: str) -> None:
+def test_the_correction_that_a_message_suggests_is_accepted(text: str) -> None:
     assert allowed_origin(ADVICE[text].rpartition(" ")[2])
 
 
@@ -133,7 +133,7 @@ def test_an_entry_is_an_origin_that_may_have_a_wildcard(text: str) -> None:
 
 
 @given(st.lists(pieces, max_size=7).map("".join) | st.text(max_size=20))
-def test_the_canonical_form_of_an_origin_is_one_and_its_own(text: str) -> None:
+def test_the_canonical_form_of_an_origin_parses_to_itself(text: str) -> None:
     origin = parse_origin(text)
     assert is_origin(text) == (origin is not None)
     if origin is not None:

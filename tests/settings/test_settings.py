@@ -189,7 +189,7 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_variables() -> No
     assert ["STORAGE_DIR", *FIELDS] == names
 
 
-def test_each_bad_origin_is_reported_with_what_to_write_instead() -> None:
+def test_each_invalid_origin_is_reported_with_a_correction() -> None:
     text = "https://shop.example.com/, https://a.example, localhost:3000"
     slash = "has a trailing slash: leave it out and write https://shop.example.com"
     no_scheme = "has no scheme: write it as in https://shop.example.com"

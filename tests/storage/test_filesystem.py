@@ -28,7 +28,7 @@ def closing(file: AppendFile) -> Iterator[AppendFile]:
         file.close()
 
 
-def test_a_file_is_written_at_its_end_whoever_opened_it(tmp_path: Path) -> None:
+def test_a_created_or_reopened_file_is_written_at_its_end(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with closing(FS.create(path)) as file:
         file.write(b"one")
@@ -268,7 +268,7 @@ def test_the_module_for_files_does_use_them() -> None:
         ("os.getpid()", []),
     ],
 )
-def test_uses_of_files_are_recognised(source: str, expected: list[str]) -> None:
+def test_uses_of_files_are_recognized(source: str, expected: list[str]) -> None:
     assert expected == file_calls(source)
 
 

@@ -106,7 +106,7 @@ async def assert_nothing_is_lost(directory: Path) -> None:
     assert PENDING == delivered(directory)
 
 
-async def test_what_a_crash_left_is_known_counted_and_delivered(directory: Path) -> None:
+async def test_events_left_by_a_crash_are_known_counted_and_delivered(directory: Path) -> None:
     leave(directory)
     await assert_nothing_is_lost(directory)
     assert [] == sealed_in(directory)

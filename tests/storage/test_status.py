@@ -47,7 +47,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def test_nothing_pending_is_a_backlog_of_nothing(bench: Bench) -> None:
+def test_the_backlog_without_pending_events_is_zero(bench: Bench) -> None:
     found = bench.status()
     assert {"events": 0, "bytes": 0, "seconds": 0.0} == found["backlog"]
     assert 3 == found["already_in_store"]

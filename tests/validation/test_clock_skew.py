@@ -82,7 +82,7 @@ def test_without_a_timestamp_there_is_nothing_to_correct() -> None:
     assert {"event_type": "c", "sent_at": "2020-01-01T00:00:00Z"} == event
 
 
-def test_an_invalid_timestamp_is_rejected_all_the_same() -> None:
+def test_an_invalid_timestamp_is_rejected_and_not_corrected() -> None:
     with pytest.raises(BrokenRules, match="RFC 3339"):
         checked(timestamp="noon", sent_at="2020-01-01T00:00:00Z")
 

@@ -125,7 +125,7 @@ def test_the_fast_path_reads_the_fields_of_the_client_and_no_others() -> None:
     ]
 
 
-def test_a_field_is_the_servers_if_and_only_if_it_is_stored_though_nobody_sent_it() -> None:
+def test_the_fields_of_the_server_are_those_stored_although_no_client_sent_them() -> None:
     event = stored(make_reader().single(compact(OF_A_WRONG_CLOCK), KNOWN_BY_THE_SERVER))
     assert sorted(SERVER_FIELDS) == sorted(event.keys() - OF_A_WRONG_CLOCK.keys())
 
@@ -166,7 +166,7 @@ PAGES = {"README.md": ("field", "you send"), "validation/EVENTS.md": ("field", "
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_each_page_says_of_each_field_who_sets_it(page: str) -> None:
+def test_each_page_names_the_setter_of_each_field(page: str) -> None:
     rules = documented(page, *PAGES[page])
     assert sorted(each.name for each in FIELDS) == sorted(name for name, _ in rules)
     assert sorted(SERVER_FIELDS) == sorted(name for name, rule in rules if rule == "ignored")

@@ -64,7 +64,7 @@ def built(tmp_path: Path) -> Path:
     return copy
 
 
-def test_a_new_build_gives_the_same_bytes(built: Path) -> None:
+def test_a_new_build_has_the_same_bytes(built: Path) -> None:
     names = relative("dist/*")
     assert names == sorted(path.relative_to(built) for path in built.glob("dist/*"))
     differing = [name for name in names if (WEB / name).read_bytes() != (built / name).read_bytes()]

@@ -102,7 +102,7 @@ def remove_segments(directory: Path) -> None:
         (directory / segment.name.file_name).unlink()
 
 
-async def test_a_repeated_id_is_not_stored_again(tmp_path: Path) -> None:
+async def test_an_event_with_a_repeated_id_is_a_duplicate(tmp_path: Path) -> None:
     async with process(tmp_path) as p:
         found = [await p.send(1, 2), await p.send(2, 3), await p.send(1)]
     assert [frozenset(), {0}, {0}] == found
@@ -114,7 +114,7 @@ async def test_an_id_that_is_repeated_in_one_batch_is_stored_once(tmp_path: Path
     assert [event(1), event(2)] == stored(tmp_path)
 
 
-async def test_events_whose_clients_gave_no_id_are_all_stored(tmp_path: Path) -> None:
+async def test_events_without_a_client_id_are_no_duplicates(tmp_path: Path) -> None:
     async with process(tmp_path) as p:
         lines = [event(1), event(2), event(1)]
         found = [await p.dedup.append(lines, [None, "e2", None]) for _ in range(2)]
@@ -137,7 +137,7 @@ async def test_concurrent_requests_with_one_event_all_wait_until_one_has_made_it
     assert [event(1), event(2)] == stored(tmp_path)
 
 
-async def test_a_duplicate_of_an_event_that_fails_is_stored_in_its_place_or_refused(
+async def test_a_duplicate_of_an_event_that_fails_is_no_success(
     tmp_path: Path, expected_errors: list[str]
 ) -> None:
     expected_errors.append("journal cannot be written")
@@ -187,7 +187,7 @@ async def test_a_segment_is_not_sealed_before_its_ids_are_durable(
     assert {0} == await sent(tmp_path, 1)
 
 
-async def test_ids_that_may_be_in_memory_alone_are_written_again(tmp_path: Path) -> None:
+async def test_ids_that_may_not_be_durable_are_rewritten(tmp_path: Path) -> None:
     await sent(tmp_path, 1)
     fs = FaultyFileSystem()
     async with process(tmp_path, fs) as p:
@@ -200,7 +200,7 @@ async def test_ids_that_may_be_in_memory_alone_are_written_again(tmp_path: Path)
     assert 0 == fs.calls.count("write")
 
 
-async def test_ids_written_again_replace_no_file_of_the_same_name(tmp_path: Path) -> None:
+async def test_rewritten_ids_replace_no_file_of_the_same_name(tmp_path: Path) -> None:
     async with process(tmp_path) as p:
         for number in (1, 2):
             await p.send(number)
@@ -240,7 +240,7 @@ async def test_a_disk_that_refuses_the_ids_does_not_keep_the_server_from_startin
         assert {0} == await p.send(1)
 
 
-async def test_the_segments_of_all_events_are_returned_those_of_duplicates_too(
+async def test_the_segments_of_all_events_are_returned_duplicates_included(
     tmp_path: Path,
 ) -> None:
     async with process(tmp_path) as p:
@@ -279,7 +279,7 @@ def unknown_segments(directory: Path, count: int) -> None:
 
 
 @pytest.mark.parametrize(("max_ids", "expected"), [(199, 2), (200, 2), (201, 3), (800, 6)])
-def test_of_a_long_backlog_the_newest_segments_are_read(
+def test_only_the_newest_segments_of_a_long_backlog_are_read(
     tmp_path: Path, max_ids: int, expected: int
 ) -> None:
     unknown_segments(tmp_path, 6)

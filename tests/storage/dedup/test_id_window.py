@@ -72,7 +72,7 @@ def test_loaded_ids_are_as_old_as_their_segment() -> None:
     assert bench.held(1, 2, 3) == []
 
 
-def test_as_many_ids_are_held_as_there_may_be() -> None:
+def test_the_maximum_number_of_ids_is_held() -> None:
     bench = Bench(max_ids=800)
     for start in range(0, 800, 10):
         bench.window.add(digests(*range(start, start + 10)), "s")
@@ -90,7 +90,7 @@ def test_a_lookup_looks_into_few_generations() -> None:
     assert [*range(1000, 1080, 10)] == [each.begun_at for each in bench.window._generations]
 
 
-def test_an_eighth_of_the_ids_is_a_generation() -> None:
+def test_a_generation_holds_an_eighth_of_the_ids() -> None:
     bench = Bench(max_ids=800)
     for number in range(150):
         bench.window.add(digests(number), "s")

@@ -15,7 +15,9 @@ class Bench:
     ("per_second", "expected"),
     [(32 * MIB, 1), (16 * MIB, 1), (8 * MIB, 2), (MIB, 16), (100_000, 168), (1000, 300)],
 )
-def test_it_is_the_time_in_which_16_mib_are_deleted(per_second: int, expected: int) -> None:
+def test_the_estimate_is_the_time_in_which_16_mib_are_deleted(
+    per_second: int, expected: int
+) -> None:
     bench = Bench()
     for second in range(200):
         bench.now = second
@@ -24,7 +26,7 @@ def test_it_is_the_time_in_which_16_mib_are_deleted(per_second: int, expected: i
     assert bench.rate.seconds_until_free() == pytest.approx(expected, abs=max(1, expected * 0.02))
 
 
-def test_nobody_knows_when_nothing_was_deleted_lately() -> None:
+def test_the_estimate_without_recent_deletions_is_a_minute() -> None:
     bench = Bench()
     assert bench.rate.seconds_until_free() == 60
     bench.rate.add(100 * MIB)

@@ -86,7 +86,7 @@ def test_the_layout_and_the_number_of_events_decide_the_kind(
         ),
     ],
 )
-def test_an_event_says_where_it_belongs(line: bytes, expected: Address) -> None:
+def test_the_address_of_an_event_is_its_id_and_day(line: bytes, expected: Address) -> None:
     assert expected == address(line)
 
 
@@ -181,7 +181,7 @@ def day_texts(lines: list[bytes], check_ids: bool) -> list[str]:
     return [each if isinstance(each, str) else NO_DAY for each in found]
 
 
-def test_an_id_that_cannot_be_part_of_a_key_is_found_where_it_would_be() -> None:
+def test_an_unsafe_id_is_found_when_ids_become_keys() -> None:
     bad = line().replace(b'"e"', b'"../e"')
     assert [ONE, NO_DAY] == day_texts([line(), bad], check_ids=True)
 
@@ -244,7 +244,7 @@ def written(sent: list[dict[str, Any]]) -> list[bytes]:
 
 
 @given(st.lists(SENT, min_size=1, max_size=6))
-def test_what_validation_writes_has_the_days_that_a_json_parser_finds(
+def test_the_days_of_validated_events_are_those_that_a_json_parser_finds(
     sent: list[dict[str, Any]],
 ) -> None:
     lines = written(sent)

@@ -105,7 +105,7 @@ def test_days_come_in_order_and_events_of_a_day_as_they_arrived(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", [BATCH, EVENT])
-def test_a_segment_gives_the_same_objects_at_every_attempt(
+def test_every_attempt_at_a_segment_makes_the_same_objects(
     tmp_path: Path, name: SegmentName
 ) -> None:
     write_sealed(tmp_path, events(20), name)
@@ -143,7 +143,7 @@ def test_a_batch_is_staged_whole_and_synced_before_it_has_its_name(tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", ["create", "write", "sync", "close", "rename", "sync_directory"])
-def test_staging_that_fails_can_be_tried_again(tmp_path: Path, kind: str) -> None:
+def test_staging_can_be_retried_after_a_failure(tmp_path: Path, kind: str) -> None:
     segment = write_sealed(tmp_path, events(3), BATCH)
     fs = FaultyFileSystem([Fault(kind, errno=errno.EIO, partial=5)])
     packer = Packer(JournalDirectory(fs, tmp_path))
@@ -255,7 +255,7 @@ def test_a_record_that_went_bad_after_the_check_is_not_sent(
     assert STAGED not in contents(tmp_path)
 
 
-def test_a_delivered_segment_goes_first_then_what_was_staged(tmp_path: Path) -> None:
+def test_a_delivered_segment_is_removed_before_its_staged_objects(tmp_path: Path) -> None:
     segment = write_sealed(tmp_path, TWO_DAYS, BATCH)
     fs = FaultyFileSystem()
     packer = Packer(JournalDirectory(fs, tmp_path))

@@ -14,7 +14,7 @@ async def test_a_sealed_segment_is_delivered_and_then_deleted(tmp_path: Path) ->
         assert b.shipper.last_delivery_at is not None
 
 
-async def test_what_an_earlier_process_left_is_delivered(tmp_path: Path) -> None:
+async def test_segments_of_an_earlier_process_are_delivered(tmp_path: Path) -> None:
     write_segment(tmp_path, "a")
     async with bench(tmp_path, MemoryStore()) as b:
         assert await b.shipper.drain(WAIT_S)
@@ -55,7 +55,7 @@ async def test_a_segment_that_vanished_is_reported_and_does_not_stop_the_others(
         assert [f"{DAY}/b.json"] == list(b.store.objects)
 
 
-async def test_what_is_not_delivered_in_time_stays_in_the_journal(tmp_path: Path) -> None:
+async def test_a_segment_that_is_not_delivered_in_time_stays_in_the_journal(tmp_path: Path) -> None:
     store = MemoryStore()
     store.gate.clear()
     async with bench(tmp_path, store) as b:

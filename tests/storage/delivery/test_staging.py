@@ -33,7 +33,7 @@ def lines(count: int) -> list[bytes]:
     return [line(number) for number in range(count)]
 
 
-def test_of_several_days_the_first_is_staged_by_the_check(tmp_path: Path) -> None:
+def test_the_check_stages_the_first_of_several_days(tmp_path: Path) -> None:
     written = [line(0), line(1, OTHER), line(2)]
     segment = write_sealed(tmp_path, written, BATCH)
     shipment = opened(tmp_path, segment)
@@ -77,7 +77,7 @@ EVENTS = st.lists(
 
 @settings(max_examples=50)
 @given(EVENTS)
-def test_the_objects_are_those_of_two_readings(written: list[bytes]) -> None:
+def test_objects_are_the_same_whether_staged_or_made_in_memory(written: list[bytes]) -> None:
     days = {json.loads(each)["timestamp"][:10] for each in written}
     full = FaultyFileSystem([Fault("create", last=1000, errno=errno.ENOSPC)])
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:

@@ -87,7 +87,7 @@ class CannotDelete(Packer):
         super().discard(shipment)
 
 
-async def test_a_delivered_segment_that_cannot_be_deleted_is_not_sent_again(
+async def test_a_delivered_segment_that_cannot_be_deleted_is_not_uploaded_twice(
     tmp_path: Path, expected_errors: list[str]
 ) -> None:
     expected_errors.append("segment cannot be shipped")
@@ -132,7 +132,7 @@ async def test_shipping_gives_way_to_requests(tmp_path: Path) -> None:
     assert before == niceness()
 
 
-async def test_where_priorities_are_forbidden_shipping_goes_on(
+async def test_shipping_continues_if_priorities_are_forbidden(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forbidden(*_: int) -> None:

@@ -102,13 +102,13 @@ def number_of(each: SealedSegment) -> int:
     return int(each.name.id.rpartition("-")[2], 16)
 
 
-def test_without_new_segments_both_ends_of_the_old_move(backlog: Backlog, tmp_path: Path) -> None:
+def test_old_segments_are_taken_from_both_ends(backlog: Backlog, tmp_path: Path) -> None:
     on_disk(tmp_path, 3, 1, 4, 2)
     backlog.load()
     assert [4, 1, 3, 2] == [number_of(each) for each in drained(backlog, tmp_path)]
 
 
-def test_without_old_segments_both_ends_of_the_new_move(backlog: Backlog, tmp_path: Path) -> None:
+def test_new_segments_are_taken_from_both_ends(backlog: Backlog, tmp_path: Path) -> None:
     for each in on_disk(tmp_path, 1, 2, 3, 4):
         backlog.add(each)
     assert [4, 1, 3, 2] == [number_of(each) for each in drained(backlog, tmp_path)]
@@ -124,7 +124,7 @@ def test_a_long_backlog_is_listed_in_parts_oldest_first(
     assert [{0, 1, 2, 3}, {4, 5, 6, 7}, {8, 9}] == [set(numbers[i : i + short]) for i in (0, 4, 8)]
 
 
-def test_new_segments_beyond_the_list_are_found_again(
+def test_new_segments_beyond_the_list_are_found_later(
     backlog: Backlog, tmp_path: Path, short: int
 ) -> None:
     for each in on_disk(tmp_path, *range(3 * short)):
@@ -147,7 +147,7 @@ def test_no_more_names_are_held_than_are_listed(backlog: Backlog, tmp_path: Path
     assert backlog.counts().segments == 10
 
 
-def test_no_more_names_than_the_list_holds_come_out_of_the_directory(
+def test_a_reading_of_the_directory_returns_at_most_a_full_list(
     backlog: Backlog, tmp_path: Path, short: int
 ) -> None:
     on_disk(tmp_path, *range(10))
@@ -165,7 +165,7 @@ def test_while_something_is_listed_the_directory_need_not_be_read(
     assert backlog.has_unlisted
 
 
-def test_a_segment_on_its_way_is_not_listed_again(backlog: Backlog, tmp_path: Path) -> None:
+def test_a_segment_in_flight_is_not_listed(backlog: Backlog, tmp_path: Path) -> None:
     on_disk(tmp_path, 1, 2)
     backlog.load()
     shipping = backlog.next()
@@ -267,7 +267,7 @@ def test_deliveries_are_remembered_only_while_the_directory_is_read(
     assert remembered == [None, {segment(1).name.id}, None]
 
 
-def test_a_directory_that_cannot_be_read_is_read_again_later(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_read_is_retried_later(tmp_path: Path) -> None:
     fs = FaultyFileSystem()
     backlog = Backlog(JournalDirectory(fs, tmp_path), Counters())
     (each,) = on_disk(tmp_path, 1)

@@ -43,7 +43,7 @@ def test_names_on_the_page_are_names_of_segments(name: str) -> None:
     assert name == parsed.file_name
 
 
-def test_the_worked_example_is_what_is_written() -> None:
+def test_the_worked_example_is_a_record_as_it_is_written() -> None:
     seed = zlib.crc32(EXAMPLE_ID[0].encode())
     assert EXAMPLE == [encode([b'{"event_id":"a"}'], seed).decode().rstrip("\n")]
 

@@ -112,7 +112,7 @@ async def test_an_event_is_on_disk_when_its_future_is_done(tmp_path: Path) -> No
         assert 2 == b.journal.held_events
 
 
-async def test_what_arrives_during_a_commit_goes_together_with_the_next(tmp_path: Path) -> None:
+async def test_events_that_arrive_during_a_commit_share_the_next_one(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
         first = b.journal.append([b"{}"])
         await asyncio.sleep(0)  # lets the first commit begin

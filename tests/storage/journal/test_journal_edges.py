@@ -89,7 +89,7 @@ async def test_a_defect_is_logged_with_its_traceback_and_a_failing_disk_without(
 LIMIT = 1_000_000
 
 
-async def test_the_disk_in_use_is_the_sum_of_what_is_held_and_what_waits(tmp_path: Path) -> None:
+async def test_the_disk_space_in_use_includes_held_and_waiting_events(tmp_path: Path) -> None:
     async with bench(tmp_path, flush_s=60, full=LIMIT) as b:
         await b.journal.append([b"x" * 5300])
         held = disk_bytes(b.journal.held_bytes)

@@ -270,7 +270,7 @@ def test_a_full_disk_does_not_keep_recovery_from_sealing(
 
 @pytest.mark.parametrize("kind", ["create", "write", "sync"])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_without_room_for_a_copy_a_segment_is_sealed_where_it_is(
+def test_a_segment_is_sealed_in_place_if_there_is_no_room_for_a_copy(
     tmp_path: Path, kind: str, code: int
 ) -> None:
     path = write_segment(tmp_path, LINES)
@@ -284,7 +284,7 @@ def test_without_room_for_a_copy_a_segment_is_sealed_where_it_is(
     ][-3:]
 
 
-def test_a_segment_whose_copy_is_sealed_is_not_sealed_again(tmp_path: Path) -> None:
+def test_a_segment_whose_copy_is_sealed_is_not_sealed_twice(tmp_path: Path) -> None:
     write_sealed(tmp_path, LINES)
     write_segment(tmp_path, LINES[:2])
     (tmp_path / f"{NAME.file_name}.copy").write_bytes(b"begun")
@@ -330,7 +330,7 @@ def test_the_directories_are_made(tmp_path: Path) -> None:
     assert {"staged", "quarantine"} == {path.name for path in (tmp_path / "a" / "b").iterdir()}
 
 
-def test_a_recovered_segment_is_written_again_before_its_name_says_sealed(tmp_path: Path) -> None:
+def test_a_recovered_segment_is_rewritten_before_it_is_sealed(tmp_path: Path) -> None:
     recover(local(tmp_path))
     write_segment(tmp_path, LINES)
     fs = FaultyFileSystem()

@@ -62,9 +62,7 @@ def test_a_reserve_of_another_size_is_made_anew(bench: Bench, left: bytes) -> No
 
 
 @pytest.mark.parametrize("kind", ["create", "write", "sync"])
-def test_a_reserve_that_finds_no_room_leaves_nothing_and_can_be_tried_again(
-    bench: Bench, kind: str
-) -> None:
+def test_a_reserve_without_room_leaves_no_file_and_can_be_retried(bench: Bench, kind: str) -> None:
     bench.fs.fail(kind, code=errno.ENOSPC, partial=1000)
     with pytest.raises(OSError, match="No space"):
         bench.reserve.hold()

@@ -116,7 +116,7 @@ def test_the_next_append_after_sealing_begins_a_segment(bench: Bench) -> None:
         ("sync", errno.ENOSPC, 0),
     ],
 )
-def test_a_failed_group_is_cut_off_and_what_was_durable_stays(
+def test_a_failed_group_is_cut_off_and_durable_events_stay(
     bench: Bench, kind: str, code: int, partial: int
 ) -> None:
     bench.writer.append(FIRST)

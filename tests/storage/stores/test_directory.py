@@ -144,7 +144,7 @@ def test_a_body_that_cannot_be_read_leaves_nothing_to_see(
     assert visible(tmp_path / "store") == {}
 
 
-def test_what_is_not_there_is_an_error_that_says_so(store: DirectoryStore) -> None:
+def test_a_missing_object_is_an_error_that_names_it(store: DirectoryStore) -> None:
     for call in (store.get, store.delete):
         with pytest.raises(StoreError, match=r"a\.json") as caught:
             call(KEY)
@@ -167,5 +167,7 @@ def test_large_bodies_are_copied_in_pieces(tmp_path: Path) -> None:
     assert hashlib.sha256(body).digest() == hashlib.sha256(store.get(KEY)).digest()
 
 
-def test_it_says_where_objects_go(store: DirectoryStore, tmp_path: Path) -> None:
+def test_the_description_is_the_location_of_the_objects(
+    store: DirectoryStore, tmp_path: Path
+) -> None:
     assert store.describe() == str(tmp_path / "store")

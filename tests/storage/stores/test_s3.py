@@ -117,7 +117,7 @@ def test_a_missing_object_is_an_error(service: str, s3: Any) -> None:
     assert caught.value.code == "NoSuchKey"
 
 
-def test_it_says_where_objects_go(service: str) -> None:
+def test_the_description_is_the_location_of_the_objects(service: str) -> None:
     assert store_at(service).describe() == "s3://collected"
 
 
@@ -282,7 +282,7 @@ def conditions(service: Service) -> list[str | None]:
 @pytest.mark.parametrize(
     ("conditional", "asked"), [("auto", ["*", None]), ("on", ["*", None]), ("off", [None, None])]
 )
-def test_only_what_must_not_be_replaced_is_put_on_a_condition(
+def test_only_an_object_that_must_not_be_replaced_is_put_conditionally(
     conditional: str, asked: list[str | None]
 ) -> None:
     with responding(Response(200)) as service:
@@ -293,7 +293,7 @@ def test_only_what_must_not_be_replaced_is_put_on_a_condition(
 
 
 @pytest.mark.parametrize("code", ["PreconditionFailed", ""])
-def test_an_object_that_is_there_already_is_not_an_error(code: str) -> None:
+def test_an_object_that_exists_already_is_not_an_error(code: str) -> None:
     with responding(Response(412, code)) as service:
         assert store_at(service.url).put(once()) is False
 
