@@ -1,4 +1,4 @@
-"""The composition root in this process: the order of stopping, and what a stop leaves."""
+"""The composition root in this process: the order of stopping, and the state afterwards."""
 
 import gc
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ POST = request("POST", ONE, [], EVENT)
 
 @pytest.fixture(autouse=True)
 def garbage_can_be_collected() -> Iterator[None]:
-    """Undo what the collector does for a process of its own."""
+    """Undo `gc.freeze`, which the collector calls for a process of its own."""
     yield
     gc.unfreeze()
 

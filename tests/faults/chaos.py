@@ -200,7 +200,7 @@ class Chaos:
 
 
 def ledger(chaos: Chaos) -> dict[str, int]:
-    """Count what was sent and what became of it."""
+    """Count the events that were sent, and their outcomes."""
     record, stored = chaos.record, chaos.store.stored
     found = Counter(event["event_id"] for event in events_in(stored.objects))
     refused = record.statuses["503"]

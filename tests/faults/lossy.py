@@ -8,7 +8,7 @@ from tests.support.memory_filesystem import MemoryFileSystem
 
 
 class LossyFileSystem(FailingFileSystem):
-    """A `disk` that loses what was not synced, and its `faults`."""
+    """A `disk` that loses unsynced changes, and its `faults`."""
 
     def __init__(self, chance: random.Random, disk: MemoryFileSystem | None = None) -> None:
         self.disk = disk or MemoryFileSystem(chance)

@@ -1,4 +1,4 @@
-"""The guarantees of the file system in memory, and what a crash may leave on it."""
+"""The guarantees of the file system in memory, and the states after a crash."""
 
 import errno
 import random

@@ -1,4 +1,4 @@
-"""Requests as bytes to a site of its own, for what no client library would send."""
+"""Requests as bytes, such as no client library sends, to a site of their own."""
 
 from tests.handlers.server import Site
 from tests.http1.raw_http import Response, exchange

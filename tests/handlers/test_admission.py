@@ -1,4 +1,4 @@
-"""Admission by table, and that every way in which events come asks for it."""
+"""Admission by table, and the endpoints that ask for it."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ LIST = AdmissionPolicy(CorsPolicy.from_origins([allowed_origin(LISTED)]))
 
 
 def decide(policy: AdmissionPolicy, method: str, origin: str | None, referer: str | None) -> str:
-    """The code with which a request is refused, or `admitted`."""
+    """Return the code with which a request is refused, or `admitted`."""
     facts = RequestFacts(method, policy.origins.decide(origin), referer)
     error = policy.decide(facts).error
     return "admitted" if error is None else error.kind.code

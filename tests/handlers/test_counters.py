@@ -1,4 +1,4 @@
-"""Every event that came in is counted, under exactly one heading."""
+"""Every received event is counted, under exactly one heading."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The table of errors, and what a client gets of an exception."""
+"""The table of errors, and the responses to exceptions."""
 
 import pytest
 from tornado.web import HTTPError

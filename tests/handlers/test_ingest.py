@@ -1,4 +1,4 @@
-"""Promises of every endpoint that brings events: metadata, encodings, refusals, defects."""
+"""Promises of every endpoint for events: metadata, encodings, refusals, defects."""
 
 import gzip
 import json

@@ -8,7 +8,7 @@ from handlers.pixel import GIF
 from tests.handlers.server import BATCH, ONE, Fetch, Site, make_site
 from tests.support.server_process import ROOT
 
-# What lists of blocked paths look for.
+# Words that ad blockers look for in paths.
 BLOCKED = ("event", "track", "collect", "pixel", "analytics", "beacon", "log", "stat", "metric")
 
 

@@ -1,4 +1,4 @@
-"""HTTP as bytes over real sockets, for what no client library would send."""
+"""HTTP as bytes, such as no client library sends, over real sockets."""
 
 import asyncio
 import contextlib

@@ -263,7 +263,7 @@ async def test_a_request_that_asks_to_close_is_the_last_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "asked", "told"),
+    ("version", "asked", "expected"),
     [
         ("1.1", None, None),
         ("1.1", "keep-alive", None),
@@ -273,14 +273,14 @@ async def test_a_request_that_asks_to_close_is_the_last_one() -> None:
     ],
 )
 async def test_a_connection_is_kept_alive_by_the_rules_of_its_version(
-    version: str, asked: str | None, told: str | None
+    version: str, asked: str | None, expected: str | None
 ) -> None:
     headers = [] if asked is None else [("Connection", asked)]
     sent = request("GET", "/health", headers).replace(b"HTTP/1.1", f"HTTP/{version}".encode())
     async with serving(make_site()) as port, connected(port) as client:
         client.send(sent + GET)
-        assert told == (await client.response()).headers.get("connection")
-        if told == "close":
+        assert expected == (await client.response()).headers.get("connection")
+        if expected == "close":
             assert b"" == await client.rest()
         else:
             assert 200 == (await client.response()).status

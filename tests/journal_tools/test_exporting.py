@@ -1,4 +1,4 @@
-"""`export`."""
+"""The command `export`, run as an operator runs it."""
 
 import json
 import signal

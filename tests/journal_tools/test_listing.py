@@ -1,4 +1,4 @@
-"""`ls`."""
+"""The command `ls`, run as an operator runs it."""
 
 import json
 from pathlib import Path

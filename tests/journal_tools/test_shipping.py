@@ -1,4 +1,4 @@
-"""`ship`."""
+"""The command `ship`, run as an operator runs it."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""`verify`."""
+"""The command `verify`, run as an operator runs it."""
 
 from pathlib import Path
 

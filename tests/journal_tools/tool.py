@@ -14,7 +14,7 @@ Tool = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def start_tool(directory: Path, *arguments: str, **settings: str) -> "subprocess.Popen[bytes]":
-    """A tool as a process that runs in `directory`, its output to be read."""
+    """Start a tool as a process in `directory`, with pipes for its output."""
     return subprocess.Popen(
         [sys.executable, "-m", "journal_tools", *arguments],
         cwd=directory,
@@ -42,7 +42,7 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 def listed(tool: Tool) -> list[dict[str, Any]]:
-    """The segments that `ls --json` lists."""
+    """Return the segments that `ls --json` lists."""
     found: list[dict[str, Any]] = json.loads(
         tool("ls", "--json", "--journal-dir", "journal").stdout
     )["segments"]

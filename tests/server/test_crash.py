@@ -76,11 +76,11 @@ class Burst:
             self._end()
 
     def wait_for(self, count: int) -> None:
-        """Return when so many events are acknowledged."""
+        """Return when `count` events are acknowledged."""
         wait_until(lambda: len(self.acknowledged) >= count)
 
     def wait(self) -> None:
-        """Return when all is sent or the server is gone."""
+        """Return when all events are sent or the server is gone."""
         for thread in self._threads:
             thread.join()
 

@@ -32,7 +32,7 @@ def test_more_clients_than_descriptors_cost_no_event(server: ServerProcess) -> N
 
 
 def sleeps(pid: int) -> bool:
-    """Return whether 50 looks in a row find the event loop's thread asleep."""
+    """Return True if the event loop's thread sleeps at 50 looks in a row."""
     for _ in range(50):
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         if state != "S":

@@ -35,24 +35,24 @@ def numbered_name(number: int, layout: str = "auto-100", count: int | None = Non
 
 
 def name_source(layout: str = "auto-100") -> Callable[[], SegmentName]:
-    """A function that gives a new name at each call, in order."""
+    """Return a function that returns a new name at each call, in order."""
     numbers = iter(range(1, 1000))
     return lambda: numbered_name(next(numbers), layout)
 
 
 def local(directory: Path) -> JournalDirectory:
-    """A journal directory on this machine's file system."""
+    """Return a journal directory on this machine's file system."""
     return JournalDirectory(LocalFileSystem(), directory)
 
 
 def no_reserve(directory: Path) -> Reserve:
-    """A reserve of nothing."""
+    """Return a reserve of 0 bytes."""
     return Reserve(local(directory), 0)
 
 
 @dataclass
 class NoShipping:
-    """Ships nothing: remembers what it was given."""
+    """A shipper that only remembers the segments that it was given."""
 
     sealed: list[SealedSegment] = field(default_factory=list)
     disk_bytes: int = 0
@@ -83,7 +83,7 @@ def write_sealed(
     *,
     promised: int | None = None,
 ) -> SealedSegment:
-    """A sealed segment in a directory that recovery has made ready."""
+    """Write a sealed segment into a directory that recovery has prepared."""
     recover(local(directory))
     sealed = name.sealed(len(lines) if promised is None else promised)
     path = write_segment(directory, lines, sealed)
@@ -103,7 +103,7 @@ def flip(path: Path, byte: int, mask: int = 0xFF) -> None:
 
 
 def offsets(lines: Sequence[bytes]) -> list[int]:
-    """The offset of each record, and the end of the last one."""
+    """Return the offset of each record, and the end of the last one."""
     found = [0]
     for line in lines:
         found.append(found[-1] + len(encode([line], SEED)))
@@ -111,14 +111,14 @@ def offsets(lines: Sequence[bytes]) -> list[int]:
 
 
 def scanned(path: Path, seed: int = SEED) -> list[bytes | CorruptRange]:
-    """The events and corrupt ranges of a segment, in order."""
+    """Return the events and corrupt ranges of a segment, in order."""
     with path.open("rb") as stream:
         pieces = list(scan(stream, seed))
     return [piece.line if isinstance(piece, Record) else piece for piece in pieces]
 
 
 def sealed_in(directory: Path) -> list[SealedSegment]:
-    """The sealed segments of a directory, by id."""
+    """Return the sealed segments of a directory, in the order of their ids."""
     found = []
     for path in sorted(directory.iterdir()):
         name = parse_segment_name(path.name)
@@ -128,7 +128,7 @@ def sealed_in(directory: Path) -> list[SealedSegment]:
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    """Every file below a directory, by its path in it."""
+    """Return the content of every file below a directory, by relative path."""
     files = (path for path in sorted(directory.rglob("*")) if path.is_file())
     return {str(path.relative_to(directory)): path.read_bytes() for path in files}
 
@@ -138,7 +138,7 @@ def quarantined(directory: Path) -> dict[str, bytes]:
 
 
 def shipped(directory: Path, fs: FileSystem | None = None) -> dict[str, bytes]:
-    """The objects that all sealed segments of a directory become: key and body."""
+    """Return the objects of all sealed segments of a directory: key and body."""
     packer = Packer(JournalDirectory(fs or LocalFileSystem(), directory))
     objects: dict[str, bytes] = {}
     for segment in sealed_in(directory):
@@ -151,7 +151,7 @@ def shipped(directory: Path, fs: FileSystem | None = None) -> dict[str, bytes]:
 
 
 def delivered_lines(directory: Path) -> list[bytes]:
-    """The events of all objects that a directory's sealed segments become, in key order."""
+    """Return the events in the objects of all sealed segments of a directory, in key order."""
     lines: list[bytes] = []
     for key, body in sorted(shipped(directory).items()):
         plain = gzip.decompress(body) if key.endswith(".gz") else body

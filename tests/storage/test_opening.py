@@ -76,7 +76,7 @@ def leave(directory: Path) -> None:
 
 @asynccontextmanager
 async def opened(directory: Path, fs: FileSystem | None = None) -> AsyncIterator[OpenDirectory]:
-    """An open directory whose segments go to a directory beside it; OSError if it fails."""
+    """Open a directory whose segments go to a directory beside it; OSError if that fails."""
     journal = JournalDirectory(fs or LocalFileSystem(), directory)
     store = DirectoryStore(LocalFileSystem(), directory.parent / "store")
     found = open_directory(journal, store, LIMITS)

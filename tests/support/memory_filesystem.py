@@ -1,4 +1,4 @@
-"""A file system in memory that loses in a power cut what was not synced.
+"""A file system in memory that loses unsynced changes in a power cut.
 
 After a power cut it holds no more than POSIX promises (fsync(2)), and whatever file systems
 have been seen to leave ("All File Systems Are Not Created Equal", Pillai et al., OSDI 2014):

@@ -1,6 +1,6 @@
-"""Waiting for what a process, a thread, a browser or a task does in its own time.
+"""Waiting for processes, threads, browsers and tasks.
 
-No test depends on how fast that is: the limit only ends a test that would never end.
+No test depends on their speed: the limit only ends a test that would never end.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 async def let_tasks_run() -> None:
-    """Return when all that the event loop can do without time or a thread has been done."""
+    """Let the event loop turn 100 times, so that every task runs as far as it can."""
     for _ in range(_TURNS):
         await asyncio.sleep(0)
 

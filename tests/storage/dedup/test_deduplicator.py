@@ -76,7 +76,7 @@ class Bench:
 async def process(
     directory: Path, fs: FileSystem | None = None, *, crash: bool = False
 ) -> AsyncIterator[Bench]:
-    """A fresh process over a directory; it ends in order, or as if it were killed."""
+    """Yield a new process over a directory; it ends in order, or as if it were killed."""
     bench = Bench(directory, fs or LocalFileSystem())
     yield bench
     if crash:
@@ -86,7 +86,7 @@ async def process(
 
 
 async def sent(directory: Path, *numbers: int, crash: bool = False) -> frozenset[int]:
-    """Send events to a fresh process; the indexes of duplicates."""
+    """Send events to a new process, and return the indexes of duplicates."""
     async with process(directory, crash=crash) as p:
         return await p.send(*numbers)
 

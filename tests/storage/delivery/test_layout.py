@@ -186,7 +186,7 @@ def test_an_unsafe_id_is_found_when_ids_become_keys() -> None:
     assert [ONE, NO_DAY] == day_texts([line(), bad], check_ids=True)
 
 
-# What a client may send: fields that resemble a timestamp, as keys, as texts, and nested.
+# Parts of events from clients that resemble a timestamp, as keys, as texts, and nested.
 TRICKY = st.sampled_from(
     ["timestamp", '"timestamp":"', '"timestamp":"2026-11-22', 'x"timestamp', "\\", '\\"', "\n", "é"]
 )
@@ -232,7 +232,7 @@ INFO = RequestInfo("2026-11-23T17:30:01.000Z", "192.0.2.1", 'agent "timestamp":"
 
 
 def written(sent: list[dict[str, Any]]) -> list[bytes]:
-    """The lines that become of events sent one by one, as an array and as NDJSON."""
+    """Return the stored lines of events that are sent one by one, as an array and as NDJSON."""
     ours = reader()
     bodies = [json.dumps(each, separators=(",", ":")).encode() for each in sent]
     read = [

@@ -31,7 +31,7 @@ def deliver(backlog: Backlog, directory: Path, each: SealedSegment) -> None:
 
 
 def drained(backlog: Backlog, directory: Path) -> list[SealedSegment]:
-    """Everything the backlog gives until it is empty, delivered one by one."""
+    """Deliver segments one by one until the backlog is empty, and return them in order."""
     found: list[SealedSegment] = []
     while not backlog.is_empty:
         taken = backlog.next()
@@ -52,7 +52,7 @@ def backlog(tmp_path: Path) -> Backlog:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> int:
-    """At most this many names are listed."""
+    """Limit the list to a few names, and return the limit."""
     monkeypatch.setattr(backlog_module, "_LISTED", 4)
     return 4
 

@@ -1,4 +1,4 @@
-"""The format page is a contract: what it shows is what the code does."""
+"""The format page is a contract: its names and its example are those of the code."""
 
 import re
 import zlib

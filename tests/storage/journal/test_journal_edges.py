@@ -1,4 +1,4 @@
-"""The journal at its limits, and when what should not happen does."""
+"""The journal at its limits and under failures."""
 
 import asyncio
 import errno
@@ -85,7 +85,7 @@ async def test_a_defect_is_logged_with_its_traceback_and_a_failing_disk_without(
     assert has_traceback is (record.exc_info is not None)
 
 
-# No power of two: of one, less than the sum of two parts is hard to tell from it.
+# Not a power of two, which hides an error in one of two summands.
 LIMIT = 1_000_000
 
 

@@ -38,7 +38,7 @@ def bad(raw: bytes, seed: int = SEED) -> list[CorruptRange]:
 
 
 def padded(size: int) -> bytes:
-    """A line whose record takes `size` bytes."""
+    """Return a line whose record takes `size` bytes."""
     return b"x" * (size - HEAD_BYTES - 1)
 
 

@@ -200,7 +200,7 @@ def test_a_sealed_segment_with_another_number_of_records_is_reported(
 
 
 def corrupt_journal(directory: Path) -> None:
-    """A torn and corrupt open segment, an empty one, a sealed one, a staged orphan."""
+    """Leave a torn and corrupt open segment, an empty one, a sealed one, a staged orphan."""
     recover(local(directory))
     path = write_segment(directory, LINES)
     flip(path, MIDDLE.start)
@@ -223,7 +223,7 @@ def test_recovery_twice_is_the_same_as_once(tmp_path: Path) -> None:
     assert once == contents(tmp_path)
 
 
-# The first of some calls copy a range to quarantine; a failure of these is tolerated.
+# Recovery tolerates a failure of those calls that copy a range to quarantine.
 @pytest.mark.parametrize(
     ("kind", "call"),
     [

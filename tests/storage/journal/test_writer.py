@@ -25,7 +25,7 @@ FIRST, FAILED, LATER = events(3), events(9)[3:6], events(9)[6:]
 
 
 class Bench:
-    """A writer over a file system that can be told to fail."""
+    """A writer over a file system whose calls a test lets fail."""
 
     def __init__(self, directory: Path) -> None:
         recover(local(directory))
