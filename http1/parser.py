@@ -8,7 +8,7 @@ Invariant: of an incomplete request, at most `MAX_HEAD_BYTES` and one piece of i
 memory. Its body is not among them: it is passed on as it arrives.
 """
 
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 from tornado.httputil import HTTPHeaders, RequestStartLine
@@ -53,6 +53,7 @@ class RequestParser:
         self._is_in_request_line = True
         self._piece_ended_request = False
         self._is_upgrading = False
+        self._failure: BadRequest | None = None
 
     def feed(self, data: bytes) -> None:
         """Parse the next piece of input; BadRequest if it is malformed."""
@@ -64,7 +65,8 @@ class RequestParser:
             while data:
                 data = self._parse(data)
         except HttpParserCallbackError as error:
-            raise error.__context__ or error from None
+            # Its cause is lost if another exception is being handled, so it is kept here.
+            raise self._failure or error from None
         except HttpParserError as error:
             raise BadRequest(f"this is not HTTP/1.1: {error}") from None
         if self._pending_bytes > MAX_HEAD_BYTES:
@@ -114,7 +116,11 @@ class RequestParser:
     def _count(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES:
-            raise _head_too_long()
+            self._fail(_head_too_long())
+
+    def _fail(self, failure: BadRequest) -> NoReturn:
+        self._failure = failure
+        raise failure
 
     def on_headers_complete(self) -> None:
         """Report the head."""
@@ -125,7 +131,7 @@ class RequestParser:
         parser = self._parser
         version = parser.get_http_version()
         if version not in _VERSIONS:
-            raise BadRequest(f"this is not HTTP/1.1, but HTTP/{version}")
+            self._fail(BadRequest(f"this is not HTTP/1.1, but HTTP/{version}"))
         self._is_in_body = True
         self._is_upgrading = parser.should_upgrade()
         start_line = RequestStartLine(

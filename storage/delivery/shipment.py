@@ -142,13 +142,12 @@ class Packer:
 
     def _index(self, segment: SealedSegment, draft: Draft | None = None) -> SegmentIndex:
         index = SegmentIndex()
-        is_batched = layout.is_batched(segment.name.rules, segment.events)
         with self._open(segment.name) as stream:
             for piece in self._pausing(scan_runs(stream, segment.name.checksum_seed)):
                 if isinstance(piece, CorruptRange):
                     index.corrupt.append(piece)
                     continue
-                days = layout.days(piece.lines, check_ids=not is_batched)
+                days = layout.days(piece.lines)
                 index.add(piece, days)
                 if draft is not None:
                     draft.add(_lines_of_day(index.first_day, piece.lines, days))

@@ -19,6 +19,8 @@ from storage.journal.segment import SegmentName, parse_segment_name
 _log = get_logger(__name__)
 
 _COPY = ".copy"
+# A staged object whose compression was interrupted.
+_INCOMPLETE = ".tmp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,5 +121,6 @@ def _remove_copies(directory: JournalDirectory) -> None:
 
 def _remove_orphans(directory: JournalDirectory, segment_ids: set[str]) -> None:
     for file_name, _ in list(directory.fs.entries(directory.staged)):
-        if file_name.partition(".")[0] not in segment_ids:
+        is_incomplete = file_name.endswith(_INCOMPLETE)
+        if is_incomplete or file_name.partition(".")[0] not in segment_ids:
             directory.fs.remove(directory.staged / file_name)

@@ -178,3 +178,12 @@ def test_garbage_is_parsed_or_refused_and_never_a_defect(seed: int) -> None:
         except BadRequest:
             continue
         assert len(found.parsed) <= 3
+
+
+def test_a_malformed_request_is_reported_also_while_another_error_is_handled() -> None:
+    long_head = b"GET / HTTP/1.1\r\nX: " + b"a" * (MAX_HEAD_BYTES + 1)
+    try:
+        raise KeyError("an error that a handler responds to")
+    except KeyError:
+        with pytest.raises(BadRequest, match="the request head is over"):
+            RequestParser(Requests()).feed(long_head)

@@ -152,7 +152,6 @@ WITHOUT_TIMESTAMP = b'{"event_id":"e","event_type":"c"}'
 NO_DAY = "no day"
 
 
-@pytest.mark.parametrize("check_ids", [True, False])
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
@@ -170,20 +169,30 @@ NO_DAY = "no day"
         ([json.dumps(json.loads(line())).encode()] * 2, [ONE, ONE]),
     ],
 )
-def test_every_line_has_its_own_day(
-    lines: list[bytes], expected: list[str], check_ids: bool
-) -> None:
-    assert expected == day_texts(lines, check_ids)
+def test_every_line_has_its_own_day(lines: list[bytes], expected: list[str]) -> None:
+    assert expected == day_texts(lines)
 
 
-def day_texts(lines: list[bytes], check_ids: bool) -> list[str]:
-    found = days(lines, check_ids=check_ids)
+def day_texts(lines: list[bytes]) -> list[str]:
+    found = days(lines)
     return [each if isinstance(each, str) else NO_DAY for each in found]
 
 
-def test_an_unsafe_id_is_found_when_ids_become_keys() -> None:
-    bad = line().replace(b'"e"', b'"../e"')
-    assert [ONE, NO_DAY] == day_texts([line(), bad], check_ids=True)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        line().replace(b'"e"', b'"../e"'),
+        line().replace(b'"e"', b'".e"'),
+        b'not json "timestamp":"2026-11-23',
+        b'{"event_type":"c","timestamp":"2026-11-23T17:30:00.000Z"}',
+        b'{"timestamp":"2026-11-23T17:30:00.000Z"}',
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("neighbours", [0, 1, 9])
+def test_a_line_that_is_not_an_event_is_found_among_events(bad: bytes, neighbours: int) -> None:
+    lines = [*[line()] * neighbours, bad, *[line()] * neighbours]
+    assert [*[ONE] * neighbours, NO_DAY, *[ONE] * neighbours] == day_texts(lines)
 
 
 # Parts of events from clients that resemble a timestamp, as keys, as texts, and nested.
@@ -250,9 +259,8 @@ def test_the_days_of_validated_events_are_those_that_a_json_parser_finds(
     lines = written(sent)
     assert 3 * len(sent) == len(lines)
     expected = [json.loads(line)["timestamp"][:10] for line in lines]
-    for check_ids in (True, False):
-        assert expected == days(lines, check_ids=check_ids)
-        assert expected == [days([line], check_ids=check_ids)[0] for line in lines]
+    assert expected == days(lines)
+    assert expected == [days([line])[0] for line in lines]
 
 
 def test_events_of_one_day_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,4 +272,4 @@ def test_events_of_one_day_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> No
         raise AssertionError(f"{line!r} was parsed")
 
     monkeypatch.setattr(layout, "address", parsed)
-    assert [ONE] * 9 == days(lines, check_ids=False)
+    assert [ONE] * 9 == days(lines)

@@ -300,11 +300,14 @@ def test_an_open_segment_without_a_record_is_removed(tmp_path: Path) -> None:
     assert contents(tmp_path) == {}
 
 
-def test_staged_objects_without_their_segment_are_removed(tmp_path: Path) -> None:
+def test_staged_objects_without_their_segment_and_interrupted_ones_are_removed(
+    tmp_path: Path,
+) -> None:
     write_sealed(tmp_path, LINES)
     staged = tmp_path / "staged"
     mine = staged / f"{SEGMENT_ID}.{DAY}.ndjson.gz"
-    for name in (mine.name, f"{numbered_name(1).id}.{DAY}.ndjson.gz", "x.tmp", ".hidden"):
+    orphan, draft = f"{numbered_name(1).id}.{DAY}.ndjson.gz", f"{SEGMENT_ID}.tmp"
+    for name in (mine.name, orphan, draft, f"{SEGMENT_ID}.{DAY}.ndjson.tmp", "x.tmp", ".hidden"):
         (staged / name).write_bytes(b"staged")
     recover(local(tmp_path))
     assert [mine] == list(staged.iterdir())
