@@ -48,6 +48,11 @@ web: web/build/node_modules ## minify beacon.js and selftest.js into web/dist (n
 demo: .venv/installed ## run a small site that sends events, and the collector that receives them
 	@exec $(BIN)/python -m examples.demo
 
+.PHONY: query
+query: .venv/installed-query ## open DuckDB on data/store, with the views of docs/querying.md
+	@ls data/store/events >/dev/null 2>&1 || { echo "data/store has no events yet: \`make run\`, then send one"; exit 1; }
+	@exec $(BIN)/duckdb -init queries/duckdb.sql
+
 .PHONY: bench
 bench: .venv/installed-bench ## measure the server's speed in half an hour (needs wrk and nginx; BENCH_ARGS="throughput --rounds 3")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
@@ -70,6 +75,10 @@ clean: ## remove everything that was set up; data/ and .env stay
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+.venv/installed-query: .venv/installed requirements-query.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-query.txt
 	touch $@
 
 .venv/installed-bench: .venv/installed requirements-bench.txt

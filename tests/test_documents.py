@@ -16,7 +16,12 @@ from tests.test_rules import PACKAGES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "requirements-bench.txt")
+REQUIREMENTS = (
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-bench.txt",
+    "requirements-query.txt",
+)
 INSTALLED = {".venv", "node_modules"}
 PAGES = [path for path in ROOT.rglob("*.md") if not INSTALLED.intersection(path.parts)]
 
