@@ -17,6 +17,7 @@ Further rules have their places:
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,12 +31,14 @@ _WEB_ORIGIN = re.compile(r"https?://[^/?#\s]+", re.I)
 class RequestFacts(NamedTuple):
     """Facts from a request's head on which its admission depends.
 
-    `origin` is the decision on the Origin header, `referer` the value of the Referer header.
+    `origin` is the decision on the Origin header, `referer` the value of the Referer header;
+    `own_hosts` are the names under which the request reached the server.
     """
 
     method: str
     origin: CorsDecision
     referer: str | None = None
+    own_hosts: Sequence[str] = ()
 
     @property
     def names_no_origin(self) -> bool:
@@ -72,7 +75,7 @@ class AdmissionPolicy:
         if facts.method != "GET" or not facts.names_no_origin:
             return facts.origin
         page = _WEB_ORIGIN.match(facts.referer or "")
-        return facts.origin if page is None else self.origins.decide(page[0])
+        return facts.origin if page is None else self.origins.decide(page[0], facts.own_hosts)
 
 
 def _origin_error(origin: CorsDecision) -> ApiError:

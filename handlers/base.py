@@ -85,12 +85,25 @@ class BaseHandler(RequestHandler):
         self.client_address = addresses.resolve(
             peer, self.request.headers.get_list("X-Forwarded-For"), self.header("X-Real-Ip")
         )
-        self.cors: CorsDecision = self.cors_policy.decide(self.header("Origin"))
+        origin = self.header("Origin")
+        own_hosts = () if origin is None else self.own_hosts()
+        self.cors: CorsDecision = self.cors_policy.decide(origin, own_hosts)
         given = self.header("X-Request-Id")
         if given and addresses.trusts(peer) and _REQUEST_ID.fullmatch(given):
             self.request_id = given
         else:
             self.request_id = f"{getrandbits(64):016x}"
+
+    def own_hosts(self) -> list[str]:
+        """Return the names under which the request reached the server.
+
+        They are the Host header and, from a trusted proxy, the entries of X-Forwarded-Host.
+        """
+        addresses: AddressResolver = self.settings["addresses"]
+        names = self.request.headers.get_list("Host")
+        if addresses.trusts(self.request.remote_ip or ""):
+            names = [*names, *self.request.headers.get_list("X-Forwarded-Host")]
+        return [name.strip() for each in names for name in each.split(",")]
 
     def prepare(self) -> None:
         """Log the CORS decision if CORS_DEBUG is on; announce the end during a shutdown."""

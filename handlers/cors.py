@@ -18,8 +18,8 @@ from settings.origins import (
     Origin,
     Scope,
     check_together,
-    is_origin,
     parse_origin,
+    same_host,
 )
 
 MAX_ORIGIN_CHARS = 512
@@ -33,6 +33,10 @@ DEFAULT_ALLOW_HEADERS = (
     "X-Request-Id",
     "X-Project-ID",
 )
+
+# Every character of a header value but space and control characters (RFC 9110, section 5.5): what
+# can be echoed without ending the header.
+_SAFE = re.compile(r"[!-~\x80-\xff]+")
 
 # RFC 9110, section 5.6.2.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -59,8 +63,10 @@ class CorsDecision:
 _EVERY = "every origin is allowed"
 _LISTED = "it is in CORS_ALLOWED_ORIGINS"
 _SUBDOMAIN = "its parent domain is in CORS_ALLOWED_ORIGINS"
+_OWN = "it is the collector's own host"
 _NO_ORIGIN = CorsDecision(True, None, "the request names no origin")
 _TOO_LONG = CorsDecision(False, None, f"it is longer than {MAX_ORIGIN_CHARS} characters")
+_UNSAFE = CorsDecision(False, None, "it contains a space or a control character")
 _MALFORMED = CorsDecision(False, None, "it is not of the form scheme://host or scheme://host:port")
 _OPAQUE_REFUSED = CorsDecision(False, None, "an opaque origin is allowed only where every one is")
 _NOT_LISTED = CorsDecision(False, None, "it is not in CORS_ALLOWED_ORIGINS")
@@ -89,8 +95,12 @@ class CorsPolicy:
             subdomains=_endings(origin for scope, origin in named if scope is Scope.SUBDOMAINS),
         )
 
-    def decide(self, origin: str | None) -> CorsDecision:
+    def decide(self, origin: str | None, own_hosts: Sequence[str] = ()) -> CorsDecision:
         """Decide on a request by its Origin header; None means that it has none.
+
+        `own_hosts` are the names under which the request reached the collector. Pages on these
+        are always allowed: a same-origin request is not cross-origin. With `*` every origin is
+        allowed, whatever its form: web views and extensions have forms of their own.
 
         Without one it is not a cross-origin request of a browser, and CORS does not apply. The
         header is echoed unmodified, since a browser compares it byte by byte
@@ -102,13 +112,13 @@ class CorsPolicy:
             return _TOO_LONG
         if origin in self.origins:
             return CorsDecision(True, origin, _LISTED)
-        if origin in OPAQUE_ORIGINS:
-            return CorsDecision(True, origin, _EVERY) if self.any_origin else _OPAQUE_REFUSED
         if self.any_origin:
-            return CorsDecision(True, origin, _EVERY) if is_origin(origin) else _MALFORMED
-        return self._look_up(origin)
+            return CorsDecision(True, origin, _EVERY) if _SAFE.fullmatch(origin) else _UNSAFE
+        if origin in OPAQUE_ORIGINS:
+            return _OPAQUE_REFUSED
+        return self._look_up(origin, own_hosts)
 
-    def _look_up(self, text: str) -> CorsDecision:
+    def _look_up(self, text: str, own_hosts: Sequence[str]) -> CorsDecision:
         origin = parse_origin(text)
         if origin is None:
             return _MALFORMED
@@ -116,6 +126,8 @@ class CorsPolicy:
             return CorsDecision(True, text, _LISTED)
         if origin.authority.endswith(self.subdomains.get(origin.scheme, ())):
             return CorsDecision(True, text, _SUBDOMAIN)
+        if any(same_host(text, host) for host in own_hosts):
+            return CorsDecision(True, text, _OWN)
         return _NOT_LISTED
 
     def response_headers(self, decision: CorsDecision) -> list[tuple[str, str]]:

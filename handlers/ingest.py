@@ -113,7 +113,9 @@ class IngestHandler(BaseHandler):
             self._decide_on_body()
 
     def _decide_admission(self) -> Admission:
-        facts = RequestFacts(self.request.method or "", self.cors, self.header("Referer"))
+        referer = self.header("Referer")
+        own_hosts = () if referer is None else self.own_hosts()
+        facts = RequestFacts(self.request.method or "", self.cors, referer, own_hosts)
         return self._admission_policy.decide(facts)
 
     def require_admission(self) -> None:

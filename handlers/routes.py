@@ -17,7 +17,7 @@ from handlers.events import BatchHandler, EventHandler
 from handlers.health import HealthHandler, ReadyHandler
 from handlers.ingest import IngestPipeline
 from handlers.pixel import PixelHandler
-from handlers.selftest import PARAMETER, SELF_TESTS, ReportHandler, SelfTestLog, dry_run
+from handlers.selftest import SELF_TESTS, ReportHandler, SelfTestLog, dry_run, is_self_test
 from http1.activity import Activity
 
 Route = tuple[type[BaseHandler], dict[str, object]]
@@ -32,6 +32,7 @@ _SHORT_NAMES = MappingProxyType(
         "/beacon.js": "/s.js",
     }
 )
+_SLASHES = re.compile("/{2,}")
 _HASHED_SCRIPT = re.compile(r"(.*/(?:beacon|s))\.[0-9a-f]{16}(\.js)")
 
 # The page runs its own script, which adds the style itself, and sends to its own server.
@@ -44,6 +45,20 @@ _SELFTEST_POLICY = "; ".join(
         "base-uri 'none'",
     )
 )
+
+
+def normalized_path(target: str) -> str:
+    """Return the path of a request target (RFC 9112, section 3.2) as `routes` has it.
+
+    A target may be a whole URL, as proxies send it. Slashes that are doubled, as by a base URL that
+    ends with one, or that end the path make no difference.
+    """
+    if not target.startswith("/"):
+        _, is_url, rest = target.partition("://")
+        target = f"/{rest.partition('/')[2]}" if is_url else target
+    if "//" in target:
+        target = _SLASHES.sub("/", target)
+    return target.removesuffix("/")
 
 
 class CollectorApplication(Application):
@@ -63,8 +78,8 @@ class CollectorApplication(Application):
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: object) -> Any:
         """Return the delegate that handles the request."""
-        path = request.path.removesuffix("/")
-        if request.query and f"{PARAMETER}=" in request.query and path in self._self_tests:
+        path = normalized_path(request.path)
+        if path in self._self_tests and is_self_test(request.query):
             return self.get_handler_delegate(request, *self._self_tests[path])
         route = self.routes.get(path) or self._script_of_another_version(path)
         return self.get_handler_delegate(request, *(route or self._not_found))

@@ -36,6 +36,19 @@ _RUN = re.compile(r"[0-9a-f]{32}")
 _MARK = re.compile(r"([0-9a-f]{32})\.([a-z0-9-]{1,32})\.([0-9]{1,15})")
 
 
+def is_self_test(query: str) -> bool:
+    """Return True if the query of a request has the mark of a self-test.
+
+    An event may have a field or a property of the same name, whose value is another: such an event
+    is a real one.
+    """
+    return PARAMETER in query and _mark(query) is not None
+
+
+def _mark(query: str) -> re.Match[str] | None:
+    return _MARK.fullmatch("".join(parse_qs(query).get(PARAMETER, [])[:1]))
+
+
 @dataclass(frozen=True, slots=True)
 class SelfTestLog:
     """Observations of the last runs, for anybody who knows the random id of a run."""
@@ -134,7 +147,7 @@ class SelfTestHandler(IngestHandler):
 
     def on_finish(self) -> None:
         """Record the observations of a request with a valid mark."""
-        mark = _MARK.fullmatch("".join(parse_qs(self.request.query).get(PARAMETER, [])[:1]))
+        mark = _mark(self.request.query)
         if mark is not None:
             run, row, sent_ms = mark.groups()
             if self.request.method == "OPTIONS":

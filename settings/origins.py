@@ -20,7 +20,8 @@ EVERY_ORIGIN = "*"
 # Browsers send null; old web views send file:// for local files (RFC 6454, section 4).
 OPAQUE_ORIGINS = frozenset(("null", "file://"))
 
-_HOST = r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_-])?|\[[0-9a-f:.]+\]"
+# The dot of the root zone may end a name (RFC 3986, section 3.2.2): the host is the same.
+_HOST = r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_-])?\.?|\[[0-9a-f:.]+\]"
 # RFC 6454, section 6.2: scheme, host, perhaps a port, and nothing after them. It lets no character
 # through that could end a header or begin another.
 _ORIGIN = re.compile(rf"([a-z][a-z0-9+.-]*)://({_HOST})(?::([0-9]{{1,5}}))?", re.ASCII | re.I)
@@ -35,8 +36,8 @@ _ANY_LABEL = "x"
 class Origin(NamedTuple):
     """An origin in its canonical form (RFC 6454, section 4).
 
-    `scheme` is in lower case. `authority` is the host in lower case, with its port unless that is
-    the scheme's default.
+    `scheme` is in lower case. `authority` is the host in lower case, without a dot at its end, and
+    with its port unless that is the scheme's default.
     """
 
     scheme: str
@@ -72,6 +73,15 @@ def is_origin(text: str) -> bool:
     return _ORIGIN.fullmatch(text) is not None
 
 
+def same_host(origin: str, host: str) -> bool:
+    """Return True if an origin is at `host`, the value of a Host header (RFC 9110, section 7.2).
+
+    The scheme is not compared: behind a proxy that ends TLS nobody here knows it.
+    """
+    page = parse_origin(origin)
+    return page is not None and page == parse_origin(f"{page.scheme}://{host}")
+
+
 def parse_origin(text: str) -> Origin | None:
     """Return an origin in its canonical form; None if the text is not one, or is opaque."""
     match = _ORIGIN.fullmatch(text)
@@ -79,7 +89,7 @@ def parse_origin(text: str) -> Origin | None:
 
 
 def _canonical(match: re.Match[str]) -> Origin:
-    scheme, host, port = match[1].lower(), match[2].lower(), match[3]
+    scheme, host, port = match[1].lower(), match[2].lower().removesuffix("."), match[3]
     if port is None or int(port) == _DEFAULT_PORTS.get(scheme):
         return Origin(scheme, host)
     return Origin(scheme, f"{host}:{int(port)}")
@@ -104,6 +114,8 @@ def allowed_origin(text: str) -> AllowedOrigin:
     if "*" not in text:
         return AllowedOrigin(text, Scope.ONE, origin)
     ending = origin.authority.removeprefix(_ANY_LABEL)
+    if not ending.startswith("."):
+        raise ValueError(_advice(text))
     return AllowedOrigin(text, Scope.SUBDOMAINS, Origin(origin.scheme, ending))
 
 
@@ -119,7 +131,7 @@ def _match_entry(text: str) -> re.Match[str] | None:
 
 
 def _can_exist(match: re.Match[str]) -> bool:
-    host = match[2]
+    host = match[2].removesuffix(".")
     exists = _is_ipv6(host[1:-1]) if host.startswith("[") else is_host_name(host)
     return exists and _is_port(match[3])
 

@@ -236,9 +236,12 @@ def test_an_event_whose_response_is_lost_is_not_sent_twice(
     assert ["/first", "/second"] == [each.path for each in collector.seen]
 
 
+@pytest.mark.parametrize("path", ["/health", "/health/", "//health", "/./health//", "/health?a=b"])
 @pytest.mark.parametrize(("address", "status"), [(STRANGER, 403), (NEIGHBOUR, 200)])
-def test_health_is_open_to_private_networks_only(proxy: Proxy, address: str, status: int) -> None:
-    assert status == proxy.request("GET", "/health", X_Pretended_Address=address)
+def test_health_is_open_to_private_networks_only(
+    proxy: Proxy, address: str, status: int, path: str
+) -> None:
+    assert status == proxy.request("GET", path, X_Pretended_Address=address)
 
 
 def test_readiness_is_open_to_everybody(proxy: Proxy) -> None:

@@ -31,7 +31,7 @@ def decide(policy: AdmissionPolicy, method: str, origin: str | None, referer: st
         (ANY, OTHER, "admitted"),
         (ANY, "null", "admitted"),
         (ANY, "", "origin_not_allowed"),
-        (ANY, "nonsense", "origin_not_allowed"),
+        (ANY, "non sense", "origin_not_allowed"),
         (LIST, None, "admitted"),
         (LIST, LISTED, "admitted"),
         (LIST, OTHER, "origin_not_allowed"),
@@ -95,7 +95,7 @@ MARK = "selftest=" + "0" * 32 + ".row.1"
     ("method", "path", "body"),
     [
         ("POST", "/api/v1/events", EVENT),
-        ("POST", "/api/v1/events", b"nonsense"),
+        ("POST", "/api/v1/events", b"non sense"),
         ("POST", "/api/v1/events/batch", b"[" + EVENT + b"]"),
         ("GET", "/api/v1/pixel.gif?event_type=c", None),
         ("POST", f"/api/v1/events?{MARK}", EVENT),

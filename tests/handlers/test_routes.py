@@ -5,6 +5,7 @@ import json
 import pytest
 
 from handlers.pixel import GIF
+from handlers.routes import normalized_path
 from tests.handlers.server import BATCH, ONE, Fetch, Site, make_site
 from tests.support.server_process import ROOT
 
@@ -60,3 +61,37 @@ def test_the_page_on_beacons_has_every_short_name(site: Site) -> None:
 @pytest.mark.parametrize("path", [ONE + "/", BATCH + "/", "/health/", "/ready/"])
 async def test_a_slash_at_the_end_makes_no_difference(fetch: Fetch, path: str) -> None:
     assert 404 != (await fetch(path, "GET")).code
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/api/v1/events",
+        "/api/v1/events/",
+        "//api/v1/events",
+        "/api//v1///events//",
+        "http://collect.example/api/v1/events",
+        "HTTPS://collect.example:8443//api/v1/events",
+    ],
+)
+def test_every_form_of_a_request_target_finds_the_endpoint(target: str) -> None:
+    assert "/api/v1/events" == normalized_path(target)
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/", ""),
+        ("*", "*"),
+        ("http://a", ""),
+        ("http://a/", ""),
+        ("a:443", "a:443"),
+        ("/a/b", "/a/b"),
+    ],
+)
+def test_other_targets_stay_what_they_are(target: str, path: str) -> None:
+    assert path == normalized_path(target)
+
+
+async def test_a_base_url_that_ends_with_a_slash_works(fetch: Fetch) -> None:
+    assert 200 == (await fetch("//api/v1/events", body=b'{"event_type":"a"}')).code

@@ -134,12 +134,21 @@ async def test_a_refusal_of_the_journal_is_reported(fetch: Fetch, site: Site) ->
 
 
 @pytest.mark.parametrize("mark", ["", "x", f"{RUN}.post", f"{RUN}.POST.1", f"{RUN}.post.x", "%FF"])
-async def test_a_request_with_an_invalid_mark_is_discarded_and_not_reported(
+async def test_a_request_without_the_mark_of_a_self_test_is_a_real_one(
     fetch: Fetch, site: Site, mark: str
 ) -> None:
     assert 200 == (await fetch(f"/api/v1/events?selftest={mark}", body=EVENT)).code
     assert {} == (await report(fetch))["rows"]
-    assert [] == site.sink.events
+    assert 1 == len(site.sink.events)
+
+
+@pytest.mark.parametrize("query", ["p.selftest=1", "selftest=1", f"p.selftest={RUN}.image.1"])
+async def test_an_event_with_a_field_of_that_name_is_a_real_one(
+    fetch: Fetch, site: Site, query: str
+) -> None:
+    assert 200 == (await fetch(f"/api/v1/pixel.gif?event_type=buy&{query}", "GET")).code
+    assert ["buy"] == [each["event_type"] for each in site.sink.events]
+    assert 1 == site.sink.counters.durable
 
 
 @pytest.mark.parametrize("run", ["", "0", "g" * 32, RUN + "0", "%FF"])
