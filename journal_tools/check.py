@@ -32,6 +32,8 @@ _ADVICE = {
     "PartialCredentialsError": "give both the access key and the secret key",
     "EndpointConnectionError": "check the network, AWS_REGION and S3_ENDPOINT_URL",
     "ConnectTimeoutError": "check the network, a firewall, and S3_ENDPOINT_URL",
+    "NotAcknowledged": "not S3 but something else responds there: correct S3_ENDPOINT_URL",
+    "UnexpectedRedirect": "not S3 but something else responds there: correct S3_ENDPOINT_URL",
     "PermissionError": "let the user that runs the server write there",
 }
 

@@ -1,7 +1,7 @@
 """Amazon S3, or a service with the same protocol, as the store.
 
-Only this module and `small_put` import boto3 and botocore. Their retries are turned off, because
-the uploader retries.
+Only this module, `small_put` and `connections` import boto3 and botocore. Their retries are turned
+off, because the uploader retries.
 """
 
 import base64
@@ -16,8 +16,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
 
 from logs.events import get_logger
+from storage.stores.connections import Connections
 from storage.stores.small_put import SmallPut
 from storage.stores.store import StoredObject, StoreError
 
@@ -77,8 +79,8 @@ class S3Store:
     boto3's own chain: environment, shared files, container or instance role. They are read again
     after the service has refused them. Raises StoreError if boto3 cannot use the configuration.
 
-    The ETag of a response is not compared: it is the body's MD5 only without encryption by KMS,
-    and Content-MD5 makes the service check the body that it received.
+    The ETag of a response has to be there, but is not compared: it is the body's MD5 only without
+    encryption by KMS, and Content-MD5 makes the service check the body that it received.
     """
 
     def __init__(
@@ -112,6 +114,8 @@ class S3Store:
     def _connect(self) -> None:
         session = boto3.session.Session()
         self._client = session.client("s3", endpoint_url=self._endpoint_url, config=self._config)
+        endpoint = self._client._endpoint
+        endpoint.http_session = Connections(endpoint.http_session)
         self._small = SmallPut(self._client, session.get_credentials(), self._bucket)
         self._connected_at = time.monotonic()
 
@@ -205,7 +209,8 @@ def _as_store_error() -> Iterator[None]:
         raise _from_response(error.response, str(error)) from error
     except (BotoConnectionError, HTTPClientError, OSError) as error:
         raise StoreError(type(error).__name__, str(error), permanent=False) from error
-    except BotoCoreError as error:
+    # A response that is no XML, such as a web page, raises a ResponseParserError.
+    except (BotoCoreError, ResponseParserError) as error:
         raise StoreError(type(error).__name__, str(error), permanent=True) from error
 
 

@@ -123,13 +123,17 @@ def test_it_says_where_objects_go(service: str) -> None:
 
 @dataclass
 class Response:
+    """A response with an error's code, a page of another kind, or neither."""
+
     status: int
     code: str = ""
+    page: bytes = b""
+    etag: str = '"e"'
 
     @property
     def body(self) -> bytes:
         if not self.code:
-            return b""
+            return self.page
         return f"<Error><Code>{self.code}</Code><Message>no</Message></Error>".encode()
 
 
@@ -166,9 +170,17 @@ def responding(response: Response, *later: Response) -> Iterator[Service]:
             self.send_response(response.status)
             self.send_header("Content-Length", str(len(response.body)))
             self.send_header("Connection", "close")
+            if response.etag:
+                self.send_header("ETag", response.etag)
             self.end_headers()
             self.wfile.write(response.body)
             self.close_connection = True
+
+        def do_DELETE(self) -> None:
+            self.do_PUT()
+
+        def do_HEAD(self) -> None:
+            self.do_PUT()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
             return
@@ -225,6 +237,52 @@ def test_an_error_is_one_attempt_and_is_transient_or_permanent(
         store_at(service.url).put(item())
     assert (code, permanent) == (caught.value.code, caught.value.permanent)
     assert len(service.requests) == 1
+
+
+PAGE = b"<html><body>Please log in"
+NOT_FROM_S3 = [
+    (Response(200, page=PAGE, etag=""), "no ETag"),
+    (Response(200, etag=""), "no ETag"),
+    (Response(200, page=PAGE, etag='W/"1a-x"'), "a weak ETag"),
+    (Response(200, page=PAGE), "a body"),
+    (Response(201), "not 200"),
+    (Response(202, page=PAGE, etag=""), "not 200"),
+    (Response(204), "not 200"),
+    (Response(206), "not 200"),
+    (Response(300), "not 200"),
+]
+SIZES = pytest.mark.parametrize("body", [b"{}", b"x" * 300_000], ids=["small put", "put_object"])
+
+
+@SIZES
+@pytest.mark.parametrize(
+    ("response", "problem"), NOT_FROM_S3, ids=lambda each: str(getattr(each, "status", each))
+)
+def test_only_a_response_as_s3_sends_it_acknowledges_an_object(
+    body: bytes, response: Response, problem: str
+) -> None:
+    with responding(response) as service, pytest.raises(StoreError) as caught:
+        store_at(service.url).put(once(body))
+    assert ("NotAcknowledged", True) == (caught.value.code, caught.value.permanent)
+    assert f"status {response.status} and {problem}" in str(caught.value)
+    assert 1 == len(service.requests)
+
+
+@SIZES
+@pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
+def test_a_redirect_acknowledges_nothing(body: bytes, status: int) -> None:
+    with responding(Response(status, page=PAGE)) as service, pytest.raises(StoreError) as caught:
+        store_at(service.url).put(item(body))
+    asks_for_the_region = status in (301, 302, 307)
+    expected = "UnexpectedRedirect" if asks_for_the_region else str(status)
+    assert (expected, True) == (caught.value.code, caught.value.permanent)
+    assert len(service.requests) <= 3, "the client followed redirects of its redirects"
+
+
+@pytest.mark.parametrize("status", [200, 202])
+def test_a_web_page_in_place_of_a_deletion_is_an_error(status: int) -> None:
+    with responding(Response(status, page=PAGE)) as service, pytest.raises(StoreError):
+        store_at(service.url).delete(KEY)
 
 
 def test_the_environment_cannot_turn_retries_on(monkeypatch: pytest.MonkeyPatch) -> None:
