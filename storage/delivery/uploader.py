@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +37,10 @@ _T = TypeVar("_T")
 # At 10 a thread still gets a tenth of a contended core.
 _NICENESS_ADDED = 10
 _MAX_NICENESS = 19
+
+# A store limits its uploads itself. What else may wait in them, such as a program that is to print
+# credentials or a network file system, is at least reported.
+STALLED_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +178,32 @@ class Uploader:
     async def _send(self, shipment: Shipment, current: _Pass) -> None:
         while (plan := current.next()) is not None:
             try:
-                is_new = await self.in_thread(partial(self._put, shipment, plan))
+                with self._stalls_reported(shipment):
+                    is_new = await self.in_thread(partial(self._put, shipment, plan))
             except (StoreError, OSError) as failure:
                 current.fail(plan, failure)
             else:
                 current.succeed(plan, is_new)
                 self.last_delivery_at = self._clock.now()
+
+    @contextlib.contextmanager
+    def _stalls_reported(self, shipment: Shipment) -> Iterator[None]:
+        started = self._clock.monotonic()
+        timer: asyncio.TimerHandle
+
+        def report() -> None:
+            nonlocal timer
+            seconds = round(self._clock.monotonic() - started)
+            cause = f"no result of an upload for {seconds} s"
+            self._note_failure("UploadStalled", cause, permanent=False)
+            _log.warning("upload has stalled", segment=shipment.segment.name.id, seconds=seconds)
+            timer = self._loop.call_later(STALLED_S, report)
+
+        timer = self._loop.call_later(STALLED_S, report)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _put(self, shipment: Shipment, plan: ObjectPlan) -> bool:
         return self._store.put(self._packer.pack(shipment, plan))

@@ -20,6 +20,7 @@ from botocore.parsers import ResponseParserError
 
 from logs.events import get_logger
 from storage.stores.connections import Connections
+from storage.stores.deadlines import Deadlines
 from storage.stores.small_put import SmallPut
 from storage.stores.store import StoredObject, StoreError
 
@@ -107,6 +108,7 @@ class S3Store:
             s3={"addressing_style": "path" if endpoint_url else "auto"},
             request_checksum_calculation="when_required",
         )
+        self._deadlines = Deadlines()
         self._renewing = threading.Lock()
         with _as_store_error():
             self._connect()
@@ -115,7 +117,7 @@ class S3Store:
         session = boto3.session.Session()
         self._client = session.client("s3", endpoint_url=self._endpoint_url, config=self._config)
         endpoint = self._client._endpoint
-        endpoint.http_session = Connections(endpoint.http_session)
+        endpoint.http_session = Connections(endpoint.http_session, self._deadlines)
         self._small = SmallPut(self._client, session.get_credentials(), self._bucket)
         self._connected_at = time.monotonic()
 

@@ -34,7 +34,10 @@ class StoreError(Exception):
 
 
 class Store(Protocol):
-    """A place that holds objects. Its methods block and may be called from several threads."""
+    """A place that holds objects. Its methods block and may be called from several threads.
+
+    Each call ends within a bounded time, scaled by the object's size, whatever the store does.
+    """
 
     def put(self, item: StoredObject) -> bool:
         """Store an object, replacing one with the same key unless it is `create_only`.
@@ -45,7 +48,10 @@ class Store(Protocol):
         """
 
     def get(self, key: str) -> bytes:
-        """Return an object's body; StoreError if it does not exist or may not be read."""
+        """Return the body of a small object (of up to 64 KiB).
+
+        Raises StoreError if it is larger, does not exist or may not be read.
+        """
 
     def delete(self, key: str) -> None:
         """Remove an object; StoreError if that is not permitted."""
