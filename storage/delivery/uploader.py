@@ -25,6 +25,7 @@ from functools import partial
 from typing import TypeVar
 
 from logs.events import get_logger
+from logs.secrets import shown
 from storage.delivery.backoff import PERMANENT, TRANSIENT
 from storage.delivery.shipment import ObjectPlan, Packer, SegmentVanished, Shipment
 from storage.journal.segment import SealedSegment
@@ -139,12 +140,13 @@ class Uploader:
                 raise
             except Exception as error:
                 attempt += 1
-                self._note_failure(type(error).__name__, str(error), permanent=False)
+                cause = shown(str(error))
+                self._note_failure(type(error).__name__, cause, permanent=False)
                 delay_s = PERMANENT.delay_s(attempt, self._clock.random)
                 _log.error(
                     "segment cannot be shipped",
                     segment=segment.name.id,
-                    cause=str(error),
+                    cause=cause,
                     attempt=attempt,
                     retry_in_s=round(delay_s, 1),
                     exc_info=None if isinstance(error, OSError) else error,

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit, urlunsplit
 
 import boto3
 from botocore.config import Config
@@ -96,7 +97,9 @@ class S3Store:
         self._bucket = bucket
         self._is_conditional = conditional_writes != "off"
         self._may_fall_back = conditional_writes == "auto"
-        self._endpoint_url = endpoint_url
+        # S3's requests are signed: a user and a password in the URL are of no use, and the texts of
+        # errors would show them.
+        self._endpoint_url = endpoint_url and _without_userinfo(endpoint_url)
         self._config = Config(
             region_name=region,
             connect_timeout=_CONNECT_TIMEOUT_S,
@@ -111,7 +114,11 @@ class S3Store:
         self._deadlines = Deadlines()
         self._renewing = threading.Lock()
         with _as_store_error():
-            self._connect()
+            try:
+                self._connect()
+            except ValueError as error:
+                # botocore says no more about an endpoint that is no host name.
+                raise StoreError("InvalidConfiguration", str(error), permanent=True) from error
 
     def _connect(self) -> None:
         session = boto3.session.Session()
@@ -193,6 +200,11 @@ class S3Store:
     def describe(self) -> str:
         """See `Store.describe`."""
         return f"s3://{self._bucket}"
+
+
+def _without_userinfo(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _content_md5(item: StoredObject) -> str:

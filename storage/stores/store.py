@@ -4,6 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from logs.secrets import shown
+
+_MAX_CODE_CHARS = 100
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
@@ -24,12 +28,13 @@ class StoreError(Exception):
     """The store did not confirm that it has the object, although it may have it.
 
     `permanent` means that retries fail until somebody repairs something, such as a missing bucket
-    or a denied permission; `code` is the store's own name for the cause.
+    or a denied permission; `code` is the store's own name for the cause. Both texts are fit to
+    be shown: without secrets, printable, and of bounded length, whatever the store said.
     """
 
     def __init__(self, code: str, message: str, *, permanent: bool) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
+        self.code = shown(code, _MAX_CODE_CHARS)
+        super().__init__(f"{self.code}: {shown(message)}")
         self.permanent = permanent
 
 

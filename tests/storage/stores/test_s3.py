@@ -301,6 +301,49 @@ def test_a_refused_connection_is_transient() -> None:
     assert (caught.value.code, caught.value.permanent) == ("EndpointConnectionError", False)
 
 
+@pytest.mark.parametrize("size", [2, 300_000], ids=["small put", "put_object"])
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"AWS_SESSION_TOKEN": "pa55\n"},
+        {"HTTP_PROXY": "http://user:pa55@127.0.0.1:1", "NO_PROXY": ""},
+        {"HTTP_PROXY": "socks5://user:pa55@127.0.0.1:1", "NO_PROXY": ""},
+        {"HTTP_PROXY": "http://user:pa55#@127.0.0.1:1", "NO_PROXY": ""},
+    ],
+)
+def test_no_error_has_a_secret_in_it(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], size: int
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(StoreError) as caught:
+        store_at("http://user:pa55@127.0.0.1:1").put(item(b"x" * size))
+    assert "pa55" not in str(caught.value)
+
+
+def test_a_user_in_the_url_is_not_sent() -> None:
+    with responding(Response(200)) as service:
+        store_at(service.url.replace("//", "//user:pa55@")).put(item())
+    assert "pa55" not in str(service.requests[0].headers)
+
+
+def test_an_endpoint_that_boto3_refuses_is_permanent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:pa55@a_b")
+    with pytest.raises(StoreError) as caught:
+        S3Store("b", region="eu-central-1", endpoint_url=None, connections=1)
+    assert ("InvalidConfiguration", True) == (caught.value.code, caught.value.permanent)
+    assert "http://***@a_b" in str(caught.value)
+
+
+def test_an_endless_code_is_cut() -> None:
+    response = Response(400, "C" * 60_000)
+    with responding(response) as service, pytest.raises(StoreError) as caught:
+        store_at(service.url).put(item())
+    assert 100 == len(caught.value.code)
+    assert len(str(caught.value)) < 1200
+
+
 def test_missing_credentials_are_permanent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
