@@ -169,6 +169,8 @@ class S3Store:
         if not self._small.can_send:
             return False
         headers = {"Content-Type": item.content_type}
+        if item.md5 is not None:
+            headers["Content-MD5"] = _base64(item.md5)
         if condition:
             headers["If-None-Match"] = condition["IfNoneMatch"]
         is_stored = self._small.send(item.key, body.read(), headers)
@@ -207,12 +209,18 @@ def _without_userinfo(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode("ascii")
+
+
 def _content_md5(item: StoredObject) -> str:
+    if item.md5 is not None:
+        return _base64(item.md5)
     digest = hashlib.md5(usedforsecurity=False)
     with item.open() as body:
         while chunk := body.read(_CHUNK_BYTES):
             digest.update(chunk)
-    return base64.b64encode(digest.digest()).decode("ascii")
+    return _base64(digest.digest())
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ class StoredObject:
     """An object to put into a store. Immutable: every attempt sends the same bytes.
 
     `open` opens the body, `size` bytes long, at its start. With `create_only`, an object that is
-    already at the key is kept.
+    already at the key is kept. `md5` is the digest of the body; it is computed if it is None.
     """
 
     key: str
@@ -22,6 +22,7 @@ class StoredObject:
     size: int
     open: Callable[[], BinaryIO]
     create_only: bool = False
+    md5: bytes | None = None
 
 
 class StoreError(Exception):
@@ -49,7 +50,8 @@ class Store(Protocol):
 
         Return True if the store has acknowledged the object, False if it reported that an object
         is already at the key, which it kept. After a StoreError the object may or may not be
-        stored, and the call should be retried.
+        stored, and the call should be retried. A body that does not match `md5` is refused with a
+        StoreError and not stored, as far as the store verifies it.
         """
 
     def get(self, key: str) -> bytes:

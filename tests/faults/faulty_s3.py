@@ -68,8 +68,9 @@ class Stored:
 class FaultyS3:
     """The service on a free loopback port, in threads of this process; a context manager.
 
-    Every bucket exists, and all credentials are accepted unless `accepted_key` is set. A
-    hanging request is closed after `hang_s` seconds.
+    Every bucket exists, and all credentials are accepted unless `accepted_key` is set. Header
+    fields in `ignored_fields` have no effect, as with simpler services. A hanging request is
+    closed after `hang_s` seconds.
     """
 
     def __init__(self, seed: int = 0, *, hang_s: float = 5.0) -> None:
@@ -77,6 +78,7 @@ class FaultyS3:
         self.probabilities: dict[str, float] = {}
         self.slow_bytes_per_s = 20_000
         self.accepted_key: str | None = None
+        self.ignored_fields: set[str] = set()
         self.hang_s = hang_s
         self.lock = threading.Lock()
         self.stopping = threading.Event()
@@ -225,6 +227,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in PAGES:
             self._respond_with_page(PAGES[fault])
             return
+        for name in owner.ignored_fields:
+            del self.headers[name]
         given = self.headers.get("Content-MD5")
         digest = hashlib.md5(body, usedforsecurity=False)
         if given is not None and given != base64.b64encode(digest.digest()).decode():
@@ -266,6 +270,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail("NoSuchKey", 404)
         else:
             self._respond(200, body, {})
+
+    def do_DELETE(self) -> None:
+        key = self.path.lstrip("/").partition("/")[2].partition("?")[0]
+        self.server.owner.stored.objects.pop(key, None)
+        self._respond(HTTPStatus.NO_CONTENT, b"", {})
 
     def _respond_with_page(self, status: int) -> None:
         page = b"" if status == HTTPStatus.NO_CONTENT else b"<html>Please log in"
