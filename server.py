@@ -16,7 +16,9 @@ import uvloop
 from dotenv import load_dotenv
 
 from collector import SERVICE, VERSION, Collector
-from journal_tools.check import Finding, check_journal, check_store
+from journal_tools.check import check_journal
+from journal_tools.check_store import check_store
+from journal_tools.findings import Finding
 from logs.events import get_logger
 from logs.setup import configure
 from settings.settings import Settings, SettingsError, describe, load_settings
@@ -81,10 +83,12 @@ def _check(settings: Settings) -> int:
     findings = [
         Finding(True, "settings: all are valid"),
         check_journal(JournalDirectory(fs := LocalFileSystem(), settings.journal_dir)),
-        *check_store(partial(open_store, settings, fs), settings.s3_prefix),
+        *check_store(
+            partial(open_store, settings, fs), settings.s3_prefix, settings.s3_conditional_writes
+        ),
     ]
     for finding in findings:
-        print("ok  " if finding.ok else "FAIL", finding.text)
+        print(f"{finding.label:<4}", finding.text)
     return 0 if all(finding.ok for finding in findings) else _EXIT_FAILED
 
 

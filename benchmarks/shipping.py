@@ -49,7 +49,13 @@ def put_cost(folder: Path, scale: Scale) -> dict[str, float]:
     found: dict[str, list[float]] = {"ours": [], "put_object": []}
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
     with store_that_takes_all(folder) as url, patch.dict(os.environ, keys):
-        store = S3Store("bucket", region="us-east-1", endpoint_url=url, connections=1)
+        store = S3Store(
+            "bucket",
+            region="us-east-1",
+            endpoint_url=url,
+            connections=1,
+            conditional_writes="off",
+        )
 
         def ours(number: int) -> None:
             opened = partial(io.BytesIO, body)

@@ -14,8 +14,12 @@ from collections.abc import Callable
 
 import orjson
 
+from logs.secrets import masked
+
 _MAX_TEXT_CHARS = 2000
 _CUT = "...(cut)"
+# What is searched for secrets in a line of a traceback.
+_MAX_LINE_CHARS = 4000
 
 # Values that need no quotes; with a backslash or a quote in it, a value would be ambiguous.
 _PLAIN = re.compile(r"[^\s\"'=\\]+")
@@ -122,7 +126,7 @@ def _traceback_lines(record: logging.LogRecord) -> list[str]:
     if not record.exc_info or record.exc_info[1] is None:
         return []
     text = "".join(traceback.format_exception(record.exc_info[1]))
-    return text.rstrip("\n").split("\n")
+    return [masked(line[:_MAX_LINE_CHARS]) for line in text.rstrip("\n").split("\n")]
 
 
 FORMATS: dict[str, Callable[[], Formatter]] = {"text": TextFormatter, "json": JsonFormatter}

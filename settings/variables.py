@@ -11,6 +11,7 @@ from typing import Any
 
 from voluptuous import Invalid, Schema
 
+from logs.secrets import masked
 from settings.origins import EVERY_ORIGIN, AllowedOrigin, allowed_origin, check_together
 from settings.parsers import (
     GIB,
@@ -36,6 +37,7 @@ from settings.parsers import (
 )
 
 _MAX_QUOTED_CHARS = 100
+_MAX_SEARCHED_CHARS = 40 * _MAX_QUOTED_CHARS
 # Everything up to the last @ may be a password, which may itself hold any character.
 _USERINFO = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*@", re.ASCII | re.I | re.S)
 
@@ -62,7 +64,7 @@ class Variable:
 
 
 def _masked(text: str) -> str:
-    return _USERINFO.sub(r"\1***@", text)
+    return masked(_USERINFO.sub(r"\1***@", text)[:_MAX_SEARCHED_CHARS])
 
 
 def quoted(text: str) -> str:

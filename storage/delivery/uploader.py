@@ -18,13 +18,14 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from logs.events import get_logger
+from logs.secrets import shown
 from storage.delivery.backoff import PERMANENT, TRANSIENT
 from storage.delivery.shipment import ObjectPlan, Packer, SegmentVanished, Shipment
 from storage.journal.segment import SealedSegment
@@ -37,6 +38,10 @@ _T = TypeVar("_T")
 # At 10 a thread still gets a tenth of a contended core.
 _NICENESS_ADDED = 10
 _MAX_NICENESS = 19
+
+# A store limits its uploads itself. What else may wait in them, such as a program that is to print
+# credentials or a network file system, is at least reported.
+STALLED_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +140,13 @@ class Uploader:
                 raise
             except Exception as error:
                 attempt += 1
-                self._note_failure(type(error).__name__, str(error), permanent=False)
+                cause = shown(str(error))
+                self._note_failure(type(error).__name__, cause, permanent=False)
                 delay_s = PERMANENT.delay_s(attempt, self._clock.random)
                 _log.error(
                     "segment cannot be shipped",
                     segment=segment.name.id,
-                    cause=str(error),
+                    cause=cause,
                     attempt=attempt,
                     retry_in_s=round(delay_s, 1),
                     exc_info=None if isinstance(error, OSError) else error,
@@ -174,12 +180,32 @@ class Uploader:
     async def _send(self, shipment: Shipment, current: _Pass) -> None:
         while (plan := current.next()) is not None:
             try:
-                is_new = await self.in_thread(partial(self._put, shipment, plan))
+                with self._stalls_reported(shipment):
+                    is_new = await self.in_thread(partial(self._put, shipment, plan))
             except (StoreError, OSError) as failure:
                 current.fail(plan, failure)
             else:
                 current.succeed(plan, is_new)
                 self.last_delivery_at = self._clock.now()
+
+    @contextlib.contextmanager
+    def _stalls_reported(self, shipment: Shipment) -> Iterator[None]:
+        started = self._clock.monotonic()
+        timer: asyncio.TimerHandle
+
+        def report() -> None:
+            nonlocal timer
+            seconds = round(self._clock.monotonic() - started)
+            cause = f"no result of an upload for {seconds} s"
+            self._note_failure("UploadStalled", cause, permanent=False)
+            _log.warning("upload has stalled", segment=shipment.segment.name.id, seconds=seconds)
+            timer = self._loop.call_later(STALLED_S, report)
+
+        timer = self._loop.call_later(STALLED_S, report)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _put(self, shipment: Shipment, plan: ObjectPlan) -> bool:
         return self._store.put(self._packer.pack(shipment, plan))

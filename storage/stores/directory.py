@@ -28,6 +28,8 @@ class DirectoryStore:
             return self._put(item)
 
     def _put(self, item: StoredObject) -> bool:
+        if item.md5 is not None and item.md5 != _digest(item, hashlib.md5(usedforsecurity=False)):
+            raise StoreError("BadDigest", "the body does not match its MD5", permanent=False)
         target = self._root / item.key
         temporary = self._root / _TEMPORARY / _temporary_name(item)
         self._fs.make_directory(target.parent)
@@ -74,11 +76,14 @@ def _temporary_name(item: StoredObject) -> str:
 
     The name depends on the body too: different bodies for one key never share a file.
     """
-    digest = hashlib.sha256(item.key.encode())
+    return _digest(item, hashlib.sha256(item.key.encode())).hex()[:40]
+
+
+def _digest(item: StoredObject, digest: "hashlib._Hash") -> bytes:
     with item.open() as body:
         while chunk := body.read(_CHUNK_BYTES):
             digest.update(chunk)
-    return digest.hexdigest()[:40]
+    return digest.digest()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Amazon S3, or a service with the same protocol, as the store.
 
-Only this module and `small_put` import boto3 and botocore. Their retries are turned off, because
-the uploader retries.
+Only this module, `small_put` and `connections` import boto3 and botocore. Their retries are turned
+off, because the uploader retries.
 """
 
 import base64
@@ -11,13 +11,17 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit, urlunsplit
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
 
 from logs.events import get_logger
+from storage.stores.connections import Connections
+from storage.stores.deadlines import Deadlines
 from storage.stores.small_put import SmallPut
 from storage.stores.store import StoredObject, StoreError
 
@@ -77,8 +81,8 @@ class S3Store:
     boto3's own chain: environment, shared files, container or instance role. They are read again
     after the service has refused them. Raises StoreError if boto3 cannot use the configuration.
 
-    The ETag of a response is not compared: it is the body's MD5 only without encryption by KMS,
-    and Content-MD5 makes the service check the body that it received.
+    The ETag of a response has to be there, but is not compared: it is the body's MD5 only without
+    encryption by KMS, and Content-MD5 makes the service check the body that it received.
     """
 
     def __init__(
@@ -93,7 +97,9 @@ class S3Store:
         self._bucket = bucket
         self._is_conditional = conditional_writes != "off"
         self._may_fall_back = conditional_writes == "auto"
-        self._endpoint_url = endpoint_url
+        # S3's requests are signed: a user and a password in the URL are of no use, and the texts of
+        # errors would show them.
+        self._endpoint_url = endpoint_url and _without_userinfo(endpoint_url)
         self._config = Config(
             region_name=region,
             connect_timeout=_CONNECT_TIMEOUT_S,
@@ -105,13 +111,20 @@ class S3Store:
             s3={"addressing_style": "path" if endpoint_url else "auto"},
             request_checksum_calculation="when_required",
         )
+        self._deadlines = Deadlines()
         self._renewing = threading.Lock()
         with _as_store_error():
-            self._connect()
+            try:
+                self._connect()
+            except ValueError as error:
+                # botocore says no more about an endpoint that is no host name.
+                raise StoreError("InvalidConfiguration", str(error), permanent=True) from error
 
     def _connect(self) -> None:
         session = boto3.session.Session()
         self._client = session.client("s3", endpoint_url=self._endpoint_url, config=self._config)
+        endpoint = self._client._endpoint
+        endpoint.http_session = Connections(endpoint.http_session, self._deadlines)
         self._small = SmallPut(self._client, session.get_credentials(), self._bucket)
         self._connected_at = time.monotonic()
 
@@ -156,6 +169,8 @@ class S3Store:
         if not self._small.can_send:
             return False
         headers = {"Content-Type": item.content_type}
+        if item.md5 is not None:
+            headers["Content-MD5"] = _base64(item.md5)
         if condition:
             headers["If-None-Match"] = condition["IfNoneMatch"]
         is_stored = self._small.send(item.key, body.read(), headers)
@@ -189,12 +204,23 @@ class S3Store:
         return f"s3://{self._bucket}"
 
 
+def _without_userinfo(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode("ascii")
+
+
 def _content_md5(item: StoredObject) -> str:
+    if item.md5 is not None:
+        return _base64(item.md5)
     digest = hashlib.md5(usedforsecurity=False)
     with item.open() as body:
         while chunk := body.read(_CHUNK_BYTES):
             digest.update(chunk)
-    return base64.b64encode(digest.digest()).decode("ascii")
+    return _base64(digest.digest())
 
 
 @contextlib.contextmanager
@@ -205,7 +231,8 @@ def _as_store_error() -> Iterator[None]:
         raise _from_response(error.response, str(error)) from error
     except (BotoConnectionError, HTTPClientError, OSError) as error:
         raise StoreError(type(error).__name__, str(error), permanent=False) from error
-    except BotoCoreError as error:
+    # A response that is no XML, such as a web page, raises a ResponseParserError.
+    except (BotoCoreError, ResponseParserError) as error:
         raise StoreError(type(error).__name__, str(error), permanent=True) from error
 
 

@@ -39,11 +39,12 @@ class SmallPut:
     def send(self, key: str, body: bytes, headers: dict[str, str]) -> bool:
         """Put an object; return False after a redirect, which the client itself can follow.
 
+        `Content-MD5` is computed unless it is given.
         Raises ClientError and BotoCoreError, as the client does.
         """
         md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode("ascii")
         url = self._base + percent_encode(key, safe=_SAFE)
-        request = AWSRequest("PUT", url, {**headers, "Content-MD5": md5}, body)
+        request = AWSRequest("PUT", url, {"Content-MD5": md5, **headers}, body)
         frozen = self._credentials.get_frozen_credentials()
         S3SigV4Auth(frozen, "s3", self._client.meta.region_name).add_auth(request)
         response = self._exchange(request.prepare())

@@ -8,6 +8,7 @@ Each fault has a probability, which can be changed at any time:
 | `hang_before`, `hang_after` | no response comes before the client has given up |
 | `truncated` | stored, and the response ends in its first line |
 | `wrong_etag` | stored, and the ETag is that of other bytes |
+| a name in `PAGES` | nothing is stored, and a web page is the response, with that status |
 | `slow` | the body is read at `slow_bytes_per_s` |
 | a name in `ERRORS` | that error is the response, and nothing is stored |
 
@@ -24,6 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -42,6 +44,9 @@ ERRORS = {
     "NoSuchBucket": 404,
     "PermanentRedirect": 301,
 }
+
+# Responses of something that is not S3, such as a proxy that asks for a login.
+PAGES = {"web_page": 200, "web_page_created": 201, "web_page_moved": 302, "nothing": 204}
 
 _CHUNK_BYTES = 4096
 _SILENT = ("reset_before", "reset_after", "hang_before", "hang_after", "truncated")
@@ -63,8 +68,9 @@ class Stored:
 class FaultyS3:
     """The service on a free loopback port, in threads of this process; a context manager.
 
-    Every bucket exists, and all credentials are accepted unless `accepted_key` is set. A
-    hanging request is closed after `hang_s` seconds.
+    Every bucket exists, and all credentials are accepted unless `accepted_key` is set. Header
+    fields in `ignored_fields` have no effect, as with simpler services. A hanging request is
+    closed after `hang_s` seconds.
     """
 
     def __init__(self, seed: int = 0, *, hang_s: float = 5.0) -> None:
@@ -72,6 +78,7 @@ class FaultyS3:
         self.probabilities: dict[str, float] = {}
         self.slow_bytes_per_s = 20_000
         self.accepted_key: str | None = None
+        self.ignored_fields: set[str] = set()
         self.hang_s = hang_s
         self.lock = threading.Lock()
         self.stopping = threading.Event()
@@ -217,6 +224,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in ERRORS:
             self._fail(fault)
             return
+        if fault in PAGES:
+            self._respond_with_page(PAGES[fault])
+            return
+        for name in owner.ignored_fields:
+            del self.headers[name]
         given = self.headers.get("Content-MD5")
         digest = hashlib.md5(body, usedforsecurity=False)
         if given is not None and given != base64.b64encode(digest.digest()).decode():
@@ -258,6 +270,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail("NoSuchKey", 404)
         else:
             self._respond(200, body, {})
+
+    def do_DELETE(self) -> None:
+        key = self.path.lstrip("/").partition("/")[2].partition("?")[0]
+        self.server.owner.stored.objects.pop(key, None)
+        self._respond(HTTPStatus.NO_CONTENT, b"", {})
+
+    def _respond_with_page(self, status: int) -> None:
+        page = b"" if status == HTTPStatus.NO_CONTENT else b"<html>Please log in"
+        self._respond(status, page, {"Content-Type": "text/html", "Location": "/login"})
+
+    def do_HEAD(self) -> None:
+        if self.server.owner.probabilities.get("web_page_moved"):
+            self._respond(PAGES["web_page_moved"], b"", {"Location": "/login"})
+        else:
+            self._respond(HTTPStatus.FORBIDDEN, b"", {})
 
     def _fail(self, code: str, status: int | None = None) -> None:
         text = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>"

@@ -19,7 +19,7 @@ from storage.journal.recovery import recover
 from storage.journal.segment import KeyRules, SealedSegment, SegmentName
 from storage.stores import s3 as s3_module
 from storage.stores.s3 import S3Store
-from tests.faults.faulty_s3 import ERRORS, FaultyS3
+from tests.faults.faulty_s3 import ERRORS, PAGES, FaultyS3
 from tests.storage.segments import events, local, numbered_name, write_sealed
 from tests.support.objects import events_in
 from tests.support.waiting import WAIT_S, until
@@ -134,6 +134,24 @@ async def test_nothing_is_deleted_while_a_store_fails_and_all_is_delivered_after
         assert failure.permanent is (fault in PERMANENT)
         assert fault in NO_RESPONSE or failure.code == fault
         assert min(b.waits) == (5.0 if fault in PERMANENT else 0.2)
+        assert (2, 0) == (b.files, b.counters.delivered)
+        store.probabilities = {}
+        await b.all_is_well()
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_web_page_in_place_of_s3_acknowledges_no_object(
+    tmp_path: Path, store: FaultyS3, page: str, expected_errors: list[str]
+) -> None:
+    expected_errors.append("delivery failed")
+    sealed_segments(tmp_path)
+    store.probabilities = {page: 1.0}
+    async with bench(tmp_path, store) as b:
+        await b.until(lambda: len(b.waits) >= 2)
+        failure = b.shipper.last_failure
+        assert failure is not None
+        expected = "UnexpectedRedirect" if page == "web_page_moved" else "NotAcknowledged"
+        assert (expected, True) == (failure.code, failure.permanent)
         assert (2, 0) == (b.files, b.counters.delivered)
         store.probabilities = {}
         await b.all_is_well()

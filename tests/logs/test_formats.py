@@ -149,3 +149,18 @@ def test_numbers_beyond_64_bits_are_still_written() -> None:
         sys.maxsize
         == json.loads(JsonFormatter().format(record("request", {"size": sys.maxsize})))["size"]
     )
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()], ids=["text", "json"])
+def test_a_traceback_has_no_secrets(formatter: logging.Formatter) -> None:
+    try:
+        try:
+            raise ValueError("cannot reach http://user:pa55@host")
+        except ValueError as error:
+            raise RuntimeError("failed") from error
+    except RuntimeError as error:
+        made = record("failed", {})
+        made.exc_info = (type(error), error, error.__traceback__)
+    line = formatter.format(made)
+    assert "cannot reach http://***@host" in line
+    assert "pa55" not in line

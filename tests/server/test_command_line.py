@@ -98,6 +98,21 @@ def test_check_says_how_to_repair_access_to_s3(
     assert [] == [word for word in words if word not in done.stdout], done.stdout
 
 
+def test_check_shows_no_password(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        "--check",
+        S3_BUCKET_NAME="bucket",
+        AWS_REGION="us-east-1",
+        S3_ENDPOINT_URL="http://user:pa55@127.0.0.1:1",
+        AWS_ACCESS_KEY_ID="key",
+        AWS_SECRET_ACCESS_KEY="pa55",
+    )
+    assert 1 == done.returncode
+    assert "127.0.0.1:1" in done.stdout
+    assert "pa55" not in done.stdout + done.stderr
+
+
 def test_check_reports_a_missing_bucket(tmp_path: Path, seaweed: Seaweed) -> None:
     done = run(tmp_path, "--check", **seaweed.bucket().settings)
     assert 1 == done.returncode

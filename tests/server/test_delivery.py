@@ -163,6 +163,22 @@ def test_a_wrong_secret_delays_delivery_and_loses_nothing(
     assert ["e1"] == [event["event_id"] for event in events_in(bucket.objects())]
 
 
+def test_neither_the_log_nor_health_has_a_password(server: ServerProcess) -> None:
+    server.start(
+        STORAGE_DIR=None,
+        S3_BUCKET_NAME="bucket",
+        AWS_REGION=REGION,
+        S3_ENDPOINT_URL="http://user:pa55@127.0.0.1:1",
+        AWS_ACCESS_KEY_ID="key",
+        AWS_SECRET_ACCESS_KEY="pa55",
+    )
+    server.post({"event_type": "c"})
+    server.wait_for("delivery failed")
+    shown = json.dumps([server.health(), *server.log("starting"), *server.log("delivery failed")])
+    assert "127.0.0.1:1" in shown
+    assert "pa55" not in shown
+
+
 def test_a_bucket_created_later_gets_every_event(server: ServerProcess, seaweed: Seaweed) -> None:
     bucket = seaweed.bucket()
     server.start(STORAGE_DIR=None, **bucket.settings)

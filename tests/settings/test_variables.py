@@ -43,6 +43,7 @@ def test_a_variable_cannot_be_changed() -> None:
         ("a\nb\x1b", '"a\\nb\\x1b"'),
         ("x" * 101, f'"{"x" * 100}..."'),
         ("https://key:s3cret@host/x", '"https://***@host/x"'),
+        ("https://host/x?X-Amz-Security-Token=s3cret", '"https://host/x?X-Amz-Security-Token=***"'),
         ("key:s3@cret@host", '"***@host"'),
     ],
 )

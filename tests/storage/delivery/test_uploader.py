@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from storage.delivery import uploader
 from storage.delivery.shipment import Packer
 from storage.stores.store import StoredObject
 from tests.storage.delivery.shipping import DAY, MemoryStore, bench, denied, slow_down
@@ -106,6 +107,21 @@ async def test_a_store_that_raises_something_unforeseen_does_not_stop_shipping(
         b.seal("a")
         assert await b.shipper.drain(WAIT_S)
         assert [f"{DAY}/a.json"] == list(b.store.objects)
+
+
+async def test_an_upload_without_a_result_is_reported_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(uploader, "STALLED_S", 0.01)
+    store = MemoryStore()
+    store.gate.clear()
+    async with bench(tmp_path, store) as b:
+        b.seal("a")
+        await until(lambda: caplog.messages.count("upload has stalled") >= 2)
+        assert ("UploadStalled", False) == (b.last_failure.code, b.last_failure.permanent)
+        store.gate.set()
+        assert await b.shipper.drain(60)
+    assert [] == b.waits
 
 
 def niceness() -> int:

@@ -123,13 +123,17 @@ def test_the_description_is_the_location_of_the_objects(service: str) -> None:
 
 @dataclass
 class Response:
+    """A response with an error's code, a page of another kind, or neither."""
+
     status: int
     code: str = ""
+    page: bytes = b""
+    etag: str = '"e"'
 
     @property
     def body(self) -> bytes:
         if not self.code:
-            return b""
+            return self.page
         return f"<Error><Code>{self.code}</Code><Message>no</Message></Error>".encode()
 
 
@@ -166,9 +170,17 @@ def responding(response: Response, *later: Response) -> Iterator[Service]:
             self.send_response(response.status)
             self.send_header("Content-Length", str(len(response.body)))
             self.send_header("Connection", "close")
+            if response.etag:
+                self.send_header("ETag", response.etag)
             self.end_headers()
             self.wfile.write(response.body)
             self.close_connection = True
+
+        def do_DELETE(self) -> None:
+            self.do_PUT()
+
+        def do_HEAD(self) -> None:
+            self.do_PUT()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
             return
@@ -227,6 +239,52 @@ def test_an_error_is_one_attempt_and_is_transient_or_permanent(
     assert len(service.requests) == 1
 
 
+PAGE = b"<html><body>Please log in"
+NOT_FROM_S3 = [
+    (Response(200, page=PAGE, etag=""), "no ETag"),
+    (Response(200, etag=""), "no ETag"),
+    (Response(200, page=PAGE, etag='W/"1a-x"'), "a weak ETag"),
+    (Response(200, page=PAGE), "a body"),
+    (Response(201), "not 200"),
+    (Response(202, page=PAGE, etag=""), "not 200"),
+    (Response(204), "not 200"),
+    (Response(206), "not 200"),
+    (Response(300), "not 200"),
+]
+SIZES = pytest.mark.parametrize("body", [b"{}", b"x" * 300_000], ids=["small put", "put_object"])
+
+
+@SIZES
+@pytest.mark.parametrize(
+    ("response", "problem"), NOT_FROM_S3, ids=lambda each: str(getattr(each, "status", each))
+)
+def test_only_a_response_as_s3_sends_it_acknowledges_an_object(
+    body: bytes, response: Response, problem: str
+) -> None:
+    with responding(response) as service, pytest.raises(StoreError) as caught:
+        store_at(service.url).put(once(body))
+    assert ("NotAcknowledged", True) == (caught.value.code, caught.value.permanent)
+    assert f"status {response.status} and {problem}" in str(caught.value)
+    assert 1 == len(service.requests)
+
+
+@SIZES
+@pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
+def test_a_redirect_acknowledges_nothing(body: bytes, status: int) -> None:
+    with responding(Response(status, page=PAGE)) as service, pytest.raises(StoreError) as caught:
+        store_at(service.url).put(item(body))
+    asks_for_the_region = status in (301, 302, 307)
+    expected = "UnexpectedRedirect" if asks_for_the_region else str(status)
+    assert (expected, True) == (caught.value.code, caught.value.permanent)
+    assert len(service.requests) <= 3, "the client followed redirects of its redirects"
+
+
+@pytest.mark.parametrize("status", [200, 202])
+def test_a_web_page_in_place_of_a_deletion_is_an_error(status: int) -> None:
+    with responding(Response(status, page=PAGE)) as service, pytest.raises(StoreError):
+        store_at(service.url).delete(KEY)
+
+
 def test_the_environment_cannot_turn_retries_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "5")
     monkeypatch.setenv("AWS_RETRY_MODE", "standard")
@@ -241,6 +299,49 @@ def test_a_refused_connection_is_transient() -> None:
     with pytest.raises(StoreError) as caught:
         store_at(f"http://127.0.0.1:{port}").put(item())
     assert (caught.value.code, caught.value.permanent) == ("EndpointConnectionError", False)
+
+
+@pytest.mark.parametrize("size", [2, 300_000], ids=["small put", "put_object"])
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"AWS_SESSION_TOKEN": "pa55\n"},
+        {"HTTP_PROXY": "http://user:pa55@127.0.0.1:1", "NO_PROXY": ""},
+        {"HTTP_PROXY": "socks5://user:pa55@127.0.0.1:1", "NO_PROXY": ""},
+        {"HTTP_PROXY": "http://user:pa55#@127.0.0.1:1", "NO_PROXY": ""},
+    ],
+)
+def test_no_error_has_a_secret_in_it(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], size: int
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(StoreError) as caught:
+        store_at("http://user:pa55@127.0.0.1:1").put(item(b"x" * size))
+    assert "pa55" not in str(caught.value)
+
+
+def test_a_user_in_the_url_is_not_sent() -> None:
+    with responding(Response(200)) as service:
+        store_at(service.url.replace("//", "//user:pa55@")).put(item())
+    assert "pa55" not in str(service.requests[0].headers)
+
+
+def test_an_endpoint_that_boto3_refuses_is_permanent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:pa55@a_b")
+    with pytest.raises(StoreError) as caught:
+        S3Store("b", region="eu-central-1", endpoint_url=None, connections=1)
+    assert ("InvalidConfiguration", True) == (caught.value.code, caught.value.permanent)
+    assert "http://***@a_b" in str(caught.value)
+
+
+def test_an_endless_code_is_cut() -> None:
+    response = Response(400, "C" * 60_000)
+    with responding(response) as service, pytest.raises(StoreError) as caught:
+        store_at(service.url).put(item())
+    assert 100 == len(caught.value.code)
+    assert len(str(caught.value)) < 1200
 
 
 def test_missing_credentials_are_permanent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ class Site:
     def _respond(self, request: Any, **_: Any) -> AWSResponse:
         self.sent.append(request)
         status, body = self.response
-        return AWSResponse(request.url, status, {"x-amz-request-id": "r"}, _Raw(body))
+        return AWSResponse(request.url, status, {"ETag": '"e"'}, _Raw(body))
 
     def put_small(self) -> bool:
         return self.small.send(KEY, BODY, HEADERS)
