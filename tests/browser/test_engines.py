@@ -40,9 +40,7 @@ def test_events_are_sent_in_batches_without_a_preflight(
     assert [] == collector.requests(BATCH, "OPTIONS")
 
 
-def test_the_last_event_arrives_by_beacon(
-    engine: Engine, collector: Collector, site: Site
-) -> None:
+def test_the_last_event_arrives_by_beacon(engine: Engine, collector: Collector, site: Site) -> None:
     engine.visit(site.put("/", head=collector.script(auto="false")))
     engine.run("beacon('last')")
     engine.visit(site.put("/next"))
@@ -59,9 +57,7 @@ def test_the_last_event_arrives_by_fetch_with_keepalive(
     collector.wait_for("last")
 
 
-def test_the_title_of_a_view_is_read_late(
-    engine: Engine, collector: Collector, site: Site
-) -> None:
+def test_the_title_of_a_view_is_read_late(engine: Engine, collector: Collector, site: Site) -> None:
     engine.visit(site.put("/", head=collector.script()))
     engine.run("""document.title = "first"; history.pushState({}, "", "/second");
         setTimeout(() => { document.title = "second" }, 300)""")
