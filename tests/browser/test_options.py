@@ -1,4 +1,4 @@
-"""The options of beacon.js: by attribute, by the script's own URL; fragments and secrets in URLs."""
+"""The options of beacon.js, by attribute and by the script's URL; fragments and secrets in URLs."""
 
 import pytest
 
