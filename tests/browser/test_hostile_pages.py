@@ -76,3 +76,79 @@ def test_events_arrive_from_a_page_that_is_left(pages: Pages, tab: Visit) -> Non
     tab.page.goto(pages.changed)
     tab.page.goto(pages.next)
     assert PROPERTIES == of_click(pages.wait_for("page_view", "page_view", "click"))
+
+
+def titles_and_urls(collector: Collector, count: int) -> list[tuple[str, str]]:
+    found = collector.wait_for("page_view", count=count)
+    found.sort(key=lambda event: str(event["timestamp"]))
+    return [(each["properties"]["title"], each["properties"]["url"]) for each in found]
+
+
+def test_a_push_state_that_a_router_kept_is_seen(
+    collector: Collector, site: Site, tab: Visit
+) -> None:
+    kept = "<script>const kept = history.pushState.bind(history)</script>"
+    url = site.put("/", head=kept + collector.script())
+    tab.page.goto(url)
+    tab.page.evaluate("kept({}, '', '/second'); document.title = 'second'")
+    assert [("/", url), ("second", f"{url}second")] == titles_and_urls(collector, count=2)
+
+
+def test_without_the_navigation_api_it_is_seen_at_the_next_event(
+    collector: Collector, site: Site, tab: Visit
+) -> None:
+    kept = """<script>const kept = history.pushState.bind(history);
+        Object.defineProperty(window, "navigation", {value: undefined})</script>"""
+    url = site.put("/", head=kept + collector.script())
+    tab.page.goto(url)
+    tab.page.evaluate("kept({}, '', '/second'); beacon('click')")
+    assert [url, f"{url}second"] == [each[1] for each in titles_and_urls(collector, count=2)]
+
+
+def test_where_local_storage_is_full_the_tab_keeps_what_was_not_sent(
+    collector: Collector, site: Site, tab: Visit
+) -> None:
+    full = f"<script>{HOSTILE['localStorage full']}</script>"
+    url = site.put("/", head=full + collector.script(auto="false"))
+    tab.page.goto(url)
+    port = collector.url.rpartition(":")[2]
+    collector.process.kill()
+    tab.page.evaluate("beacon('click')")
+    tab.page.goto(site.put("/empty"))
+    collector.process.start(PORT=port)
+    tab.page.goto(site.put("/next", head=collector.script()))
+    collector.wait_for("click")
+
+
+def test_dates_and_own_classes_keep_their_json(
+    collector: Collector, site: Site, tab: Visit
+) -> None:
+    changed = """<script>for (const each of [Date, Array, Object])
+        each.prototype.toJSON = () => "changed"</script>"""
+    tab.page.goto(site.put("/", head=changed + collector.script()))
+    tab.page.evaluate(
+        """() => {
+            class Money { constructor() { this.cents = 5 } toJSON() { return "0.05" } }
+            beacon("sale", {date: new Date(0), money: new Money(), url: new URL("http://a/"),
+                list: [undefined, () => 1, NaN, Infinity, null, true, -0, 1.5e300], invalid:
+                new Date(NaN), method() {}, "k\\ud83d": Object.create({inherited: 1})});
+        }"""
+    )
+    (event,) = collector.wait_for("sale")
+    assert {
+        "date": "1970-01-01T00:00:00.000Z",
+        "money": "0.05",
+        "url": "http://a/",
+        "list": [None, None, None, None, None, True, 0, 1.5e300],
+        "invalid": None,
+        "k\ufffd": {},
+    } == event["properties"]
+
+
+def test_a_long_title_and_url_are_cut(collector: Collector, site: Site, tab: Visit) -> None:
+    long = "<script>document.title = '\\u{1f600}'.repeat(3000)</script>"
+    url = site.put("/", head=long + collector.script())
+    tab.page.goto(f"{url}?x={'y' * 9000}")
+    ((title, viewed),) = titles_and_urls(collector, count=1)
+    assert "\U0001f600" * 2000 == title
+    assert f"{url}?x={'y' * 9000}"[:4000] == viewed
