@@ -1,12 +1,10 @@
 """A real Next.js app, built and served."""
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-from tests.support.parts import lack
+from tests.browser.npm_project import NpmProject
 
 PROJECT = Path(__file__).parent / "next"
 
@@ -24,57 +22,33 @@ _SECOND = "export default function Second() { return <p>second</p>; }"
 class NextApp:
     """An app whose packages are installed once, from the lock file, and which tests build anew."""
 
-    def __init__(self, directory: Path, npm: str) -> None:
-        self._directory = directory
-        self._npm = npm
-        self._environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": os.environ.get("HOME", str(directory)),
-            "NEXT_TELEMETRY_DISABLED": "1",
-        }
+    def __init__(self, directory: Path) -> None:
+        self._project = NpmProject(PROJECT, directory)
+        self._project.environment["NEXT_TELEMETRY_DISABLED"] = "1"
         self._process: subprocess.Popen[str] | None = None
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(PROJECT / name, directory)
-        self._install()
-
-    def _install(self) -> None:
-        done = self._run("ci", "--no-audit", "--no-fund", "--loglevel=error")
-        if done.returncode != 0:
-            lack(f"npm cannot install Next.js: {done.stderr.strip()}")
-
-    def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [self._npm, *arguments],
-            cwd=self._directory,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
 
     def type_errors(self, types: str, program: str) -> list[int]:
         """Return the lines in which TypeScript finds an error, given the types."""
-        (self._directory / "types.d.ts").write_text(types)
-        (self._directory / "program.ts").write_text(program)
+        (self._project.directory / "types.d.ts").write_text(types)
+        (self._project.directory / "program.ts").write_text(program)
         compiler = ("exec", "--", "tsc", "--noEmit", "--strict")
-        done = self._run(*compiler, "types.d.ts", "program.ts")
+        done = self._project.run(*compiler, "types.d.ts", "program.ts")
         return [int(line) for line in re.findall(r"^program\.ts\((\d+),", done.stdout, re.M)]
 
     def serve(self, *, layout: str, component: str) -> str:
         """Build and start the app, and return its URL."""
-        app = self._directory / "app"
+        app = self._project.directory / "app"
         (app / "second").mkdir(parents=True, exist_ok=True)
         (app / "layout.jsx").write_text(layout)
         (app / "buy.jsx").write_text(component)
         (app / "page.jsx").write_text(_PAGE)
         (app / "second" / "page.jsx").write_text(_SECOND)
-        done = self._run("exec", "--", "next", "build")
+        done = self._project.run("exec", "--", "next", "build")
         assert 0 == done.returncode, done.stdout + done.stderr
         self._process = subprocess.Popen(
             ["node_modules/.bin/next", "start", "-H", "127.0.0.1", "-p", "0"],
-            cwd=self._directory,
-            env=self._environment,
+            cwd=self._project.directory,
+            env=self._project.environment,
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -70,7 +70,7 @@ def test_mail(collector: Collector, site: Site, tab: Visit) -> None:
 @pytest.fixture(scope="module")
 def next_app(tmp_path_factory: pytest.TempPathFactory) -> NextApp:
     """A Next.js app, installed."""
-    return NextApp(tmp_path_factory.mktemp("next"), require("npm"))
+    return NextApp(tmp_path_factory.mktemp("next"))
 
 
 @pytest.fixture

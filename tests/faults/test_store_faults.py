@@ -147,7 +147,7 @@ async def test_a_web_page_in_place_of_s3_acknowledges_no_object(
     sealed_segments(tmp_path)
     store.probabilities = {page: 1.0}
     async with bench(tmp_path, store) as b:
-        await b.until(lambda: len(b.waits) >= 2)
+        await until(lambda: len(b.waits) >= 2)
         failure = b.shipper.last_failure
         assert failure is not None
         expected = "UnexpectedRedirect" if page == "web_page_moved" else "NotAcknowledged"
