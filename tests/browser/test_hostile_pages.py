@@ -9,7 +9,8 @@ import pytest
 from tests.browser.conftest import Collector, Visit
 from tests.browser.hostile import HOSTILE, UNANSWERED
 from tests.browser.site import Site
-from tests.support.server_process import WAIT_S, ServerProcess
+from tests.support.server_process import ServerProcess
+from tests.support.waiting import WAIT_S
 
 CLICK = """<script>
     beacon("click", {n: 1, list: [1, [2], {}], text: "\\u00e9\\ud83d\\u2028", none: undefined});
