@@ -163,13 +163,9 @@ class Collector:
         _log.info("stopped")
 
     async def _finish_requests(self) -> None:
-        self._activity.draining = True
-        self._http.stop()
-        finished = await self._activity.wait_for_requests(
-            _FINISH_REQUESTS_S + self._settings.ack_wait_s
-        )
-        _log.info("shutdown: no more requests", finished=finished, left=self._activity.in_flight)
-        await self._http.close_all_connections()
+        timeout_s = _FINISH_REQUESTS_S + self._settings.ack_wait_s
+        left = await self._http.drain(timeout_s)
+        _log.info("shutdown: no more requests", finished=left == 0, left=left)
 
     async def _seal(self) -> None:
         try:

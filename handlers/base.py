@@ -93,9 +93,7 @@ class BaseHandler(RequestHandler):
             self.request_id = f"{getrandbits(64):016x}"
 
     def prepare(self) -> None:
-        """Log the CORS decision if CORS_DEBUG is on; announce the end during a shutdown."""
-        if self.activity.draining:
-            self.set_header("Connection", "close")
+        """Log the CORS decision if CORS_DEBUG is on."""
         if self.settings["cors_debug"]:
             self._log_cors()
 
@@ -140,7 +138,7 @@ class BaseHandler(RequestHandler):
     def send(self, status: int, body: bytes | None) -> None:
         """Send a response, with `Connection: close` if it is the last of its connection."""
         self.set_status(status)
-        if self.closes_connection or self.activity.draining:
+        if self.closes_connection:
             self.set_header("Connection", "close")
         self.finish(body)
 

@@ -50,6 +50,18 @@ class RequestQueue:
         """True while there is more than the first request."""
         return len(self.requests) > 1 or self._unparsed != b""
 
+    @property
+    def is_empty(self) -> bool:
+        """True if every byte that was added belongs to a request that was taken out."""
+        return not (self.requests or self._unparsed or self.failure or self._parser.is_in_request)
+
+    @property
+    def awaits_input(self) -> bool:
+        """True while the head or the body of the first request is incomplete."""
+        if self.requests:
+            return not self.requests[0].is_complete
+        return self._parser.is_in_request
+
     def add(self, data: bytes) -> None:
         """Append bytes, to be parsed by `parse`."""
         self._unparsed += data

@@ -1,6 +1,13 @@
-"""The HTTP server: accepts connections up to a limit, and closes those that stay silent."""
+"""The HTTP server: accepts connections up to a limit, and closes those that stay silent.
+
+A shutdown gives each open connection its chance. Nobody can close a connection for writing in
+the instant in which its client sends, and still respond. So first the responses say
+`Connection: close`, which ends every connection in use; after `_GRACE_S`, those that have been
+idle all the while are closed.
+"""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Iterable
 
@@ -19,6 +26,13 @@ _log = get_logger(__name__)
 _IDLE_CONNECTION_TIMEOUT_S = 120
 _BODY_TIMEOUT_S = 120
 _CHECK_INTERVAL_S = 5
+# The time for a client to close its side after its last response, while its input is discarded.
+_LINGER_S = 5
+
+# During a shutdown: the same for a connection that was idle, or whose time is over.
+_GRACE_S = 2.0
+_LAST_LINGER_S = 1.0
+_DRAIN_STEP_S = 0.02
 
 
 class CollectorServer:
@@ -53,12 +67,37 @@ class CollectorServer:
         self._check.start()
 
     def stop(self) -> None:
-        """Accept no more connections."""
+        """Accept no more connections, except those that the kernel has established already."""
         self._check.stop()
         for listener, remove in self._listeners:
             remove()
+            for sock, address in listener.accept_waiting():
+                self._accept(sock, address)
             listener.close()
         self._listeners.clear()
+
+    async def drain(self, timeout_s: float) -> int:
+        """Stop; finish what clients have begun; return how many requests have no response.
+
+        Each request that arrives meanwhile gets its response, which says that the connection
+        closes. All connections are closed within `timeout_s` and `_LAST_LINGER_S`.
+        """
+        self._activity.draining = True
+        self.stop()
+        await self._wait_until_closed(_GRACE_S)
+        await self._wait_until_closed(timeout_s - _GRACE_S, ends_idle=True)
+        unfinished = self._activity.in_flight
+        await self.close_all_connections()
+        return unfinished
+
+    async def _wait_until_closed(self, timeout_s: float, *, ends_idle: bool = False) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(timeout_s, 0)):
+                while self._activity.open_connections:
+                    if ends_idle:
+                        self._activity.end_idle(0)
+                    self._activity.close_lingering(_LAST_LINGER_S)
+                    await asyncio.sleep(_DRAIN_STEP_S)
 
     async def close_all_connections(self) -> None:
         """Close every connection, and abandon the requests in flight."""
@@ -68,7 +107,7 @@ class CollectorServer:
 
     def _has_room(self) -> bool:
         has_room = self._activity.open_connections < self._max_connections
-        return has_room or self._activity.close_longest_idle()
+        return has_room or self._activity.make_room()
 
     def _accept(self, sock: socket.socket, _: object) -> None:
         connection = ClientConnection(self._application, self._activity, self._errors)
@@ -85,7 +124,8 @@ class CollectorServer:
             self._activity.discard(connection)
 
     def _close_silent(self) -> None:
-        self._activity.close_idle(_IDLE_CONNECTION_TIMEOUT_S)
+        self._activity.end_idle(_IDLE_CONNECTION_TIMEOUT_S)
+        self._activity.close_lingering(_LINGER_S)
         stalled = self._activity.close_stalled(_BODY_TIMEOUT_S)
         if stalled:
             _log.warning(

@@ -7,6 +7,7 @@ import pytest
 
 import collector
 import server
+from http1 import server as http_server
 from settings.variables import VARIABLES
 from tests.support.parts import require
 
@@ -63,7 +64,8 @@ def test_systemd_waits_longer_than_a_shutdown_may_take() -> None:
     (drain,) = (each for each in VARIABLES if each.name == "DRAIN_TIMEOUT")
     drain_s = drain.parse(drain.default or "")
     assert isinstance(drain_s, float)
-    longest_s = collector._FINISH_REQUESTS_S + collector._SEAL_S + drain_s
+    requests_s = collector._FINISH_REQUESTS_S + http_server._LAST_LINGER_S
+    longest_s = requests_s + collector._SEAL_S + drain_s
     assert float(directive("TimeoutStopSec")) > longest_s
 
 

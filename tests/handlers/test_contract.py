@@ -60,9 +60,9 @@ Close = Callable[[Activity, float], int]
 @pytest.mark.parametrize(
     ("sent", "responses", "close"),
     [
-        (b"", 0, Activity.close_idle),
-        (b"POST /api/v1/events HTT", 0, Activity.close_idle),
-        (request("GET", "/health", [], b""), 1, Activity.close_idle),
+        (b"", 0, Activity.end_idle),
+        (b"POST /api/v1/events HTT", 0, Activity.close_stalled),
+        (request("GET", "/health", [], b""), 1, Activity.end_idle),
         (request("POST", ONE, [("Content-Length", "9")], b"{"), 0, Activity.close_stalled),
     ],
     ids=["nothing", "half a head", "no second request", "half a body"],
@@ -86,7 +86,7 @@ async def test_a_connection_on_which_nothing_more_comes_is_closed(
     assert responses == (await reader.read()).count(b"HTTP/1.1")
     await server.close_all_connections()
     assert 0 == site.activity.in_flight
-    assert 0 == site.activity.close_idle(-1)
+    assert 0 == site.activity.open_connections
     server.stop()
     writer.close()
 
