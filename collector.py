@@ -18,6 +18,7 @@ from handlers.routes import CollectorApplication, make_app
 from http1.activity import Activity
 from http1.listener import connection_limit
 from http1.server import CollectorServer
+from http1.watchdog import TimeLimits
 from logs.events import get_logger
 from settings.settings import Settings
 from storage.dedup.deduplicator import Deduplicator
@@ -72,7 +73,11 @@ class Collector:
         self._utc_now = UtcClock()
         self._web = WebFiles.read(_WEB_DIRECTORY)
         self._http = CollectorServer(
-            self._make_app(), self._activity, ConnectionErrors(), connection_limit()
+            self._make_app(),
+            self._activity,
+            ConnectionErrors(),
+            connection_limit(),
+            TimeLimits(idle_s=settings.idle_timeout_s),
         )
 
     def _make_journal(self, directory: JournalDirectory, opened: OpenDirectory) -> Journal:
@@ -155,12 +160,20 @@ class Collector:
 
     async def stop(self) -> None:
         """Finish requests, ship within DRAIN_TIMEOUT, and leave the rest in the journal."""
+        await self._announce()
         await self._finish_requests()
         await self._seal()
         await self._ship()
         await self._shipper.close()
         self._lock.release()
         _log.info("stopped")
+
+    async def _announce(self) -> None:
+        """Be not ready, and keep serving until load balancers have noticed."""
+        self._activity.stopping = True
+        if self._settings.shutdown_delay_s:
+            _log.info("shutdown: not ready", serving_for_s=self._settings.shutdown_delay_s)
+            await asyncio.sleep(self._settings.shutdown_delay_s)
 
     async def _finish_requests(self) -> None:
         timeout_s = _FINISH_REQUESTS_S + self._settings.ack_wait_s

@@ -12,24 +12,16 @@ import socket
 from collections.abc import Callable, Iterable
 
 from tornado.httputil import HTTPServerConnectionDelegate
-from tornado.ioloop import PeriodicCallback
 from tornado.netutil import add_accept_handler
 
 from http1.activity import Activity
 from http1.connection import ClientConnection
 from http1.listener import Listener
 from http1.response import ErrorResponses
-from logs.events import get_logger
+from http1.watchdog import TimeLimits, Watchdog
 
-_log = get_logger(__name__)
-
-_IDLE_CONNECTION_TIMEOUT_S = 120
-_BODY_TIMEOUT_S = 120
-_CHECK_INTERVAL_S = 5
-# The time for a client to close its side after its last response, while its input is discarded.
-_LINGER_S = 5
-
-# During a shutdown: the same for a connection that was idle, or whose time is over.
+# During a shutdown: the time for an idle client to send its next request, and for any client to
+# close its side after its last response.
 _GRACE_S = 2.0
 _LAST_LINGER_S = 1.0
 _DRAIN_STEP_S = 0.02
@@ -38,8 +30,8 @@ _DRAIN_STEP_S = 0.02
 class CollectorServer:
     """A server of `application` for at most `max_connections` clients at a time.
 
-    `activity` records the connections; checking all of them periodically costs less than a timer
-    for each. `errors` has the responses for connections without a request.
+    `activity` records the connections, `limits` says when the silent ones are closed. `errors` has
+    the responses for connections without a request.
     """
 
     def __init__(
@@ -48,6 +40,7 @@ class CollectorServer:
         activity: Activity,
         errors: ErrorResponses,
         max_connections: int,
+        limits: TimeLimits,
     ) -> None:
         self._application = application
         self._activity = activity
@@ -56,7 +49,7 @@ class CollectorServer:
         self._listeners: list[tuple[Listener, Callable[[], None]]] = []
         # The event loop keeps only weak references to its tasks.
         self._tasks: set[asyncio.Task[None]] = set()
-        self._check = PeriodicCallback(self._close_silent, _CHECK_INTERVAL_S * 1000)
+        self._watchdog = Watchdog(activity, limits)
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accept connections from listening sockets, which belong to the server from now on."""
@@ -64,11 +57,11 @@ class CollectorServer:
         for sock in sockets:
             listener = Listener.of(sock, self._has_room, refusal)
             self._listeners.append((listener, add_accept_handler(listener, self._accept)))
-        self._check.start()
+        self._watchdog.start()
 
     def stop(self) -> None:
         """Accept no more connections, except those that the kernel has established already."""
-        self._check.stop()
+        self._watchdog.stop()
         for listener, remove in self._listeners:
             remove()
             for sock, address in listener.accept_waiting():
@@ -122,12 +115,3 @@ class CollectorServer:
         except OSError:
             sock.close()
             self._activity.discard(connection)
-
-    def _close_silent(self) -> None:
-        self._activity.end_idle(_IDLE_CONNECTION_TIMEOUT_S)
-        self._activity.close_lingering(_LINGER_S)
-        stalled = self._activity.close_stalled(_BODY_TIMEOUT_S)
-        if stalled:
-            _log.warning(
-                "request bodies did not arrive in time", requests=stalled, seconds=_BODY_TIMEOUT_S
-            )

@@ -45,6 +45,8 @@ class Settings:
     cors_debug: bool
     ingest_aliases: tuple[str, ...]
     trusted_proxies: tuple[Network, ...]
+    idle_timeout_s: float
+    shutdown_delay_s: float
     drain_timeout_s: float
     ack: str
     ack_timeout_s: float

@@ -12,6 +12,7 @@ from handlers.connection_errors import ConnectionErrors
 from handlers.errors import ERRORS
 from http1.activity import Activity
 from http1.server import CollectorServer
+from http1.watchdog import TimeLimits
 from tests.handlers.raw import send_raw
 from tests.handlers.server import EVENT as EVENT
 from tests.handlers.server import ONE as ONE
@@ -72,7 +73,7 @@ async def test_a_connection_on_which_nothing_more_comes_is_closed(
 ) -> None:
     clock = [0.0]
     site = make_site(monotonic=lambda: clock[0])
-    server = CollectorServer(site.app, site.activity, ConnectionErrors(), 10)
+    server = CollectorServer(site.app, site.activity, ConnectionErrors(), 10, TimeLimits())
     (socket,) = bind_sockets(0, "127.0.0.1")
     address = socket.getsockname()
     server.add_sockets([socket])

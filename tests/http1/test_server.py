@@ -9,6 +9,7 @@ import pytest
 
 from handlers.connection_errors import ConnectionErrors
 from http1.server import CollectorServer
+from http1.watchdog import TimeLimits
 from tests.handlers.server import Site, make_site
 from tests.http1.raw_http import connected, request, until
 from tests.http1.serving import serving
@@ -67,7 +68,7 @@ async def test_closing_all_connections_ends_the_busy_ones_too() -> None:
 
 @contextlib.asynccontextmanager
 async def drainable(site: Site) -> AsyncIterator[tuple[CollectorServer, int]]:
-    server = CollectorServer(site.app, site.activity, ConnectionErrors(), max_connections=10)
+    server = CollectorServer(site.app, site.activity, ConnectionErrors(), 10, TimeLimits())
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     server.add_sockets([listening])

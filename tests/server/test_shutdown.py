@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import signal
 import socket
 import threading
 import time
@@ -61,9 +62,13 @@ class Client:
         return received.decode().lower()
 
 
+def port_of(server: ServerProcess) -> int:
+    return int(server.url.rpartition(":")[2])
+
+
 def stop_under_load(server: ServerProcess, version: str) -> None:
     server.start()
-    port = int(server.url.rpartition(":")[2])
+    port = port_of(server)
     clients = [Client(number, port, version) for number in range(CLIENTS)]
     threads = [threading.Thread(target=client.run) for client in clients]
     for thread in threads:
@@ -80,3 +85,26 @@ def stop_under_load(server: ServerProcess, version: str) -> None:
 @pytest.mark.parametrize("version", ["1.1", "1.0", "1.1"])
 def test_a_shutdown_under_load_resets_no_request(server: ServerProcess, version: str) -> None:
     stop_under_load(server, version)
+
+
+def test_a_server_serves_on_until_load_balancers_have_noticed(server: ServerProcess) -> None:
+    server.start(SHUTDOWN_DELAY="1h", FLUSH_INTERVAL="1h")
+    assert 200 == server.get("/ready").status_code
+    server.send_signal(signal.SIGTERM)
+    server.wait_for("shutdown: not ready")
+    assert 503 == server.get("/ready").status_code
+    assert 200 == server.post({"event_type": "c"}).status_code
+
+    def has_ended() -> bool:
+        server.send_signal(signal.SIGTERM)
+        return not server.is_running
+
+    wait_until(has_ended)
+
+
+def test_an_idle_connection_is_closed_after_the_time_that_is_set(server: ServerProcess) -> None:
+    server.start(IDLE_TIMEOUT="1s")
+    with socket.create_connection(("127.0.0.1", port_of(server)), timeout=WAIT_S) as idle:
+        idle.sendall(b"GET /ready HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"" == idle.recv(65536)

@@ -49,6 +49,8 @@ def test_the_defaults_are_those_of_the_design() -> None:
         cors_debug=False,
         ingest_aliases=(),
         trusted_proxies=tuple(map(ip_network, private)),
+        idle_timeout_s=120.0,
+        shutdown_delay_s=0.0,
         drain_timeout_s=20.0,
         ack="journal",
         ack_timeout_s=10.0,
