@@ -94,6 +94,7 @@ class Collector:
             settings.segment_max_bytes,
             settings.journal_max_bytes,
             seal_when_idle=settings.waits_for_store,
+            event_max_bytes=settings.max_event_bytes,
         )
         return Journal(writer, limits, self._shipper, self._counters)
 

@@ -38,7 +38,7 @@ class ReadyHandler(BaseHandler):
         self._refusal = refusal
 
     def get(self) -> None:
-        """Raise the 503 with which an event would be refused now, if there is one."""
+        """Raise the 503 with which an event may be refused now, if there is one."""
         refusal = self._refusal()
         if self.activity.stopping:
             raise ApiError(
