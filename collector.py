@@ -77,7 +77,7 @@ class Collector:
             self._activity,
             ConnectionErrors(),
             connection_limit(),
-            TimeLimits(idle_s=settings.idle_timeout_s),
+            _time_limits(settings),
         )
 
     def _make_journal(self, directory: JournalDirectory, opened: OpenDirectory) -> Journal:
@@ -197,6 +197,14 @@ class Collector:
             delivered_all=delivered,
             events_left=self._backlog.counts().events,
         )
+
+
+def _time_limits(settings: Settings) -> TimeLimits:
+    return TimeLimits(
+        idle_s=settings.idle_timeout_s,
+        body_s=settings.body_timeout_s,
+        body_min_rate=settings.body_min_rate,
+    )
 
 
 def _opening_limits(settings: Settings) -> OpeningLimits:

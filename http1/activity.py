@@ -2,16 +2,40 @@
 
 import time
 from collections.abc import Callable, Iterable
+from enum import Enum
 from itertools import chain
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Part(Enum):
+    """A part of a request."""
+
+    HEAD = "head"
+    BODY = "body"
+
+
+class Progress(NamedTuple):
+    """The part of a request that a connection waits for, and the bytes of it that were received.
+
+    `number` counts the requests of the connection. `received` is 0 for a head.
+    """
+
+    part: Part
+    number: int
+    received: int
+
+    @property
+    def waits_for(self) -> tuple[Part, int]:
+        """The identity of the part."""
+        return self.part, self.number
 
 
 class Connection(Protocol):
     """A connection to a client."""
 
     @property
-    def awaits_input(self) -> bool:
-        """True while the head of the next request, or the body of this one, is incomplete."""
+    def progress(self) -> Progress | None:
+        """The progress of the request that is incomplete; None if there is none."""
 
     @property
     def is_quiet(self) -> bool:
@@ -23,6 +47,12 @@ class Connection(Protocol):
 
     def end(self) -> None:
         """Tell the client that no response will follow, and discard what it still sends."""
+
+    def time_out(self) -> bool:
+        """Respond to the incomplete request that it took too long, and end the connection.
+
+        Return False, and do nothing, if some of it has arrived but was not read yet.
+        """
 
     def close(self) -> None:
         """Close the connection at once, and abandon the request in flight."""
@@ -37,11 +67,11 @@ class Activity:
 
     `stopping` is set once, when the server is asked to stop. `draining` is set once, when it
     begins to: from then on every response asks the client to close its connection. `monotonic`
-    returns seconds.
+    returns seconds, by the clock of all time limits.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._open: set[Connection] = set()
         # Each in the order in which the connections became idle, busy or closing.
         self._idle_since: dict[Connection, float] = {}
@@ -72,19 +102,19 @@ class Activity:
     def mark_idle(self, connection: Connection) -> None:
         """Record that a connection has no request in flight."""
         self._busy_since.pop(connection, None)
-        self._idle_since[connection] = self._monotonic()
+        self._idle_since[connection] = self.monotonic()
 
     def mark_busy(self, connection: Connection) -> None:
         """Record that a connection has a request in flight."""
         self._idle_since.pop(connection, None)
-        self._busy_since[connection] = self._monotonic()
+        self._busy_since[connection] = self.monotonic()
 
     def mark_closing(self, connection: Connection) -> None:
         """Record that a connection gets no more responses, or that the last one was sent now."""
         self._idle_since.pop(connection, None)
         self._busy_since.pop(connection, None)
         self._closing_since.pop(connection, None)
-        self._closing_since[connection] = self._monotonic()
+        self._closing_since[connection] = self.monotonic()
 
     def discard(self, connection: Connection) -> None:
         """Forget a closed connection. Does nothing if it was removed before."""
@@ -103,21 +133,13 @@ class Activity:
             connection.end()
         return len(ended)
 
-    def close_stalled(self, limit_s: float) -> int:
-        """Close connections whose request is incomplete after `limit_s`; return their number.
-
-        A timer for each request, like Tornado's `body_timeout`, costs a tenth of a request.
-        """
-        older = self._older(self._busy_since, limit_s) + self._older(self._idle_since, limit_s)
-        return _close(each for each in older if each.awaits_input)
-
     def close_lingering(self, limit_s: float) -> int:
         """Close connections whose last response is older than `limit_s`; return their number."""
         older = self._older(self._closing_since, limit_s)
         return _close(each for each in older if not each.is_sending)
 
     def _older(self, since: dict[Connection, float], limit_s: float) -> list[Connection]:
-        before = self._monotonic() - limit_s
+        before = self.monotonic() - limit_s
         return [connection for connection, at in since.items() if at < before]
 
     def make_room(self) -> bool:

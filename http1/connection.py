@@ -33,7 +33,7 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from http1.activity import Activity
+from http1.activity import Activity, Progress
 from http1.parser import BadRequest
 from http1.request_queue import Request, RequestQueue
 from http1.response import ErrorResponses, encode_head
@@ -60,6 +60,10 @@ _log = get_logger(__name__)
 
 _NO_ADDRESS = "0.0.0.0"  # noqa: S104  what Tornado calls the peer of a Unix socket
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class RequestTimeout(Exception):
+    """A request that did not arrive in time."""
 
 
 class ConnectionContext(NamedTuple):
@@ -90,13 +94,14 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._queue = RequestQueue()
         self._delegate: HTTPMessageDelegate | None = None
         self._on_close: Callable[[], None] | None = None
+        self._on_timeout: Callable[[], None] | None = None
         self._reading_is_paused = False
         self._writing_is_paused = False
 
     @property
-    def awaits_input(self) -> bool:
-        """True while the head of the next request, or the body of this one, is incomplete."""
-        return self._state < CLOSING and self._queue.awaits_input
+    def progress(self) -> Progress | None:
+        """The progress of the request that is incomplete; None if there is none."""
+        return self._queue.progress if self._state < CLOSING else None
 
     @property
     def is_quiet(self) -> bool:
@@ -278,7 +283,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             return
         self._state = next_state(self._state, RESPONDED)
         self._queue.requests.popleft()
-        self._delegate = None
+        self._delegate = self._on_timeout = None
         self._activity.mark_idle(self)
         self._advance()
 
@@ -286,18 +291,39 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """Set the function to call if the connection ends before the response, or None."""
         self._on_close = callback
 
+    def set_timeout_callback(self, callback: Callable[[], None]) -> None:
+        """Set the function that responds if the body of the request takes too long."""
+        self._on_timeout = callback
+
     # The end of the connection.
 
-    def _refuse(self, failure: BadRequest) -> None:
-        """Write an error for what is not a request, and close the connection."""
+    def time_out(self) -> bool:
+        """Respond to the incomplete request that it took too long, and end the connection.
+
+        Return False, and do nothing, if some of it has arrived but was not read yet.
+        """
+        if self._has_unread_input():
+            return False
+        if self._on_timeout is not None:
+            self._on_timeout()
+        elif self._state is IDLE:
+            self._refuse(RequestTimeout("the request head did not arrive in time: retry"))
+        else:
+            self.close()
+        return True
+
+    def _refuse(self, failure: BadRequest | RequestTimeout) -> None:
+        """Write an error for what is not a request, or not a whole one; end the connection."""
         request_id = f"{getrandbits(64):016x}"
+        is_late = isinstance(failure, RequestTimeout)
         _log.info(
-            "malformed request",
+            "late request" if is_late else "malformed request",
             cause=str(failure),
             client=self.context.remote_ip,
             request_id=request_id,
         )
-        self._transport.write(self._errors.bad_request(str(failure), request_id))
+        error = self._errors.request_timeout if is_late else self._errors.bad_request
+        self._transport.write(error(str(failure), request_id))
         self._close_when_sent(REFUSED)
 
     def end(self) -> None:
@@ -324,7 +350,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _abandon(self) -> None:
         """Detach the handler, and tell it that nobody waits for its response."""
-        self._delegate = None
+        self._delegate = self._on_timeout = None
         callback, self._on_close = self._on_close, None
         if callback is not None:
             callback()

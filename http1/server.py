@@ -80,6 +80,10 @@ class CollectorServer:
         await self._wait_until_closed(_GRACE_S)
         await self._wait_until_closed(timeout_s - _GRACE_S, ends_idle=True)
         unfinished = self._activity.in_flight
+        for connection in self._activity.established:
+            if connection.progress is not None:
+                connection.time_out()
+        await self._wait_until_closed(_LAST_LINGER_S)
         await self.close_all_connections()
         return unfinished
 

@@ -46,6 +46,8 @@ class Settings:
     ingest_aliases: tuple[str, ...]
     trusted_proxies: tuple[Network, ...]
     idle_timeout_s: float
+    body_timeout_s: float
+    body_min_rate: int
     shutdown_delay_s: float
     drain_timeout_s: float
     ack: str

@@ -165,6 +165,12 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("IDLE_TIMEOUT", "idle_timeout_s", "120s",
              "how long a connection may be idle; longer than a proxy or balancer in front keeps it",
              duration(1, 86400), duration_text),
+    Variable("BODY_TIMEOUT", "body_timeout_s", "30s",
+             "how long a request body may be slower than `BODY_MIN_RATE`; then the response is 408",
+             duration(1, 3600), duration_text),
+    Variable("BODY_MIN_RATE", "body_min_rate", "100",
+             "least rate of a request body in bytes/s, averaged over `BODY_TIMEOUT`; with 0 it may "
+             "pause for `BODY_TIMEOUT`", whole_number(0, 1_000_000)),
     Variable("SHUTDOWN_DELAY", "shutdown_delay_s", "0s",
              "how long a shutdown serves on while `/ready` is 503, for load balancers to notice",
              duration(0, 3600), duration_text),

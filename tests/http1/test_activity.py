@@ -1,18 +1,25 @@
 from dataclasses import dataclass
+from typing import Any
 
-from http1.activity import Activity
+from http1.activity import Activity, Progress
 
 
 @dataclass(eq=False)
 class FakeConnection:
-    awaits_input: bool = False
+    progress: Progress | None = None
     is_quiet: bool = True
     is_sending: bool = False
+    times_out: bool = True
     ended: int = 0
+    timed_out: int = 0
     closed: int = 0
 
     def end(self) -> None:
         self.ended += 1
+
+    def time_out(self) -> bool:
+        self.timed_out += 1
+        return self.times_out
 
     def close(self) -> None:
         self.closed += 1
@@ -26,20 +33,20 @@ class Clock:
         return self.now
 
 
-def connected(activity: Activity, **facts: bool) -> FakeConnection:
+def connected(activity: Activity, **facts: Any) -> FakeConnection:
     connection = FakeConnection(**facts)
     activity.add(connection)
     activity.mark_idle(connection)
     return connection
 
 
-def busy(activity: Activity, **facts: bool) -> FakeConnection:
+def busy(activity: Activity, **facts: Any) -> FakeConnection:
     connection = connected(activity, **facts)
     activity.mark_busy(connection)
     return connection
 
 
-def closing(activity: Activity, **facts: bool) -> FakeConnection:
+def closing(activity: Activity, **facts: Any) -> FakeConnection:
     connection = connected(activity, **facts)
     activity.mark_closing(connection)
     return connection
@@ -91,18 +98,6 @@ def test_a_request_ends_with_its_connection() -> None:
     activity = Activity()
     activity.discard(busy(activity))
     assert 0 == activity.in_flight
-
-
-def test_only_requests_that_are_late_are_closed() -> None:
-    clock = Clock()
-    activity = Activity(clock)
-    body, complete = busy(activity, awaits_input=True), busy(activity)
-    head, idle = connected(activity, awaits_input=True), connected(activity)
-    clock.now = 100.0
-    young = busy(activity, awaits_input=True)
-    assert 2 == activity.close_stalled(50.0)
-    assert (1, 1) == (body.closed, head.closed)
-    assert (0, 0, 0) == (complete.closed, idle.closed, young.closed)
 
 
 def test_only_connections_that_are_idle_for_long_are_ended() -> None:

@@ -123,7 +123,11 @@ async def test_draining_is_bounded_and_says_how_many_requests_were_left(no_grace
     async with drainable(site) as (server, port), connected(port) as client:
         client.send(HEAD)
         await until(lambda: site.activity.in_flight)
-        assert 1 == await server.drain(0.01)
+        draining = asyncio.ensure_future(server.drain(0.01))
+        response = await client.response()
+        assert (408, "close") == (response.status, response.headers["connection"])
+        client.writer.close()
+        assert 1 == await draining
         assert 0 == site.activity.open_connections
 
 

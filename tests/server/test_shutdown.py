@@ -100,11 +100,3 @@ def test_a_server_serves_on_until_load_balancers_have_noticed(server: ServerProc
         return not server.is_running
 
     wait_until(has_ended)
-
-
-def test_an_idle_connection_is_closed_after_the_time_that_is_set(server: ServerProcess) -> None:
-    server.start(IDLE_TIMEOUT="1s")
-    with socket.create_connection(("127.0.0.1", port_of(server)), timeout=WAIT_S) as idle:
-        idle.sendall(b"GET /ready HTTP/1.1\r\nHost: test\r\n\r\n")
-        assert idle.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
-        assert b"" == idle.recv(65536)

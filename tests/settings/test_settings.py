@@ -50,6 +50,8 @@ def test_the_defaults_are_those_of_the_design() -> None:
         ingest_aliases=(),
         trusted_proxies=tuple(map(ip_network, private)),
         idle_timeout_s=120.0,
+        body_timeout_s=30.0,
+        body_min_rate=100,
         shutdown_delay_s=0.0,
         drain_timeout_s=20.0,
         ack="journal",
