@@ -1,7 +1,8 @@
 # docker build -t analytics-platform .
 # docker run -p 8080:8080 -v analytics:/var/lib/analytics-platform \
 #     -e S3_BUCKET_NAME=my-bucket -e AWS_REGION=eu-central-1 analytics-platform
-# A shutdown takes up to 40 s: `docker stop -t 45`, or terminationGracePeriodSeconds: 45.
+# A shutdown takes up to 41 s: `docker stop -t 45`, or terminationGracePeriodSeconds: 45. Add
+# SHUTDOWN_DELAY if you set it.
 FROM python:3.11-slim
 
 # The user has a fixed id, so that a volume can be given to it. The directory is created before

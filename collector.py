@@ -18,6 +18,7 @@ from handlers.routes import CollectorApplication, make_app
 from http1.activity import Activity
 from http1.listener import connection_limit
 from http1.server import CollectorServer
+from http1.watchdog import TimeLimits
 from logs.events import get_logger
 from settings.settings import Settings
 from storage.dedup.deduplicator import Deduplicator
@@ -72,7 +73,11 @@ class Collector:
         self._utc_now = UtcClock()
         self._web = WebFiles.read(_WEB_DIRECTORY)
         self._http = CollectorServer(
-            self._make_app(), self._activity, ConnectionErrors(), connection_limit()
+            self._make_app(),
+            self._activity,
+            ConnectionErrors(),
+            connection_limit(),
+            _time_limits(settings),
         )
 
     def _make_journal(self, directory: JournalDirectory, opened: OpenDirectory) -> Journal:
@@ -89,6 +94,7 @@ class Collector:
             settings.segment_max_bytes,
             settings.journal_max_bytes,
             seal_when_idle=settings.waits_for_store,
+            event_max_bytes=settings.max_event_bytes,
         )
         return Journal(writer, limits, self._shipper, self._counters)
 
@@ -155,6 +161,7 @@ class Collector:
 
     async def stop(self) -> None:
         """Finish requests, ship within DRAIN_TIMEOUT, and leave the rest in the journal."""
+        await self._announce()
         await self._finish_requests()
         await self._seal()
         await self._ship()
@@ -162,14 +169,17 @@ class Collector:
         self._lock.release()
         _log.info("stopped")
 
+    async def _announce(self) -> None:
+        """Be not ready, and keep serving until load balancers have noticed."""
+        self._activity.stopping = True
+        if self._settings.shutdown_delay_s:
+            _log.info("shutdown: not ready", serving_for_s=self._settings.shutdown_delay_s)
+            await asyncio.sleep(self._settings.shutdown_delay_s)
+
     async def _finish_requests(self) -> None:
-        self._activity.draining = True
-        self._http.stop()
-        finished = await self._activity.wait_for_requests(
-            _FINISH_REQUESTS_S + self._settings.ack_wait_s
-        )
-        _log.info("shutdown: no more requests", finished=finished, left=self._activity.in_flight)
-        await self._http.close_all_connections()
+        timeout_s = _FINISH_REQUESTS_S + self._settings.ack_wait_s
+        left = await self._http.drain(timeout_s)
+        _log.info("shutdown: no more requests", finished=left == 0, left=left)
 
     async def _seal(self) -> None:
         try:
@@ -187,6 +197,14 @@ class Collector:
             delivered_all=delivered,
             events_left=self._backlog.counts().events,
         )
+
+
+def _time_limits(settings: Settings) -> TimeLimits:
+    return TimeLimits(
+        idle_s=settings.idle_timeout_s,
+        body_s=settings.body_timeout_s,
+        body_min_rate=settings.body_min_rate,
+    )
 
 
 def _opening_limits(settings: Settings) -> OpeningLimits:

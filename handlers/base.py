@@ -6,7 +6,7 @@ from functools import lru_cache
 from http.client import responses
 from random import getrandbits
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from tornado.httputil import HTTPHeaders, format_timestamp
@@ -17,6 +17,7 @@ from handlers.client_address import AddressResolver
 from handlers.cors import CorsDecision, CorsPolicy
 from handlers.errors import ApiError, as_api_error, error_body
 from http1.activity import Activity
+from http1.connection import ClientConnection
 from logs.events import get_logger
 
 _log = get_logger(__name__)
@@ -106,9 +107,8 @@ class BaseHandler(RequestHandler):
         return [name.strip() for each in names for name in each.split(",")]
 
     def prepare(self) -> None:
-        """Log the CORS decision if CORS_DEBUG is on; announce the end during a shutdown."""
-        if self.activity.draining:
-            self.set_header("Connection", "close")
+        """Log the CORS decision if CORS_DEBUG is on."""
+        cast(ClientConnection, self.request.connection).set_timeout_callback(self.time_out)
         if self.settings["cors_debug"]:
             self._log_cors()
 
@@ -135,8 +135,19 @@ class BaseHandler(RequestHandler):
         """Discard a chunk of the body; respond with 413 once it is over DISCARDED_BYTES."""
         self.received_bytes += len(chunk)
         if self.received_bytes > DISCARDED_BYTES and not self._finished:
-            self.closes_connection = True
-            self.send_error(exc_info=(ApiError, body_too_large(DISCARDED_BYTES), None))
+            self._fail_early(body_too_large(DISCARDED_BYTES))
+
+    def time_out(self) -> None:
+        """Respond with 408 to a body that arrives too slowly."""
+        message = "the body arrived too slowly: retry with a faster connection or a smaller body"
+        self._fail_early(ApiError("request_timeout", message))
+
+    def _fail_early(self, error: ApiError) -> None:
+        """Respond before the body is complete."""
+        self.closes_connection = True
+        self.send_error(exc_info=(ApiError, error, None))
+        # Ends the coroutine that waits for the body.
+        RequestHandler.on_connection_close(self)
 
     def on_connection_close(self) -> None:
         """Finish the request: its client has disconnected."""
@@ -153,7 +164,7 @@ class BaseHandler(RequestHandler):
     def send(self, status: int, body: bytes | None) -> None:
         """Send a response, with `Connection: close` if it is the last of its connection."""
         self.set_status(status)
-        if self.closes_connection or self.activity.draining:
+        if self.closes_connection:
             self.set_header("Connection", "close")
         self.finish(body)
 

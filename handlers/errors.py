@@ -29,6 +29,7 @@ _KINDS = (
     ErrorKind("origin_not_allowed", 403, False, "the page's origin is not allowed to send events"),
     ErrorKind("not_found", 404, False, "there is no endpoint at this path"),
     ErrorKind("method_not_allowed", 405, False, "the endpoint has other methods: see `Allow`"),
+    ErrorKind("request_timeout", 408, True, "the request arrived too slowly"),
     ErrorKind("event_too_large", 413, False, "an event is larger than `MAX_EVENT_BYTES`"),
     ErrorKind("batch_too_large", 413, False, "a batch has more events than `MAX_BATCH_EVENTS`"),
     ErrorKind("body_too_large", 413, False, "the body is larger than `MAX_BODY_BYTES`"),

@@ -40,7 +40,7 @@ class ReadyHandler(BaseHandler):
     def get(self) -> None:
         """Respond with 200, or with the 503 with which an event would be refused now."""
         refusal = self._refusal()
-        if self.activity.draining:
+        if self.activity.stopping:
             raise ApiError(
                 "shutting_down", "the server is shutting down: retry later", retry_after_s=5
             )

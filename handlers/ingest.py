@@ -48,7 +48,7 @@ class EventSink(Protocol):
         """
 
     def refusal(self) -> Refusal | None:
-        """Return the Refusal that an event would get now, or None if it would be accepted."""
+        """Return the Refusal that an event may get now, or None if every event is accepted."""
 
 
 class Counters(Protocol):

@@ -1,17 +1,58 @@
-"""The open connections: since when each is idle, and which of them have a request in flight."""
+"""The open connections: which are idle, have a request in flight, or are being closed."""
 
-import asyncio
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from enum import Enum
+from itertools import chain
+from typing import NamedTuple, Protocol
+
+
+class Part(Enum):
+    """A part of a request."""
+
+    HEAD = "head"
+    BODY = "body"
+
+
+class Progress(NamedTuple):
+    """The part of a request that a connection waits for, and the bytes of it that were received.
+
+    `number` counts the requests of the connection. `received` is 0 for a head.
+    """
+
+    part: Part
+    number: int
+    received: int
+
+    @property
+    def waits_for(self) -> tuple[Part, int]:
+        """The identity of the part."""
+        return self.part, self.number
 
 
 class Connection(Protocol):
     """A connection to a client."""
 
     @property
-    def awaits_body(self) -> bool:
-        """True while a request is in flight whose body is not complete."""
+    def progress(self) -> Progress | None:
+        """The progress of the request that is incomplete; None if there is none."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """True if nothing has arrived, parsed or not, that is still without a response."""
+
+    @property
+    def is_sending(self) -> bool:
+        """True while the client has not taken all that was written."""
+
+    def end(self) -> None:
+        """Tell the client that no response will follow, and discard what it still sends."""
+
+    def time_out(self) -> bool:
+        """Respond to the incomplete request that it took too long, and end the connection.
+
+        Return False, and do nothing, if some of it has arrived but was not read yet.
+        """
 
     def close(self) -> None:
         """Close the connection at once, and abandon the request in flight."""
@@ -20,20 +61,23 @@ class Connection(Protocol):
 class Activity:
     """The only record of who is connected.
 
-    A connection is open from `add` to `discard`. Once it is established, it is either idle or busy.
-    A busy connection has one request in flight: the application has it and has not responded.
+    A connection is open from `add` to `discard`. Once it is established, it is idle, busy or
+    closing. A busy connection has one request in flight: the application has it and has not
+    responded. A closing one gets no more responses; it stays open until the client closes it too.
 
-    `draining` is set once, when the server begins to stop. From then on every response asks the
-    client to close its connection. `monotonic` returns seconds.
+    `stopping` is set once, when the server is asked to stop. `draining` is set once, when it
+    begins to: from then on every response asks the client to close its connection. `monotonic`
+    returns seconds, by the clock of all time limits.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._open: set[Connection] = set()
-        # Each in the order in which the connections became idle or busy.
+        # Each in the order in which the connections became idle, busy or closing.
         self._idle_since: dict[Connection, float] = {}
         self._busy_since: dict[Connection, float] = {}
-        self._request_ended = asyncio.Event()
+        self._closing_since: dict[Connection, float] = {}
+        self.stopping = False
         self.draining = False
 
     @property
@@ -46,71 +90,77 @@ class Activity:
         """The number of requests that have no response yet."""
         return len(self._busy_since)
 
+    @property
+    def established(self) -> list[Connection]:
+        """All connections except those that are being established."""
+        return [*self._idle_since, *self._busy_since, *self._closing_since]
+
     def add(self, connection: Connection) -> None:
         """Record a connection that was accepted."""
         self._open.add(connection)
 
     def mark_idle(self, connection: Connection) -> None:
         """Record that a connection has no request in flight."""
-        self._end_request(connection)
-        self._idle_since[connection] = self._monotonic()
+        self._busy_since.pop(connection, None)
+        self._idle_since[connection] = self.monotonic()
 
     def mark_busy(self, connection: Connection) -> None:
         """Record that a connection has a request in flight."""
         self._idle_since.pop(connection, None)
-        self._busy_since[connection] = self._monotonic()
+        self._busy_since[connection] = self.monotonic()
+
+    def mark_closing(self, connection: Connection) -> None:
+        """Record that a connection gets no more responses, or that the last one was sent now."""
+        self._idle_since.pop(connection, None)
+        self._busy_since.pop(connection, None)
+        self._closing_since.pop(connection, None)
+        self._closing_since[connection] = self.monotonic()
 
     def discard(self, connection: Connection) -> None:
         """Forget a closed connection. Does nothing if it was removed before."""
         self._open.discard(connection)
         self._idle_since.pop(connection, None)
-        self._end_request(connection)
-
-    def _end_request(self, connection: Connection) -> None:
         self._busy_since.pop(connection, None)
-        if not self._busy_since:
-            self._request_ended.set()
+        self._closing_since.pop(connection, None)
 
-    def close_idle(self, limit_s: float) -> int:
-        """Close connections that have been idle for over `limit_s`; return their number."""
-        before = self._monotonic() - limit_s
-        return _close([each for each, since in self._idle_since.items() if since < before])
+    def end_idle(self, limit_s: float) -> int:
+        """End connections that have been idle for over `limit_s`; return their number.
 
-    def close_longest_idle(self) -> bool:
-        """Close the connection that has been idle for longest; return False if none is idle."""
-        longest = next(iter(self._idle_since), None)
-        if longest is None:
-            return False
-        del self._idle_since[longest]
-        longest.close()
-        return True
-
-    def close_stalled(self, limit_s: float) -> int:
-        """Close connections whose request is incomplete after `limit_s`; return their number.
-
-        A timer for each request, like Tornado's `body_timeout`, costs a tenth of a request.
+        One on which something has arrived is left alone: its request gets a response.
         """
-        before = self._monotonic() - limit_s
-        busy = self._busy_since.items()
-        return _close([each for each, since in busy if since < before and each.awaits_body])
+        ended = [each for each in self._older(self._idle_since, limit_s) if each.is_quiet]
+        for connection in ended:
+            connection.end()
+        return len(ended)
+
+    def close_lingering(self, limit_s: float) -> int:
+        """Close connections whose last response is older than `limit_s`; return their number."""
+        older = self._older(self._closing_since, limit_s)
+        return _close(each for each in older if not each.is_sending)
+
+    def _older(self, since: dict[Connection, float], limit_s: float) -> list[Connection]:
+        before = self.monotonic() - limit_s
+        return [connection for connection, at in since.items() if at < before]
+
+    def make_room(self) -> bool:
+        """Close the connection that is needed least; return False if all are in use."""
+        lingering = (each for each in self._closing_since if not each.is_sending)
+        idle = (each for each in self._idle_since if each.is_quiet)
+        connection = next(chain(lingering, idle), None)
+        if connection is None:
+            return False
+        self._closing_since.pop(connection, None)
+        self._idle_since.pop(connection, None)
+        connection.close()
+        return True
 
     def close_all(self) -> None:
         """Close every established connection."""
-        _close([*self._idle_since, *self._busy_since])
-
-    async def wait_for_requests(self, timeout_s: float) -> bool:
-        """Wait until no request is in flight; return False if one is left after `timeout_s`."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while self._busy_since:
-                    self._request_ended.clear()
-                    await self._request_ended.wait()
-        except TimeoutError:
-            return False
-        return True
+        _close(self.established)
 
 
-def _close(connections: list[Connection]) -> int:
-    for connection in connections:
+def _close(connections: Iterable[Connection]) -> int:
+    closed = list(connections)
+    for connection in closed:
         connection.close()
-    return len(connections)
+    return len(closed)

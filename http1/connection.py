@@ -11,9 +11,14 @@ Invariants:
   them as bytes. While one waits, or the client does not read its responses, nothing is read from
   the socket.
 - After the connection has ended, the application and its handlers are not called again.
+- What was written reaches a client that reads: the connection is closed for writing first (FIN),
+  and what still arrives is read and discarded. To close a socket that has unread input resets the
+  connection, which can destroy a response that is on its way (RFC 9112, section 9.6).
 """
 
 import asyncio
+import contextlib
+import select
 from collections.abc import Callable
 from random import getrandbits
 from typing import NamedTuple, cast
@@ -28,13 +33,14 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from http1.activity import Activity
+from http1.activity import Activity, Progress
 from http1.parser import BadRequest
 from http1.request_queue import Request, RequestQueue
 from http1.response import ErrorResponses, encode_head
 from http1.states import (
     BODY_BROKEN,
     CLOSING,
+    ENDED,
     FAILED,
     HANDLER_READY,
     IDLE,
@@ -54,6 +60,10 @@ _log = get_logger(__name__)
 
 _NO_ADDRESS = "0.0.0.0"  # noqa: S104  what Tornado calls the peer of a Unix socket
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class RequestTimeout(Exception):
+    """A request that did not arrive in time."""
 
 
 class ConnectionContext(NamedTuple):
@@ -84,13 +94,33 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._queue = RequestQueue()
         self._delegate: HTTPMessageDelegate | None = None
         self._on_close: Callable[[], None] | None = None
+        self._on_timeout: Callable[[], None] | None = None
         self._reading_is_paused = False
         self._writing_is_paused = False
 
     @property
-    def awaits_body(self) -> bool:
-        """True while the body of the request that is with the application is incomplete."""
-        return self._delegate is not None and not self._queue.requests[0].is_complete
+    def progress(self) -> Progress | None:
+        """The progress of the request that is incomplete; None if there is none."""
+        return self._queue.progress if self._state < CLOSING else None
+
+    @property
+    def is_quiet(self) -> bool:
+        """True if nothing has arrived, parsed or not, that is still without a response."""
+        return self._state is IDLE and self._queue.is_empty and not self._has_unread_input()
+
+    @property
+    def is_sending(self) -> bool:
+        """True while the client has not taken all that was written."""
+        return self._transport.get_write_buffer_size() > 0
+
+    # The kernel may have a request that the event loop has not seen yet.
+    def _has_unread_input(self) -> bool:
+        sock = self._transport.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            return False
+        poll = select.poll()
+        poll.register(sock.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     # Calls from the event loop.
 
@@ -104,9 +134,10 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._activity.mark_idle(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse bytes from the client."""
-        self._queue.add(data)
-        self._advance()
+        """Parse bytes from the client; discard them once no response can follow."""
+        if self._state < CLOSING:
+            self._queue.add(data)
+            self._advance()
 
     def pause_writing(self) -> None:
         """Stop reading and starting requests: the client does not read its responses."""
@@ -219,14 +250,25 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         if self._delegate is None:
             return self._written
         request = self._queue.requests[0]
-        if not request.keep_alive or not request.is_complete:
+        request.keep_alive = self._stays_open(request, headers)
+        if not request.keep_alive:
             headers["Connection"] = "close"
         elif request.start_line.version == "HTTP/1.0":
             headers["Connection"] = "keep-alive"
-        request.keep_alive = headers.get_list("Connection") != ["close"]
         head = encode_head(cast(ResponseStartLine, start_line), headers)
         self._transport.write(head + (chunk or b""))
         return self._written
+
+    def _stays_open(self, request: Request, headers: HTTPHeaders) -> bool:
+        """Return False if this response is the last one; `headers` are those of the handler.
+
+        During a shutdown that is the one after which no other request has arrived.
+        """
+        if not request.keep_alive or not request.is_complete:
+            return False
+        if self._activity.draining and not self._queue.is_full:
+            return False
+        return headers.get_list("Connection") != ["close"]
 
     def write(self, _: bytes) -> "asyncio.Future[None]":
         """Raise NotImplementedError: a response is written in one piece."""
@@ -241,7 +283,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             return
         self._state = next_state(self._state, RESPONDED)
         self._queue.requests.popleft()
-        self._delegate = None
+        self._delegate = self._on_timeout = None
         self._activity.mark_idle(self)
         self._advance()
 
@@ -249,25 +291,53 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """Set the function to call if the connection ends before the response, or None."""
         self._on_close = callback
 
+    def set_timeout_callback(self, callback: Callable[[], None]) -> None:
+        """Set the function that responds if the body of the request takes too long."""
+        self._on_timeout = callback
+
     # The end of the connection.
 
-    def _refuse(self, failure: BadRequest) -> None:
-        """Write an error for what is not a request, and close the connection."""
+    def time_out(self) -> bool:
+        """Respond to the incomplete request that it took too long, and end the connection.
+
+        Return False, and do nothing, if some of it has arrived but was not read yet.
+        """
+        if self._has_unread_input():
+            return False
+        if self._on_timeout is not None:
+            self._on_timeout()
+        elif self._state is IDLE:
+            self._refuse(RequestTimeout("the request head did not arrive in time: retry"))
+        else:
+            self.close()
+        return True
+
+    def _refuse(self, failure: BadRequest | RequestTimeout) -> None:
+        """Write an error for what is not a request, or not a whole one; end the connection."""
         request_id = f"{getrandbits(64):016x}"
+        is_late = isinstance(failure, RequestTimeout)
         _log.info(
-            "malformed request",
+            "late request" if is_late else "malformed request",
             cause=str(failure),
             client=self.context.remote_ip,
             request_id=request_id,
         )
-        self._transport.write(self._errors.bad_request(str(failure), request_id))
+        error = self._errors.request_timeout if is_late else self._errors.bad_request
+        self._transport.write(error(str(failure), request_id))
         self._close_when_sent(REFUSED)
 
+    def end(self) -> None:
+        """Tell the client that no response will follow, and discard what it still sends."""
+        self._close_when_sent(ENDED)
+
     def _close_when_sent(self, event: Event) -> None:
-        # A client that never reads its last response must count as idle, to be closed in time.
-        self._activity.mark_idle(self)
-        self._transport.close()
+        self._activity.mark_closing(self)
         self._end(event)
+        # It fails if the client has reset the connection, and then there is nobody to tell.
+        with contextlib.suppress(OSError, RuntimeError):
+            self._transport.write_eof()
+            if self._reading_is_paused:
+                self._transport.resume_reading()
 
     def close(self) -> None:
         """Close the connection at once, and abandon the request in flight."""
@@ -280,7 +350,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _abandon(self) -> None:
         """Detach the handler, and tell it that nobody waits for its response."""
-        self._delegate = None
+        self._delegate = self._on_timeout = None
         callback, self._on_close = self._on_close, None
         if callback is not None:
             callback()

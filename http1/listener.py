@@ -9,7 +9,7 @@ import errno
 import resource
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from logs.events import get_logger
@@ -73,6 +73,16 @@ class Listener(socket.socket):
             self._refuse(connection)
             raise ConnectionAbortedError
         return connection, address
+
+    def accept_waiting(self) -> Iterator[tuple[socket.socket, Any]]:
+        """Accept every connection that is established; to close the socket would reset them."""
+        while True:
+            try:
+                yield self.accept()
+            except ConnectionAbortedError:
+                continue
+            except OSError:
+                return
 
     def _refuse_with_spare(self) -> None:
         self._spare.close()

@@ -40,7 +40,10 @@ class RequestCallbacks(Protocol):
 
 
 class RequestParser:
-    """A parser of the requests of one connection, which arrive in pieces of any size."""
+    """A parser of the requests of one connection, which arrive in pieces of any size.
+
+    `is_in_request` is True from the first byte of a request to its last.
+    """
 
     def __init__(self, callbacks: RequestCallbacks) -> None:
         self._callbacks = callbacks
@@ -54,6 +57,7 @@ class RequestParser:
         self._piece_ended_request = False
         self._is_upgrading = False
         self._failure: BadRequest | None = None
+        self.is_in_request = False
 
     def feed(self, data: bytes) -> None:
         """Parse the next piece of input; BadRequest if it is malformed."""
@@ -97,6 +101,7 @@ class RequestParser:
 
     def on_message_begin(self) -> None:
         """Begin a request (called by httptools, like all `on_` methods)."""
+        self.is_in_request = True
         # If another request ended in this piece, this one's first line is in it and parsed.
         if self._piece_ended_request:
             self._is_in_request_line = False
@@ -156,6 +161,7 @@ class RequestParser:
         self._is_in_body = False
         self._is_in_request_line = True
         self._piece_ended_request = True
+        self.is_in_request = False
         self._callbacks.request_completed()
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tornado.httputil import HTTPHeaders, RequestStartLine
 
+from http1.activity import Part, Progress
 from http1.parser import BadRequest, RequestParser
 
 # The most that is parsed at once. It may hold hundreds of requests.
@@ -44,11 +45,29 @@ class RequestQueue:
         self.failure: BadRequest | None = None
         self._parser = RequestParser(self)
         self._unparsed = b""
+        self._begun = 0
+        self._body_bytes = 0
 
     @property
     def is_full(self) -> bool:
         """True while there is more than the first request."""
         return len(self.requests) > 1 or self._unparsed != b""
+
+    @property
+    def is_empty(self) -> bool:
+        """True if every byte that was added belongs to a request that was taken out."""
+        return not (self.requests or self._unparsed or self.failure or self._parser.is_in_request)
+
+    @property
+    def progress(self) -> Progress | None:
+        """The progress of the first request; None if it is complete, or nothing of it is there."""
+        if self.requests:
+            if self.requests[0].is_complete:
+                return None
+            return Progress(Part.BODY, self._begun, self._body_bytes)
+        if self._parser.is_in_request:
+            return Progress(Part.HEAD, self._begun, 0)
+        return None
 
     def add(self, data: bytes) -> None:
         """Append bytes, to be parsed by `parse`."""
@@ -78,10 +97,13 @@ class RequestQueue:
     ) -> None:
         """See `RequestCallbacks.head_received`."""
         self.requests.append(Request(start_line, headers, keep_alive))
+        self._begun += 1
+        self._body_bytes = 0
 
     def body_received(self, piece: bytes) -> None:
         """See `RequestCallbacks.body_received`."""
         self.requests[-1].body.append(piece)
+        self._body_bytes += len(piece)
 
     def request_completed(self) -> None:
         """See `RequestCallbacks.request_completed`."""

@@ -1,31 +1,37 @@
-"""The HTTP server: accepts connections up to a limit, and closes those that stay silent."""
+"""The HTTP server: accepts connections up to a limit, and closes those that stay silent.
+
+A shutdown gives each open connection its chance. Nobody can close a connection for writing in
+the instant in which its client sends, and still respond. So first the responses say
+`Connection: close`, which ends every connection in use; after `_GRACE_S`, those that have been
+idle all the while are closed.
+"""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Iterable
 
 from tornado.httputil import HTTPServerConnectionDelegate
-from tornado.ioloop import PeriodicCallback
 from tornado.netutil import add_accept_handler
 
 from http1.activity import Activity
 from http1.connection import ClientConnection
 from http1.listener import Listener
 from http1.response import ErrorResponses
-from logs.events import get_logger
+from http1.watchdog import TimeLimits, Watchdog
 
-_log = get_logger(__name__)
-
-_IDLE_CONNECTION_TIMEOUT_S = 120
-_BODY_TIMEOUT_S = 120
-_CHECK_INTERVAL_S = 5
+# During a shutdown: the time for an idle client to send its next request, and for any client to
+# close its side after its last response.
+_GRACE_S = 2.0
+_LAST_LINGER_S = 1.0
+_DRAIN_STEP_S = 0.02
 
 
 class CollectorServer:
     """A server of `application` for at most `max_connections` clients at a time.
 
-    `activity` records the connections; checking all of them periodically costs less than a timer
-    for each. `errors` has the responses for connections without a request.
+    `activity` records the connections, `limits` says when the silent ones are closed. `errors` has
+    the responses for connections without a request.
     """
 
     def __init__(
@@ -34,6 +40,7 @@ class CollectorServer:
         activity: Activity,
         errors: ErrorResponses,
         max_connections: int,
+        limits: TimeLimits,
     ) -> None:
         self._application = application
         self._activity = activity
@@ -42,7 +49,7 @@ class CollectorServer:
         self._listeners: list[tuple[Listener, Callable[[], None]]] = []
         # The event loop keeps only weak references to its tasks.
         self._tasks: set[asyncio.Task[None]] = set()
-        self._check = PeriodicCallback(self._close_silent, _CHECK_INTERVAL_S * 1000)
+        self._watchdog = Watchdog(activity, limits)
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accept connections from listening sockets, which belong to the server from now on."""
@@ -50,15 +57,44 @@ class CollectorServer:
         for sock in sockets:
             listener = Listener.of(sock, self._has_room, refusal)
             self._listeners.append((listener, add_accept_handler(listener, self._accept)))
-        self._check.start()
+        self._watchdog.start()
 
     def stop(self) -> None:
-        """Accept no more connections."""
-        self._check.stop()
+        """Accept no more connections, except those that the kernel has established already."""
+        self._watchdog.stop()
         for listener, remove in self._listeners:
             remove()
+            for sock, address in listener.accept_waiting():
+                self._accept(sock, address)
             listener.close()
         self._listeners.clear()
+
+    async def drain(self, timeout_s: float) -> int:
+        """Stop; finish what clients have begun; return how many requests have no response.
+
+        Each request that arrives meanwhile gets its response, which says that the connection
+        closes. All connections are closed within `timeout_s` and `_LAST_LINGER_S`.
+        """
+        self._activity.draining = True
+        self.stop()
+        await self._wait_until_closed(_GRACE_S)
+        await self._wait_until_closed(timeout_s - _GRACE_S, ends_idle=True)
+        unfinished = self._activity.in_flight
+        for connection in self._activity.established:
+            if connection.progress is not None:
+                connection.time_out()
+        await self._wait_until_closed(_LAST_LINGER_S)
+        await self.close_all_connections()
+        return unfinished
+
+    async def _wait_until_closed(self, timeout_s: float, *, ends_idle: bool = False) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(timeout_s, 0)):
+                while self._activity.open_connections:
+                    if ends_idle:
+                        self._activity.end_idle(0)
+                    self._activity.close_lingering(_LAST_LINGER_S)
+                    await asyncio.sleep(_DRAIN_STEP_S)
 
     async def close_all_connections(self) -> None:
         """Close every connection, and abandon the requests in flight."""
@@ -68,7 +104,7 @@ class CollectorServer:
 
     def _has_room(self) -> bool:
         has_room = self._activity.open_connections < self._max_connections
-        return has_room or self._activity.close_longest_idle()
+        return has_room or self._activity.make_room()
 
     def _accept(self, sock: socket.socket, _: object) -> None:
         connection = ClientConnection(self._application, self._activity, self._errors)
@@ -83,11 +119,3 @@ class CollectorServer:
         except OSError:
             sock.close()
             self._activity.discard(connection)
-
-    def _close_silent(self) -> None:
-        self._activity.close_idle(_IDLE_CONNECTION_TIMEOUT_S)
-        stalled = self._activity.close_stalled(_BODY_TIMEOUT_S)
-        if stalled:
-            _log.warning(
-                "request bodies did not arrive in time", requests=stalled, seconds=_BODY_TIMEOUT_S
-            )

@@ -16,7 +16,7 @@ class State(IntEnum):
     PREPARING   the application has the head; its handler is not ready for the body yet
     RECEIVING   the handler takes the body
     RESPONDING  the handler has the whole request; its response is to come
-    CLOSING     nothing more is read; what was written is still being sent
+    CLOSING     no response follows; what was written is being sent, what arrives is discarded
     CLOSED      the socket is closed
 
     An IntEnum, here and below, since an Enum's hash is a Python function, and slow.
@@ -40,6 +40,7 @@ class Event(IntEnum):
     RESPONDED_LAST    the response was written and announced that the connection closes
     BODY_BROKEN       the body is malformed, so the handler's response is not wanted any more
     REFUSED           an error was written in response to what is not a request
+    ENDED             an idle connection was closed from this side
     FAILED            the parser or the handler raised an unexpected exception
     LOST              the socket was closed, by either side
     """
@@ -51,6 +52,7 @@ class Event(IntEnum):
     RESPONDED_LAST = auto()
     BODY_BROKEN = auto()
     REFUSED = auto()
+    ENDED = auto()
     FAILED = auto()
     LOST = auto()
 
@@ -70,6 +72,7 @@ RESPONDED: Final = Event.RESPONDED
 RESPONDED_LAST: Final = Event.RESPONDED_LAST
 BODY_BROKEN: Final = Event.BODY_BROKEN
 REFUSED: Final = Event.REFUSED
+ENDED: Final = Event.ENDED
 FAILED: Final = Event.FAILED
 LOST: Final = Event.LOST
 
@@ -85,6 +88,7 @@ TRANSITIONS: Final = MappingProxyType(
         IDLE: {
             REQUEST_STARTED: PREPARING,
             REFUSED: CLOSING,
+            ENDED: CLOSING,
             FAILED: CLOSING,
             LOST: CLOSED,
         },

@@ -45,6 +45,10 @@ class Settings:
     cors_debug: bool
     ingest_aliases: tuple[str, ...]
     trusted_proxies: tuple[Network, ...]
+    idle_timeout_s: float
+    body_timeout_s: float
+    body_min_rate: int
+    shutdown_delay_s: float
     drain_timeout_s: float
     ack: str
     ack_timeout_s: float

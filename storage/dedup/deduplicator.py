@@ -51,7 +51,7 @@ class Deduplicator:
         self._in_flight: dict[bytes, asyncio.Future[str]] = {}
 
     def refusal(self) -> Refusal | None:
-        """Return the refusal that an event would get now, or None if it would be accepted."""
+        """Return the refusal that an event may get now, or None: see `Journal.refusal`."""
         return self._journal.refusal()
 
     async def append(self, lines: Sequence[bytes], event_ids: Sequence[str | None]) -> Durable:

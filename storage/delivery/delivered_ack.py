@@ -33,7 +33,7 @@ class DeliveredAck:
         self._timeout_s = timeout_s
 
     def refusal(self) -> Refusal | None:
-        """Return why an event would be refused now, or None if it would be accepted."""
+        """Return the refusal that an event may get now, or None: see `Journal.refusal`."""
         return self._events.refusal()
 
     async def append(self, lines: Sequence[bytes], event_ids: Sequence[str | None]) -> Durable:

@@ -50,13 +50,25 @@ _RETRY_AFTER_CLOSED_S = 5
 class JournalLimits:
     """Age in seconds and size in bytes at which a segment is sealed, and disk space for all.
 
-    With `seal_when_idle` a segment is also sealed as soon as it could be shipped at once.
+    With `seal_when_idle` a segment is also sealed as soon as it could be shipped at once. An event
+    has at most `event_max_bytes`.
     """
 
     flush_interval_s: float
     segment_max_bytes: int
     max_bytes: int
     seal_when_idle: bool
+    event_max_bytes: int = 0
+
+    @property
+    def largest_record_bytes(self) -> int:
+        """The room that an event of the largest size takes."""
+        return self.event_max_bytes + RECORD_OVERHEAD_BYTES
+
+    @property
+    def clear_room_bytes(self) -> int:
+        """The room from which on a full journal counts as usable again."""
+        return max(2 * self.largest_record_bytes, self.max_bytes // 100)
 
 
 @dataclass(slots=True)
@@ -112,6 +124,7 @@ class Journal:
         self._waiting_bytes = 0
         self._work = asyncio.Event()
         self._seal_wanted = False
+        self._was_full = False
         self._seal_timer: asyncio.TimerHandle | None = None
         self._failure: Exception | None = None
         self._closing = False
@@ -137,8 +150,17 @@ class Journal:
         return done
 
     def refusal(self) -> Refusal | None:
-        """Return the refusal that an event would get now, or None if it would be accepted."""
-        return self._refusal(0)
+        """Return the refusal that an event may get now, or None if every event is accepted.
+
+        Events of the largest size count. Once the journal was reported full, it stays so until
+        there is room for clearly more: a load balancer must not send and stop in turns.
+        """
+        limits = self._limits
+        room = limits.clear_room_bytes if self._was_full else limits.largest_record_bytes
+        refusal = self._refusal(room)
+        if refusal is None or isinstance(refusal, JournalFull):
+            self._was_full = refusal is not None
+        return refusal
 
     def _refusal(self, size: int) -> Refusal | None:
         if self._closing:

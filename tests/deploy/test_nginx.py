@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from http1 import server as http_server
 from settings.variables import VARIABLES
 from tests.support.parts import require
 from tests.support.waiting import WAIT_S
@@ -250,7 +249,9 @@ def test_readiness_is_open_to_everybody(proxy: Proxy) -> None:
 
 def test_nginx_closes_idle_connections_before_the_collector_does() -> None:
     (seconds,) = re.findall(r"^ *keepalive_timeout (\d+)s;", CONFIGURATION.read_text(), re.M)
-    assert int(seconds) < http_server._IDLE_CONNECTION_TIMEOUT_S
+    idle_s = default("IDLE_TIMEOUT")
+    assert isinstance(idle_s, float)
+    assert int(seconds) < idle_s
 
 
 def test_nginx_forwards_to_the_collectors_default_address() -> None:

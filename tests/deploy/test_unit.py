@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -7,6 +8,7 @@ import pytest
 
 import collector
 import server
+from http1 import server as http_server
 from settings.variables import VARIABLES
 from tests.support.parts import require
 
@@ -59,11 +61,24 @@ def test_the_sandbox_leaves_little_exposed(installed: Path) -> None:
     assert 0 == verdict.returncode, verdict.stdout
 
 
+def default_s(name: str) -> float:
+    (variable,) = (each for each in VARIABLES if each.name == name)
+    seconds = variable.parse(variable.default or "")
+    assert isinstance(seconds, float)
+    return seconds
+
+
+def test_the_unit_names_every_setting_that_prolongs_a_shutdown() -> None:
+    comment = UNIT.read_text().partition("TimeoutStopSec")[0].rpartition("# A shutdown")[2]
+    assert ["SHUTDOWN_DELAY", "DRAIN_TIMEOUT", "ACK_TIMEOUT"] == re.findall(
+        r"[A-Z]+_[A-Z]+", comment
+    )
+
+
 def test_systemd_waits_longer_than_a_shutdown_may_take() -> None:
-    (drain,) = (each for each in VARIABLES if each.name == "DRAIN_TIMEOUT")
-    drain_s = drain.parse(drain.default or "")
-    assert isinstance(drain_s, float)
-    longest_s = collector._FINISH_REQUESTS_S + collector._SEAL_S + drain_s
+    requests_s = collector._FINISH_REQUESTS_S + http_server._LAST_LINGER_S
+    settings_s = default_s("SHUTDOWN_DELAY") + default_s("DRAIN_TIMEOUT")
+    longest_s = requests_s + collector._SEAL_S + settings_s
     assert float(directive("TimeoutStopSec")) > longest_s
 
 

@@ -8,6 +8,7 @@ from tornado.web import Application
 
 from handlers.connection_errors import ConnectionErrors
 from http1.server import CollectorServer
+from http1.watchdog import TimeLimits
 from tests.handlers.server import Fetch, Site, make_site
 
 _CONNECTIONS = 100
@@ -28,7 +29,9 @@ def http_server(
     io_loop: Any, _unused_port: tuple[socket.socket, int], site: Site
 ) -> Iterator[CollectorServer]:
     """Replace pytest-tornado's server by the one that production uses."""
-    server = CollectorServer(site.app, site.activity, ConnectionErrors(), _CONNECTIONS)
+    server = CollectorServer(
+        site.app, site.activity, ConnectionErrors(), _CONNECTIONS, TimeLimits()
+    )
     server.add_sockets([_unused_port[0]])
     yield server
     server.stop()

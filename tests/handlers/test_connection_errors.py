@@ -12,7 +12,13 @@ def test_malformed_input_gets_the_common_form_of_an_error() -> None:
     ) == ConnectionErrors().bad_request("no method", "r1")
 
 
-def test_the_response_to_one_connection_too_many_says_when_to_retry() -> None:
+def test_a_request_that_is_late_gets_the_one_form_of_an_error() -> None:
+    head, body = ConnectionErrors().request_timeout("too late", "r1").split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert "request_timeout" == json.loads(body)["error"]["code"]
+
+
+def test_a_connection_too_many_is_told_when_to_retry() -> None:
     assert (
         b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
         b"Retry-After: 1\r\nConnection: close\r\nContent-Length: 92\r\n\r\n"

@@ -1,22 +1,22 @@
 """Promises of every endpoint, over real sockets."""
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tornado.netutil import bind_sockets
 
-from handlers.connection_errors import ConnectionErrors
+from handlers.body import BodyBudget
 from handlers.errors import ERRORS
-from http1.activity import Activity
-from http1.server import CollectorServer
-from tests.handlers.raw import send_raw
+from http1.watchdog import TimeLimits, Watchdog
+from tests.handlers.raw import raw_failure, send_raw
 from tests.handlers.server import EVENT, ONE, SHOP, Site, make_site
-from tests.http1.raw_http import exchange, request
-from tests.http1.serving import record_received
-from tests.support.waiting import let_tasks_run, until
+from tests.http1.raw_http import connected, exchange, request
+from tests.http1.serving import serving
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -54,43 +54,78 @@ async def test_every_response_has_a_request_id_and_the_cors_headers(
         assert response.json["error"]["code"] in ERRORS
 
 
-Close = Callable[[Activity, float], int]
+HALF_A_BODY = request("POST", ONE, [("Content-Length", "9"), ("Origin", SHOP)], b"{")
+
+
+@dataclass
+class Timed:
+    """A served site whose time stands still until a test moves it."""
+
+    site: Site
+    port: int
+    watchdog: Watchdog
+    clock: list[float]
+
+    def wait_for(self, seconds: float) -> None:
+        """Let time pass; look at the connections before and after."""
+        self.watchdog.check()
+        self.clock[0] += seconds
+        self.watchdog.check()
+
+
+@contextlib.asynccontextmanager
+async def timed() -> AsyncIterator[Timed]:
+    clock = [0.0]
+    site = make_site(monotonic=lambda: clock[0])
+    async with serving(site) as port:
+        yield Timed(site, port, Watchdog(site.activity, TimeLimits()), clock)
 
 
 @pytest.mark.parametrize(
-    ("sent", "responses", "close"),
-    [
-        (b"", 0, Activity.close_idle),
-        (b"POST /api/v1/events HTT", 0, Activity.close_idle),
-        (request("GET", "/health", [], b""), 1, Activity.close_idle),
-        (request("POST", ONE, [("Content-Length", "9")], b"{"), 0, Activity.close_stalled),
-    ],
-    ids=["nothing", "half a head", "no second request", "half a body"],
+    ("sent", "responses"),
+    [(b"", 0), (request("GET", "/health", [], b""), 1)],
+    ids=["nothing", "no second request"],
 )
-async def test_a_connection_that_sends_nothing_more_is_closed(
-    monkeypatch: pytest.MonkeyPatch, sent: bytes, responses: int, close: Close
+async def test_a_connection_on_which_nothing_more_comes_is_closed(
+    sent: bytes, responses: int
 ) -> None:
-    received = record_received(monkeypatch)
-    clock = [0.0]
-    site = make_site(monotonic=lambda: clock[0])
-    server = CollectorServer(site.app, site.activity, ConnectionErrors(), 10)
-    (socket,) = bind_sockets(0, "127.0.0.1")
-    address = socket.getsockname()
-    server.add_sockets([socket])
-    reader, writer = await asyncio.open_connection(*address)
-    writer.write(sent)
-    await until(lambda: site.activity.open_connections and sent == b"".join(received))
-    await let_tasks_run()
-    clock[0] = 120.0
-    assert 0 == close(site.activity, 120)
-    clock[0] = 120.1
-    assert 1 == close(site.activity, 120)
-    assert responses == (await reader.read()).count(b"HTTP/1.1")
-    await server.close_all_connections()
-    assert 0 == site.activity.in_flight
-    assert 0 == site.activity.close_idle(-1)
-    server.stop()
-    writer.close()
+    async with timed() as t, connected(t.port) as client:
+        client.send(sent)
+        await until(lambda: t.site.activity.open_connections)
+        await asyncio.sleep(0.05)
+        t.wait_for(120.0)
+        assert not client.reader.at_eof()
+        t.wait_for(0.1)
+        assert responses == (await client.rest()).count(b"HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    "sent", [b"POST /api/v1/events HTT", HALF_A_BODY], ids=["half a head", "half a body"]
+)
+async def test_a_request_of_which_nothing_more_comes_gets_a_408(sent: bytes) -> None:
+    async with timed() as t, connected(t.port) as client:
+        client.send(sent)
+        await until(lambda: any(each.progress for each in t.site.activity.established))
+        t.wait_for(29.9)
+        t.wait_for(30.0)
+        response = await client.response()
+        assert (408, "request_timeout") == raw_failure(response)
+        assert "close" == response.headers["connection"]
+        assert response.headers["x-request-id"] == response.json["request_id"]
+        assert b"" == await client.rest()
+        assert 0 == t.site.activity.in_flight
+    assert BodyBudget().left == t.site.budget.left
+
+
+async def test_a_page_may_read_the_408_of_its_body_and_its_event_is_counted() -> None:
+    async with timed() as t, connected(t.port) as client:
+        client.send(HALF_A_BODY)
+        await until(lambda: t.site.activity.in_flight)
+        t.wait_for(30.0)
+        response = await client.response()
+        assert SHOP == response.headers["access-control-allow-origin"]
+    counters = t.site.sink.counters
+    assert (1, 1) == (counters.arrived, counters.refused)
 
 
 GARBAGE = [

@@ -10,8 +10,10 @@ KINDS = list(ERRORS.values())
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
-def test_only_failures_of_the_server_and_rate_limits_may_be_retried(kind: ErrorKind) -> None:
-    assert kind.may_retry == (kind.status == 429 or kind.status >= 500)
+def test_only_failures_of_the_server_rate_limits_and_timeouts_may_be_retried(
+    kind: ErrorKind,
+) -> None:
+    assert kind.may_retry == (kind.status in (408, 429) or kind.status >= 500)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from storage.refusals import JournalFull
-from tests.handlers.server import Fetch, Site, failure, payload
+from tests.handlers.server import EVENT, ONE, Fetch, Site, failure, payload
 from tests.http1.raw_http import read_response, request
 
 
@@ -44,10 +44,18 @@ async def test_a_server_that_refuses_events_is_healthy_but_not_ready(
 async def test_a_server_that_stops_is_not_ready_and_closes_connections(
     fetch: Fetch, site: Site
 ) -> None:
-    site.activity.draining = True
+    site.activity.stopping = site.activity.draining = True
     response = await fetch("/ready", "GET")
     assert (503, "shutting_down") == failure(response)
     assert "close" == response.headers["Connection"].lower()
+
+
+async def test_a_server_that_is_about_to_stop_is_not_ready_and_serves(
+    fetch: Fetch, site: Site
+) -> None:
+    site.activity.stopping = True
+    assert (503, "shutting_down") == failure(await fetch("/ready", "GET"))
+    assert 200 == (await fetch(ONE, body=EVENT)).code
 
 
 @pytest.mark.parametrize(("refused", "status"), [(None, 200), (JournalFull("full", 7), 503)])

@@ -9,13 +9,16 @@ import pytest
 from handlers.connection_errors import ConnectionErrors
 from http1.connection import ClientConnection
 from http1.server import CollectorServer
+from http1.watchdog import TimeLimits
 from tests.handlers.server import Site
 
 
 @contextlib.asynccontextmanager
 async def serving(site: Site, max_connections: int = 10) -> AsyncIterator[int]:
     """Serve a site on a free port, which is the value of the context."""
-    server = CollectorServer(site.app, site.activity, ConnectionErrors(), max_connections)
+    server = CollectorServer(
+        site.app, site.activity, ConnectionErrors(), max_connections, TimeLimits()
+    )
     listening = socket.create_server(("127.0.0.1", 0))
     port: int = listening.getsockname()[1]
     server.add_sockets([listening])

@@ -1,14 +1,25 @@
-import asyncio
 from dataclasses import dataclass
+from typing import Any
 
-from http1.activity import Activity
-from tests.support.waiting import WAIT_S, let_tasks_run
+from http1.activity import Activity, Progress
 
 
 @dataclass(eq=False)
 class FakeConnection:
-    awaits_body: bool = False
+    progress: Progress | None = None
+    is_quiet: bool = True
+    is_sending: bool = False
+    times_out: bool = True
+    ended: int = 0
+    timed_out: int = 0
     closed: int = 0
+
+    def end(self) -> None:
+        self.ended += 1
+
+    def time_out(self) -> bool:
+        self.timed_out += 1
+        return self.times_out
 
     def close(self) -> None:
         self.closed += 1
@@ -22,26 +33,38 @@ class Clock:
         return self.now
 
 
-def connected(activity: Activity, awaits_body: bool = False) -> FakeConnection:
-    connection = FakeConnection(awaits_body)
+def connected(activity: Activity, **facts: Any) -> FakeConnection:
+    connection = FakeConnection(**facts)
     activity.add(connection)
     activity.mark_idle(connection)
     return connection
 
 
-def busy(activity: Activity, awaits_body: bool = False) -> FakeConnection:
-    connection = connected(activity, awaits_body)
+def busy(activity: Activity, **facts: Any) -> FakeConnection:
+    connection = connected(activity, **facts)
     activity.mark_busy(connection)
+    return connection
+
+
+def closing(activity: Activity, **facts: Any) -> FakeConnection:
+    connection = connected(activity, **facts)
+    activity.mark_closing(connection)
     return connection
 
 
 def test_a_connection_is_open_from_the_moment_it_is_accepted_until_it_is_removed() -> None:
     activity, connection = Activity(), FakeConnection()
     seen = []
-    for step in (activity.add, activity.mark_idle, activity.mark_busy, activity.discard):
+    for step in (
+        activity.add,
+        activity.mark_idle,
+        activity.mark_busy,
+        activity.mark_closing,
+        activity.discard,
+    ):
         step(connection)
         seen.append(activity.open_connections)
-    assert [1, 1, 1, 0] == seen
+    assert [1, 1, 1, 1, 0] == seen
 
 
 def test_a_connection_is_removed_only_once() -> None:
@@ -56,7 +79,7 @@ def test_requests_are_in_flight_while_their_connections_are_busy() -> None:
     activity = Activity()
     one, other = connected(activity), connected(activity)
     seen = []
-    for step in (activity.mark_busy, activity.mark_idle):
+    for step in (activity.mark_busy, activity.mark_closing):
         for connection in (one, other):
             step(connection)
             seen.append(activity.in_flight)
@@ -77,29 +100,37 @@ def test_a_request_ends_with_its_connection() -> None:
     assert 0 == activity.in_flight
 
 
-def test_only_requests_whose_body_is_late_are_closed() -> None:
-    clock = Clock()
-    activity = Activity(clock)
-    late, complete = busy(activity, awaits_body=True), busy(activity)
-    clock.now = 100.0
-    young = busy(activity, awaits_body=True)
-    assert 1 == activity.close_stalled(50.0)
-    assert (1, 0, 0) == (late.closed, complete.closed, young.closed)
-
-
-def test_only_connections_that_are_idle_for_long_are_closed() -> None:
+def test_only_connections_that_are_idle_for_long_are_ended() -> None:
     clock = Clock()
     activity = Activity(clock)
     idle, removed, used = connected(activity), connected(activity), connected(activity)
-    in_use = busy(activity)
+    in_use, told = busy(activity), closing(activity)
     activity.discard(removed)
     clock.now = 100.0
     young = connected(activity)
     activity.mark_busy(used)
     activity.mark_idle(used)
-    assert 1 == activity.close_idle(50.0)
-    others = (removed, used, in_use, young)
-    assert (1, [0, 0, 0, 0]) == (idle.closed, [each.closed for each in others])
+    assert 1 == activity.end_idle(50.0)
+    others = (removed, used, in_use, told, young)
+    assert (1, [0] * 5) == (idle.ended, [each.ended for each in others])
+
+
+def test_a_connection_on_which_a_request_has_arrived_is_not_ended_as_idle() -> None:
+    activity = Activity()
+    connection = connected(activity, is_quiet=False)
+    assert (0, 0) == (activity.end_idle(-1), connection.ended)
+
+
+def test_a_connection_is_closed_when_its_client_does_not_close_it_in_time() -> None:
+    clock = Clock()
+    activity = Activity(clock)
+    late, idle, in_use = closing(activity), connected(activity), busy(activity)
+    sending = closing(activity, is_sending=True)
+    clock.now = 10.0
+    young = closing(activity)
+    assert 1 == activity.close_lingering(5.0)
+    others = (idle, in_use, sending, young)
+    assert (1, [0] * 4) == (late.closed, [each.closed for each in others])
 
 
 def test_the_connection_that_is_idle_for_longest_is_closed_to_make_room() -> None:
@@ -107,48 +138,37 @@ def test_the_connection_that_is_idle_for_longest_is_closed_to_make_room() -> Non
     used, longest, newest = connected(activity), connected(activity), connected(activity)
     activity.mark_busy(used)
     activity.mark_idle(used)
-    assert activity.close_longest_idle()
+    assert activity.make_room()
     assert (0, 1, 0) == (used.closed, longest.closed, newest.closed)
+
+
+def test_a_connection_that_gets_no_more_responses_is_the_first_to_make_room() -> None:
+    activity = Activity()
+    idle, told = connected(activity), closing(activity)
+    assert activity.make_room()
+    assert (0, 1) == (idle.closed, told.closed)
 
 
 def test_no_connection_is_closed_twice_to_make_room() -> None:
     activity = Activity()
     connection = connected(activity)
-    assert activity.close_longest_idle()
-    assert not activity.close_longest_idle(), "it was closed twice"
+    assert [True, False] == [activity.make_room(), activity.make_room()]
     assert (1, 1) == (connection.closed, activity.open_connections)
 
 
-def test_a_busy_connection_is_not_closed_to_make_room() -> None:
+def test_no_connection_that_is_in_use_is_closed_to_make_room() -> None:
     activity = Activity()
-    connection = busy(activity)
-    assert not activity.close_longest_idle()
-    assert 0 == connection.closed
+    in_use = [
+        busy(activity),
+        connected(activity, is_quiet=False),
+        closing(activity, is_sending=True),
+    ]
+    assert not activity.make_room()
+    assert [0] * 3 == [each.closed for each in in_use]
 
 
 def test_all_connections_are_closed_including_busy_ones() -> None:
     activity = Activity()
-    idle, in_use = connected(activity), busy(activity)
+    all_of_them = [connected(activity), busy(activity), closing(activity)]
     activity.close_all()
-    assert (1, 1) == (idle.closed, in_use.closed)
-
-
-async def test_waiting_for_requests_ends_with_the_last_one() -> None:
-    activity = Activity()
-    one, other = busy(activity), busy(activity)
-    waiting = asyncio.ensure_future(activity.wait_for_requests(WAIT_S))
-    activity.mark_idle(one)
-    await let_tasks_run()
-    assert not waiting.done(), "it did not wait for the other request"
-    activity.mark_idle(other)
-    assert await waiting
-
-
-async def test_waiting_for_requests_is_bounded() -> None:
-    activity = Activity()
-    busy(activity)
-    assert not await activity.wait_for_requests(0.001)
-
-
-async def test_without_a_request_in_flight_there_is_nothing_to_wait_for() -> None:
-    assert await Activity().wait_for_requests(0.0)
+    assert [1] * 3 == [each.closed for each in all_of_them]

@@ -60,6 +60,12 @@ class StuckTransport(asyncio.Transport):
     def close(self) -> None:
         self.calls.append("close")
 
+    def write_eof(self) -> None:
+        self.calls.append("eof")
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def abort(self) -> None:
         self.calls.append("abort")
 
@@ -177,15 +183,15 @@ async def test_no_request_is_started_while_the_client_reads_no_responses() -> No
 
 
 @pytest.mark.parametrize("sent", [LAST_GET, GARBAGE], ids=["last request", "garbage"])
-async def test_a_client_that_does_not_read_its_last_response_is_closed_as_idle(
+async def test_a_client_that_does_not_close_after_its_last_response_is_closed_in_time(
     sent: bytes,
 ) -> None:
     site = make_site()
     with stuck_connection(site) as (connection, transport):
         connection.data_received(sent)
-        await until(lambda: transport.calls == ["write", "close"])
-        assert 1 == site.activity.close_idle(-1)
-        assert ["write", "close", "abort"] == transport.calls
+        await until(lambda: transport.calls == ["write", "eof"])
+        assert 1 == site.activity.close_lingering(-1)
+        assert ["write", "eof", "abort"] == transport.calls
 
 
 async def test_malformed_input_gets_the_common_form_of_an_error() -> None:
@@ -221,7 +227,7 @@ async def test_garbage_before_a_handler_is_ready_leaves_nothing_in_flight() -> N
     with stuck_connection(site) as (connection, transport):
         connection.data_received(CHUNKED)
         connection.data_received(GARBAGE)
-        await until(lambda: transport.calls == ["write", "close"])
+        await until(lambda: transport.calls == ["write", "eof"])
     await let_tasks_run()  # its handler's `prepare` has run by then
     assert 0 == site.activity.in_flight
 
@@ -284,6 +290,37 @@ async def test_a_connection_is_kept_alive_by_the_rules_of_its_version(
             assert b"" == await client.rest()
         else:
             assert 200 == (await client.response()).status
+
+
+async def test_what_a_client_sends_after_its_last_response_resets_nothing() -> None:
+    async with serving(make_site()) as port, connected(port) as client:
+        assert 200 == (await client.ask(LAST_GET)).status
+        assert b"" == await client.rest()
+        for _ in range(3):  # a reset in response to one would fail the next
+            client.send(POST * 100)
+            await client.writer.drain()
+            await asyncio.sleep(0.01)
+
+
+async def test_during_a_shutdown_every_request_that_was_sent_ahead_gets_its_response() -> None:
+    async with held_site() as held, connected(held.port) as client:
+        client.send(POST * 3)
+        await until(lambda: held.site.activity.in_flight)
+        held.site.activity.draining = True
+        held.go.set()
+        told = [(await client.response()).headers.get("connection") for _ in range(3)]
+        assert [None, None, "close"] == told
+        assert b"" == await client.rest()
+
+
+async def test_during_a_shutdown_a_client_of_http_1_0_is_told_that_its_connection_closes() -> None:
+    site = make_site()
+    sent = request("GET", "/health", [("Connection", "keep-alive")])
+    async with serving(site) as port, connected(port) as client:
+        site.activity.draining = True
+        response = await client.ask(sent.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        assert "close" == response.headers["connection"]
+        assert b"" == await client.rest()
 
 
 # The JDK's HTTP client asks for HTTP/2 like this in its first request.

@@ -6,13 +6,13 @@ from http1.states import TRANSITIONS, Event, IllegalTransition, State, next_stat
 
 # One row for each state, one column for each event, in their order; `-` is illegal.
 TABLE = """
-            STARTED    READY      COMPLETE    RESPONDED  LAST     BROKEN  REFUSED  FAILED   LOST
-IDLE        PREPARING  -          -           -          -        -       CLOSING  CLOSING  CLOSED
-PREPARING   -          RECEIVING  -           IDLE       CLOSING  IDLE    CLOSING  CLOSING  CLOSED
-RECEIVING   -          -          RESPONDING  IDLE       CLOSING  IDLE    -        CLOSING  CLOSED
-RESPONDING  -          -          -           IDLE       CLOSING  -       -        CLOSING  CLOSED
-CLOSING     -          -          -           -          -        -       -        CLOSING  CLOSED
-CLOSED      -          -          -           -          -        -       -        -        -
+           STARTED   READY     COMPLETE   RESPONDED LAST    BROKEN REFUSED ENDED   FAILED  LOST
+IDLE       PREPARING -         -          -         -       -      CLOSING CLOSING CLOSING CLOSED
+PREPARING  -         RECEIVING -          IDLE      CLOSING IDLE   CLOSING -       CLOSING CLOSED
+RECEIVING  -         -         RESPONDING IDLE      CLOSING IDLE   -       -       CLOSING CLOSED
+RESPONDING -         -         -          IDLE      CLOSING -      -       -       CLOSING CLOSED
+CLOSING    -         -         -          -         -       -      -       -       CLOSING CLOSED
+CLOSED     -         -         -          -         -       -      -       -       -       -
 """
 
 ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]

@@ -129,6 +129,32 @@ def test_a_request_in_flight_is_finished(server: ServerProcess) -> None:
     assert ["slow"] == [event["event_id"] for event in events_in(files(server.store))]
 
 
+def test_a_server_is_not_ready_while_the_journal_has_no_room_for_the_largest_event(
+    server: ServerProcess,
+) -> None:
+    (port,) = free_ports(1)
+    server.start(
+        STORAGE_DIR=None,
+        S3_BUCKET_NAME="nowhere",
+        AWS_REGION="eu-central-1",
+        S3_ENDPOINT_URL=f"http://127.0.0.1:{port}",
+        AWS_ACCESS_KEY_ID="a",
+        AWS_SECRET_ACCESS_KEY="b",
+        JOURNAL_MAX_BYTES="64MiB",
+        MAX_EVENT_BYTES="1MiB",
+        DRAIN_TIMEOUT="0s",
+    )
+    large = {"event_type": "c", "properties": {"x": "x" * 900_000}}
+    statuses = [200]
+    while statuses[-1] == 200 and len(statuses) < 100:
+        statuses.append(server.post(large).status_code)
+    response = server.get("/ready")
+    assert (503, 503) == (statuses[-1], response.status_code)
+    assert "journal_full" == response.json()["error"]["code"]
+    assert 200 == server.post({"event_type": "small"}).status_code
+    assert 503 == server.get("/ready").status_code
+
+
 def test_two_servers_never_share_a_journal(server: ServerProcess, tmp_path: Path) -> None:
     server.start()
     second = ServerProcess(tmp_path)

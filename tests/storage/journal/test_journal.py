@@ -13,7 +13,7 @@ from storage.counters import Counters
 from storage.journal import journal as journal_module
 from storage.journal.directory import JournalDirectory
 from storage.journal.journal import Journal, JournalLimits
-from storage.journal.record import Record, scan
+from storage.journal.record import RECORD_OVERHEAD_BYTES, Record, scan
 from storage.journal.segment import KeyRules, SealedSegment, new_segment_name, parse_segment_name
 from storage.journal.writer import SegmentWriter
 from storage.refusals import JournalBusy, JournalClosed, JournalFull, JournalUnavailable
@@ -81,11 +81,12 @@ async def bench(
     segment: int = MIB,
     full: int = MIB,
     idle: bool = False,
+    event: int = 0,
 ) -> AsyncIterator[Bench]:
     disk = FaultyFileSystem()
     writer = CountingWriter(disk, directory)
     shipping, counters = NoShipping(), Counters()
-    limits = JournalLimits(flush_s, segment, full, seal_when_idle=idle)
+    limits = JournalLimits(flush_s, segment, full, seal_when_idle=idle, event_max_bytes=event)
     journal = Journal(writer, limits, shipping, counters)
     yield Bench(directory, disk, writer, journal, shipping, counters)
     await journal.close()
@@ -167,6 +168,41 @@ async def test_a_full_journal_refuses_events_until_there_is_room(
         b.shipping.disk_bytes = MIB - 8192
         await b.journal.append([b"{}"])
         assert [b"{}"] == b.lines_on_disk()
+
+
+@pytest.mark.parametrize("event", [1000, 100_000], ids=["small events", "large events"])
+async def test_a_journal_is_reported_full_from_the_first_refused_event_until_there_is_clear_room(
+    tmp_path: Path, event: int
+) -> None:
+    largest = event + RECORD_OVERHEAD_BYTES
+    clear = max(2 * largest, MIB // 100)
+    async with bench(tmp_path, full=MIB, event=event) as b:
+        seen = []
+        for room in (clear, largest, largest - 1, largest, clear - 1, clear, largest):
+            b.shipping.disk_bytes = MIB - room
+            seen.append(isinstance(b.journal.refusal(), JournalFull))
+        assert [False, False, True, True, True, False, False] == seen
+        b.shipping.disk_bytes = MIB - largest
+        assert b.journal.refusal() is None
+        await b.journal.append([b"x" * event])
+
+
+async def test_a_disk_that_fails_meanwhile_does_not_empty_the_journal(
+    tmp_path: Path, expected_errors: list[str]
+) -> None:
+    expected_errors.append("journal cannot be written")
+    async with bench(tmp_path, full=MIB, event=1000) as b:
+        b.shipping.disk_bytes = MIB
+        assert isinstance(b.journal.refusal(), JournalFull)
+        b.disk.fail_until_repaired("create")
+        b.shipping.disk_bytes = 0
+        with pytest.raises(JournalUnavailable):
+            await b.journal.append([b"{}"])
+        b.shipping.disk_bytes = MIB - 2000
+        assert isinstance(b.journal.refusal(), JournalUnavailable)
+        b.disk.repair()
+        await until(lambda: isinstance(b.journal.refusal(), JournalFull))
+        b.shipping.disk_bytes = 0
 
 
 async def test_events_beyond_the_limit_of_waiting_bytes_are_refused(
