@@ -29,11 +29,11 @@ async def test_a_segment_is_sealed_when_it_has_exactly_its_size(tmp_path: Path) 
         await until(lambda: len(b.sealed) == 4)
 
 
-async def test_a_journal_a_byte_over_its_limit_is_not_ready(tmp_path: Path) -> None:
-    async with bench(tmp_path, full=MIB) as b:
-        b.shipping.disk_bytes = MIB
+async def test_a_journal_a_byte_short_of_the_largest_event_is_not_ready(tmp_path: Path) -> None:
+    async with bench(tmp_path, full=MIB, event=1000) as b:
+        b.shipping.disk_bytes = MIB - 1000 - RECORD_OVERHEAD_BYTES
         assert b.journal.refusal() is None
-        b.shipping.disk_bytes = MIB + 1
+        b.shipping.disk_bytes += 1
         assert b.journal.refusal() is not None
 
 
