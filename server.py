@@ -16,9 +16,10 @@ import uvloop
 from dotenv import load_dotenv
 
 from collector import SERVICE, VERSION, Collector
-from journal_tools.check import check_journal
+from journal_tools.check import check_file_system, check_host, check_journal
 from journal_tools.check_store import check_store
 from journal_tools.findings import Finding
+from journal_tools.mounts import read_mounts
 from logs.events import get_logger
 from logs.setup import configure
 from settings.settings import Settings, SettingsError, describe, load_settings
@@ -80,9 +81,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _check(settings: Settings) -> int:
+    fs = LocalFileSystem()
+    directory = JournalDirectory(fs, settings.journal_dir)
     findings = [
         Finding(True, "settings: all are valid"),
-        check_journal(JournalDirectory(fs := LocalFileSystem(), settings.journal_dir)),
+        check_host(settings.host),
+        check_journal(directory),
+        *check_file_system(directory, read_mounts()),
         *check_store(
             partial(open_store, settings, fs), settings.s3_prefix, settings.s3_conditional_writes
         ),

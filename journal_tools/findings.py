@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from storage.stores.store import StoreError
 
 _NOT_S3 = "not S3 but something else responds there: correct S3_ENDPOINT_URL"
-_NOT_ALLOWED = "allow s3:PutObject below the prefix, as deploy/iam-policy.json does"
+_NOT_ALLOWED = (
+    "allow s3:PutObject below the prefix, as deploy/iam-policy.json does, and with aws:kms "
+    "kms:GenerateDataKey on the key"
+)
 _OTHER_REGION = "the bucket is in another region: correct AWS_REGION"
 
 _ADVICE = {
     "NoSuchBucket": "create the bucket, or correct S3_BUCKET_NAME",
     "AccessDenied": _NOT_ALLOWED,
+    "KMS.NotFoundException": "correct S3_SSE_KMS_KEY_ID",
+    "KMS.DisabledException": "enable the key of S3_SSE_KMS_KEY_ID",
     "AllAccessDisabled": _NOT_ALLOWED,
     "InvalidAccessKeyId": "the access key is unknown to the service: check the credentials",
     "SignatureDoesNotMatch": "the secret key is wrong: check the credentials",

@@ -47,6 +47,15 @@ _MAX_NETWORK_CHARS = 64
 _ONLY_NUMBERS = re.compile(r"[0-9.]+")
 
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html
+_ACCESS_POINT = re.compile(
+    r"arn:aws[a-z-]*:(?:s3:[a-z0-9-]+:[0-9]{12}|"
+    r"s3-outposts:[a-z0-9-]+:[0-9]{12}:outpost[/:]op-[a-z0-9]+)[/:]accesspoint[/:][a-z0-9-]{3,50}"
+)
+# Of many regions: its ARN names none, and its requests need another signature (SigV4A).
+_MULTI_REGION_SUFFIX = ".mrap"
+_KMS_KEY = re.compile(r"[A-Za-z0-9:/_-]{1,2048}")
+_ENCRYPTION = MappingProxyType({"aes256": "AES256", "aws:kms": "aws:kms"})
 # botocore uses a region as a label of a host name: RFC 1035, section 2.3.1.
 _REGION = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 _KEY_NAME = r"[A-Za-z0-9=-][A-Za-z0-9._=-]*"
@@ -185,9 +194,43 @@ def _names_only_a_host(parts: SplitResult) -> bool:
 
 
 def bucket_name(text: str) -> str:
-    """Parse a bucket name, as Amazon S3 or a less strict service allows it."""
+    """Parse a bucket name, as Amazon S3 or a less strict service allows it, or an access point."""
+    if text.startswith("arn:") and text.endswith(_MULTI_REGION_SUFFIX):
+        raise ValueError("must be a bucket or an access point of one region")
+    if text.startswith("arn:"):
+        return _access_point(text)
     if _BUCKET.fullmatch(text) is None:
         raise ValueError("must be a bucket name: 3 to 255 characters of A-Z a-z 0-9 . _ -")
+    return text
+
+
+def _access_point(text: str) -> str:
+    if _ACCESS_POINT.fullmatch(text) is None:
+        raise ValueError(
+            "must be a bucket name or the ARN of an access point, such as "
+            "arn:aws:s3:eu-central-1:123456789012:accesspoint/my-access-point"
+        )
+    return text
+
+
+def is_access_point(bucket: str) -> bool:
+    """Return True for the ARN of an access point, False for a bucket's name."""
+    return bucket.startswith("arn:")
+
+
+def encryption(text: str) -> str:
+    """Parse the name of S3's encryption at rest, in any case; return it as S3 writes it."""
+    if text.lower() not in _ENCRYPTION:
+        raise ValueError(f"must be one of {', '.join(_ENCRYPTION.values())}")
+    return _ENCRYPTION[text.lower()]
+
+
+def kms_key_id(text: str) -> str:
+    """Parse the id, ARN or alias of a key of AWS KMS."""
+    if _KMS_KEY.fullmatch(text) is None:
+        raise ValueError(
+            "must be a key's id, its ARN, or alias/ and a name, of A-Z a-z 0-9 : / _ -"
+        )
     return text
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from voluptuous import MultipleInvalid, Optional, Schema
 
 from settings.origins import AllowedOrigin
-from settings.parsers import Network, size_text
+from settings.parsers import Network, is_access_point, size_text
 from settings.variables import VARIABLES, Variable, quoted, validator
 
 # One segment is written while others are uploaded, and a full journal must still be emptied.
@@ -38,6 +38,8 @@ class Settings:
     s3_endpoint_url: str | None = field(repr=False)  # it may hold a password
     s3_prefix: str
     s3_conditional_writes: str
+    s3_server_side_encryption: str | None
+    s3_sse_kms_key_id: str | None
     host: str
     port: int
     reuse_port: bool
@@ -135,6 +137,11 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if journal and segment and journal < MIN_SEGMENTS_IN_JOURNAL * segment:
         limit = f"{MIN_SEGMENTS_IN_JOURNAL} times SEGMENT_MAX_BYTES ({size_text(segment)})"
         yield "JOURNAL_MAX_BYTES", f"must be at least {limit}, not {size_text(journal)}"
+    if values.get("S3_SSE_KMS_KEY_ID") and values.get("S3_SERVER_SIDE_ENCRYPTION") != "aws:kms":
+        yield "S3_SSE_KMS_KEY_ID", "must only be set with S3_SERVER_SIDE_ENCRYPTION=aws:kms"
+    bucket = values.get("S3_BUCKET_NAME")
+    if bucket and is_access_point(bucket) and values.get("S3_ENDPOINT_URL"):
+        yield "S3_ENDPOINT_URL", "must not be set if S3_BUCKET_NAME is the ARN of an access point"
     store, journal_dir = values.get("STORAGE_DIR"), values.get("JOURNAL_DIR")
     if store and journal_dir and _overlap(store, journal_dir):
         found = f"{quoted(str(store))} and {quoted(str(journal_dir))}"

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from storage.filesystem import FileSystem
 from storage.stores.directory import DirectoryStore
-from storage.stores.s3 import S3Store
+from storage.stores.s3 import Encryption, S3Store
 from storage.stores.store import Store
 
 
@@ -23,6 +23,10 @@ class StoreSettings(Protocol):
     @property
     def s3_conditional_writes(self) -> str: ...  # noqa: D102
     @property
+    def s3_server_side_encryption(self) -> str | None: ...  # noqa: D102
+    @property
+    def s3_sse_kms_key_id(self) -> str | None: ...  # noqa: D102
+    @property
     def upload_concurrency(self) -> int: ...  # noqa: D102
 
 
@@ -36,4 +40,11 @@ def open_store(settings: StoreSettings, fs: FileSystem) -> Store:
         endpoint_url=settings.s3_endpoint_url,
         connections=settings.upload_concurrency,
         conditional_writes=settings.s3_conditional_writes,
+        encryption=_encryption(settings),
     )
+
+
+def _encryption(settings: StoreSettings) -> Encryption | None:
+    if settings.s3_server_side_encryption is None:
+        return None
+    return Encryption(settings.s3_server_side_encryption, settings.s3_sse_kms_key_id)

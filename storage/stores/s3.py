@@ -10,6 +10,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
@@ -72,14 +73,38 @@ _CREDENTIAL_CODES = frozenset(
 _RENEWAL_INTERVAL_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """Encryption at rest, requested for each object: `AES256`, or `aws:kms` with a key.
+
+    Without a key id, S3 uses the key that it manages for the account.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/serv-side-encryption.html
+    """
+
+    algorithm: str
+    kms_key_id: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Return the header fields of a PUT."""
+        prefix = "x-amz-server-side-encryption"
+        key = {f"{prefix}-aws-kms-key-id": self.kms_key_id} if self.kms_key_id else {}
+        return {prefix: self.algorithm, **key}
+
+    def parameters(self) -> dict[str, str]:
+        """Return the same as parameters of `put_object`."""
+        key = {"SSEKMSKeyId": self.kms_key_id} if self.kms_key_id else {}
+        return {"ServerSideEncryption": self.algorithm, **key}
+
+
 class S3Store:
-    """Objects in one bucket.
+    """Objects in one bucket, which may be named by an access point's ARN or alias.
 
     `connections` is the number of threads that may put objects concurrently. `conditional_writes`
     is `on` to put `create_only` objects with `If-None-Match: *`, `off` to put them without it, or
-    `auto` to use it until the service reports that it does not support it. Credentials come from
-    boto3's own chain: environment, shared files, container or instance role. They are read again
-    after the service has refused them. Raises StoreError if boto3 cannot use the configuration.
+    `auto` to use it until the service reports that it does not support it. Without `encryption` the
+    bucket's own default holds. Credentials come from boto3's own chain: environment, shared files,
+    container or instance role. They are read again after the service has refused them. Raises
+    StoreError if boto3 cannot use the configuration.
 
     The ETag of a response has to be there, but is not compared: it is the body's MD5 only without
     encryption by KMS, and Content-MD5 makes the service check the body that it received.
@@ -93,8 +118,10 @@ class S3Store:
         endpoint_url: str | None,
         connections: int,
         conditional_writes: str = "auto",
+        encryption: Encryption | None = None,
     ) -> None:
         self._bucket = bucket
+        self.encryption = encryption
         self._is_conditional = conditional_writes != "off"
         self._may_fall_back = conditional_writes == "auto"
         # S3's requests are signed: a user and a password in the URL are of no use, and the texts of
@@ -169,6 +196,8 @@ class S3Store:
         if not self._small.can_send:
             return False
         headers = {"Content-Type": item.content_type}
+        if self.encryption is not None:
+            headers |= self.encryption.headers()
         if item.md5 is not None:
             headers["Content-MD5"] = _base64(item.md5)
         if condition:
@@ -178,8 +207,10 @@ class S3Store:
         return is_stored
 
     def _put_stream(self, item: StoredObject, body: BinaryIO, condition: dict[str, str]) -> None:
+        encryption = self.encryption.parameters() if self.encryption is not None else {}
         self._client.put_object(
             **condition,
+            **encryption,
             Bucket=self._bucket,
             Key=item.key,
             Body=body,

@@ -18,6 +18,7 @@ from botocore.utils import percent_encode
 
 _KEY = "key"
 _FAKE_STATUS = 200
+_SIGNED_AS = ("v4", "s3")
 _REDIRECT_STATUSES = range(300, 400)
 _FIRST_ERROR_STATUS = 400
 
@@ -26,15 +27,25 @@ _SAFE = "/~"
 
 
 class SmallPut:
-    """Puts objects into a bucket. `can_send` is False if the client has no credentials."""
+    """Puts objects into a bucket.
+
+    `can_send` is False if the client has no credentials, or if the bucket is of a kind whose
+    requests are signed in another way, such as an access point on an Outpost.
+    """
 
     def __init__(self, client: Any, credentials: Any, bucket: str) -> None:
         self._client = client
         self._credentials = credentials
         self._connections = client._endpoint.http_session
         self._shape = client.meta.service_model.operation_model("PutObject").output_shape
-        self._base = _url(client, bucket).removesuffix(_KEY)
-        self.can_send = credentials is not None
+        url, signing = _destination(client, bucket)
+        self._base = url.removesuffix(_KEY)
+        self._region = signing.get("region")
+        self.can_send = (
+            credentials is not None
+            and url.endswith(f"/{_KEY}")
+            and (signing.get("auth_type"), signing.get("signing_name")) == _SIGNED_AS
+        )
 
     def send(self, key: str, body: bytes, headers: dict[str, str]) -> bool:
         """Put an object; return False after a redirect, which the client itself can follow.
@@ -46,7 +57,7 @@ class SmallPut:
         url = self._base + percent_encode(key, safe=_SAFE)
         request = AWSRequest("PUT", url, {"Content-MD5": md5, **headers}, body)
         frozen = self._credentials.get_frozen_credentials()
-        S3SigV4Auth(frozen, "s3", self._client.meta.region_name).add_auth(request)
+        S3SigV4Auth(frozen, "s3", self._region).add_auth(request)
         response = self._exchange(request.prepare())
         if response.status_code in _REDIRECT_STATUSES:
             return False
@@ -72,16 +83,21 @@ class SmallPut:
         return parsed
 
 
-def _url(client: Any, bucket: str) -> str:
-    """Return the URL that the client would put an object to, without sending anything."""
-    urls: list[str] = []
+def _destination(client: Any, bucket: str) -> tuple[str, dict[str, Any]]:
+    """Return the URL that the client would put an object to, and how it would sign the request.
+
+    Nothing is sent. The region of an access point is that of its ARN.
+    """
+    found: list[tuple[str, dict[str, Any]]] = []
 
     def intercept(params: dict[str, Any], **_: object) -> tuple[AWSResponse, dict[str, Any]]:
-        urls.append(params["url"])
+        context = params["context"]
+        signing = {**context.get("signing", {}), "auth_type": context.get("auth_type")}
+        found.append((params["url"], signing))
         return AWSResponse(params["url"], _FAKE_STATUS, {}, None), {}
 
     event = "before-call.s3.PutObject"
     client.meta.events.register(event, intercept)
     client.put_object(Bucket=bucket, Key=_KEY)
     client.meta.events.unregister(event, intercept)
-    return urls[0]
+    return found[0]

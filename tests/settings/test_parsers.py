@@ -283,6 +283,45 @@ def test_a_bucket_may_be_one_of_a_compatible_service(text: str) -> None:
     assert text == parsers.bucket_name(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "arn:aws:s3:eu-central-1:123456789012:accesspoint/my-point",
+        "arn:aws-cn:s3:cn-north-1:123456789012:accesspoint:my-point",
+        "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01ac5d28/accesspoint/my-point",
+    ],
+)
+def test_a_bucket_may_be_named_by_the_arn_of_an_access_point(text: str) -> None:
+    assert text == parsers.bucket_name(text)
+    assert parsers.is_access_point(text)
+
+
+def test_the_alias_of_an_access_point_is_a_buckets_name() -> None:
+    alias = "my-point-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias"
+    assert alias == parsers.bucket_name(alias)
+    assert not parsers.is_access_point(alias)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("AES256", "AES256"), ("aes256", "AES256"), ("AWS:KMS", "aws:kms")]
+)
+def test_encryption_is_named_as_s3_names_it(text: str, expected: str) -> None:
+    assert expected == parsers.encryption(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1234abcd-12ab-34cd-56ef-1234567890ab",
+        "alias/events",
+        "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        "mrk-1234abcd12ab34cd56ef1234567890ab",
+    ],
+)
+def test_a_kms_key_is_an_id_an_alias_or_an_arn(text: str) -> None:
+    assert text == parsers.kms_key_id(text)
+
+
 @pytest.mark.parametrize("text", ["eu-central-1", "us-gov-west-1", "auto", "garage"])
 def test_a_region_may_be_one_of_a_compatible_service(text: str) -> None:
     assert text == parsers.region(text)
@@ -303,6 +342,15 @@ def test_a_key_prefix_survives_in_the_name_of_a_segment(text: str) -> None:
         (parsers.bucket_name, "a" * 256, "must be a bucket name"),
         (parsers.bucket_name, "s3://bucket", "must be a bucket name"),
         (parsers.bucket_name, "bucket/x", "must be a bucket name"),
+        (parsers.bucket_name, "arn:aws:s3:::bucket", "must be a bucket name or the ARN of an"),
+        (parsers.bucket_name, "arn:aws:s3:a:1:accesspoint/x", "must be a bucket name or the ARN"),
+        (
+            parsers.bucket_name,
+            "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap",
+            "must be a bucket or an access point of one region",
+        ),
+        (parsers.encryption, "AES128", "must be one of AES256, aws:kms"),
+        (parsers.kms_key_id, "a key", "must be a key's id"),
         (parsers.region, "eu central", "must be a region"),
         (parsers.region, "-eu", "must be a region"),
         (parsers.region, "eu-", "must be a region"),

@@ -41,6 +41,8 @@ def test_the_defaults_are_those_of_the_design() -> None:
         aws_region=None,
         s3_endpoint_url=None,
         s3_prefix="events",
+        s3_server_side_encryption=None,
+        s3_sse_kms_key_id=None,
         s3_conditional_writes="auto",
         host="",
         port=8080,
@@ -191,6 +193,26 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_variables() -> No
     bad = {variable.name: "~ \x07" for variable in VARIABLES}
     names = [problem.partition(" ")[0] for problem in problems(bad)]
     assert ["STORAGE_DIR", *FIELDS] == names
+
+
+KEY = {"S3_SSE_KMS_KEY_ID": "alias/events"}
+POINT = {"S3_BUCKET_NAME": "arn:aws:s3:eu-central-1:123456789012:accesspoint/my-point"}
+
+
+@pytest.mark.parametrize("encryption", [{}, {"S3_SERVER_SIDE_ENCRYPTION": "AES256"}])
+def test_a_kms_key_needs_encryption_by_kms(encryption: dict[str, str]) -> None:
+    assert ["S3_SSE_KMS_KEY_ID must only be set with S3_SERVER_SIDE_ENCRYPTION=aws:kms"] == (
+        problems(S3 | KEY | encryption)
+    )
+    found = load_settings(S3 | KEY | {"S3_SERVER_SIDE_ENCRYPTION": "aws:kms"})
+    assert ("aws:kms", "alias/events") == (found.s3_server_side_encryption, found.s3_sse_kms_key_id)
+
+
+def test_an_access_point_has_no_endpoint_of_its_own() -> None:
+    assert POINT["S3_BUCKET_NAME"] == load_settings(S3 | POINT).s3_bucket_name
+    assert [
+        "S3_ENDPOINT_URL must not be set if S3_BUCKET_NAME is the ARN of an access point"
+    ] == problems(S3 | POINT | {"S3_ENDPOINT_URL": "https://s3.example.com"})
 
 
 def test_each_invalid_origin_is_reported_with_a_correction() -> None:

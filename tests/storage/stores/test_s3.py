@@ -15,7 +15,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from storage.stores.s3 import S3Store
+from storage.stores.s3 import Encryption, S3Store
 from storage.stores.store import StoredObject, StoreError
 
 BUCKET = "collected"
@@ -94,6 +94,41 @@ def test_an_object_is_stored_under_its_key_with_its_type(
 def test_a_gzip_object_carries_no_content_encoding(service: str, s3: Any) -> None:
     store_at(service).put(item(content_type="application/gzip"))
     assert "ContentEncoding" not in s3.head_object(Bucket=BUCKET, Key=KEY)
+
+
+@pytest.mark.parametrize("size", [2, 300_000], ids=["small put", "put_object"])
+@pytest.mark.parametrize(
+    "encryption",
+    [None, Encryption("AES256"), Encryption("aws:kms"), Encryption("aws:kms", "alias/events")],
+)
+def test_encryption_is_requested_for_each_object(encryption: Encryption | None, size: int) -> None:
+    with responding(Response(200)) as service:
+        S3Store(
+            BUCKET,
+            region="eu-central-1",
+            endpoint_url=service.url,
+            connections=1,
+            encryption=encryption,
+        ).put(item(b"x" * size))
+    (request,) = service.requests
+    expected = encryption.headers() if encryption else {}
+    prefix = "x-amz-server-side-encryption"
+    assert expected == {
+        name: value for name, value in request.headers.items() if name.startswith(prefix)
+    }
+
+
+@pytest.mark.parametrize("size", [2, 300_000], ids=["small put", "put_object"])
+def test_a_service_encrypts_what_it_was_asked_to(service: str, s3: Any, size: int) -> None:
+    S3Store(
+        BUCKET,
+        region="eu-central-1",
+        endpoint_url=service,
+        connections=1,
+        encryption=Encryption("aws:kms", "my-key"),
+    ).put(item(b"x" * size))
+    found = s3.head_object(Bucket=BUCKET, Key=KEY)
+    assert ("aws:kms", "my-key") == (found["ServerSideEncryption"], found["SSEKMSKeyId"])
 
 
 def test_an_object_is_read_back_replaced_and_deleted(service: str, s3: Any) -> None:

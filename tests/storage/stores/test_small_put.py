@@ -11,13 +11,14 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from storage.stores.s3 import S3Store
+from storage.stores.s3 import Encryption, S3Store
 from storage.stores.small_put import SmallPut
 from storage.stores.store import StoredObject, StoreError
 from tests.support.seaweed import Bucket
 
 BODY = b'{"event_id":"a"}'
-HEADERS = {"Content-Type": "application/json", "If-None-Match": "*"}
+ENCRYPTION = Encryption("aws:kms", "alias/events")
+HEADERS = {"Content-Type": "application/json", "If-None-Match": "*", **ENCRYPTION.headers()}
 KEY = "events/year=2026/month=11/day=23/%5Fa-b_c.d.json"
 
 # Header fields that may differ: S3 ignores them.
@@ -30,6 +31,10 @@ PLACES = [
     ("my.bucket", "ap-southeast-2", None),
     ("bucket", "us-east-1", "http://127.0.0.1:9"),
     ("bucket", "eu-west-1", "https://storage.example.com/base"),
+    ("my-point-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias", "eu-central-1", None),
+    ("arn:aws:s3:eu-central-1:123456789012:accesspoint/my-point", "eu-central-1", None),
+    # The region of the ARN wins.
+    ("arn:aws:s3:us-west-2:123456789012:accesspoint/my-point", "eu-central-1", None),
 ]
 
 
@@ -78,6 +83,7 @@ class Site:
             ContentType="application/json",
             ContentMD5="Fw0xvmYb4BPV1XkOnm5Kag==",
             IfNoneMatch="*",
+            **ENCRYPTION.parameters(),
         )
 
 
@@ -108,6 +114,29 @@ def test_the_request_is_the_one_that_put_object_sends(
         k: v for k, v in found.items() if k not in varying
     }
     assert found["x-amz-security-token"] == "token"
+    assert "aws:kms" == found["x-amz-server-side-encryption"]
+    assert scope(expected["authorization"]) == scope(found["authorization"])
+    signed = found["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    assert set() == set(ENCRYPTION.headers()) - set(signed), "these are not signed"
+
+
+def scope(authorization: str) -> str:
+    """Return the credential scope without its date: region, service and kind."""
+    credential, _, _ = authorization.partition(",")
+    return credential.split("/", 2)[2]
+
+
+@pytest.mark.parametrize(
+    "bucket",
+    [
+        "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01ac5d28/accesspoint/my-point",
+        "events--use1-az4--x-s3",
+    ],
+)
+def test_what_is_signed_in_another_way_is_left_to_the_client(
+    monkeypatch: pytest.MonkeyPatch, bucket: str
+) -> None:
+    assert not Site(monkeypatch, bucket, "us-east-1", None).small.can_send
 
 
 def test_a_redirect_is_left_to_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
