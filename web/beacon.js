@@ -26,7 +26,7 @@
     SECRETS =
       "[\\w-]*(token|secret|passw(or)?d|key|session(_?id)?)|auth|code|email|pwd|sid",
     // Time of the last event, id, and user as JSON.
-    SESSION = /^(\S+) ([\d-]{7,43}) (|"([^"\\]|\\u....){1,512}")$/;
+    SESSION = /^(\S+) ([\d-]{7,43}) (|"([^"\\\0-\x1f\u2028\u2029\ud800-\udfff]|\\u....){1,512}")$/u;
 
   // No call may throw into the page, and whatever belongs to the page may throw.
   const guarded = (action, report) => (a, b, c) => {
@@ -180,6 +180,8 @@
       batch += event;
       return "";
     });
+    // Without an event it would never become empty.
+    if (!batch) queue = "";
     return batch;
   };
 
@@ -234,8 +236,7 @@
       maxBatch = half;
       retry(0.1);
     } else if (event_ids || /^4(?!08|29)/.test(status)) {
-      if (status > 200)
-        warn(status, errors || error);
+      if (status > 200) warn(status, errors || error);
       finishBatch();
     } else retry(guarded(() => headers.get("Retry-After"))());
   };
@@ -296,7 +297,7 @@
     while (queue) {
       const events = takeBatch();
       unconfirmed += events;
-      if (!guarded(() => navigator.sendBeacon(batchUrl, `[${bodyOf(events)}]`))()) {
+      if (!guarded(() => window.navigator.sendBeacon(batchUrl, `[${bodyOf(events)}]`))()) {
         post(events);
         break;
       }
@@ -397,7 +398,7 @@
     // Nearly all of them have arrived.
     text
       .slice(head.length + (clock() - time > 8e7 ? +beacons : 0))
-      .replace(/\n\{"event_id":"[\d-]+","timestamp":"[^\n\ud800-\udfff]*\}/gu, (event) => {
+      .replace(/\n\{"event_id":"[\d-]+","timestamp":"[^\0-\x1f\u2028\u2029\ud800-\udfff]*\}/gu, (event) => {
         queue += event;
       });
     lost = +lost + +missing || "";
@@ -429,7 +430,7 @@
 
   const optedOut =
     isOn("respect-privacy") &&
-    (get(navigator, "globalPrivacyControl") || get(navigator, "doNotTrack") == 1);
+    (get(window.navigator, "globalPrivacyControl") || get(window.navigator, "doNotTrack") == 1);
   const exposed = (action) =>
     optedOut
       ? doNothing

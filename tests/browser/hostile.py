@@ -30,7 +30,7 @@ LANGUAGE = {
     "JSON throws": "JSON.stringify = JSON.parse = () => { throw new Error('JSON') }",
     "Promise missing": "window.Promise = undefined",
     "URL and Blob missing": "window.URL = window.Blob = window.TextEncoder = undefined",
-    "lexical names": """let history, fetch, crypto, navigation, localStorage, sessionStorage;
+    "lexical names": """let history, fetch, crypto, navigator, navigation, localStorage;
         class Document {} class Image {} class EventTarget {}""",
 }
 
@@ -103,6 +103,16 @@ STORAGE = {
         '\\n{"event_id":"1-2","timestamp":"","event_type":}'""",
     "storage has half a surrogate pair": """localStorage["beacon.js:other"] = "0 0 0" +
         '\\n{"event_id":"1-2","timestamp":"","event_type":"\\ud83d"}'""",
+    **{
+        f"storage has an event with {name}": f"""localStorage["beacon.js:other"] = "0 0 0" +
+            '\\n{{"event_id":"1-2","timestamp":"","event_type":"{text}"}}'"""
+        for name, text in {"a carriage return": "\\r", "a line separator": "\\u2028"}.items()
+    },
+    **{
+        f"a session whose user has {name}": f"""sessionStorage["beacon.js:"] =
+            `${{Date.now()}} 1-2-3-4 "{text}"`"""
+        for name, text in {"half a pair": "\\ud83d", "a line": "\\n", "an end": "\\u2028"}.items()
+    },
     "storage is huge": """localStorage["beacon.js:other"] = "0 0 0\\n" + "x".repeat(4e6)""",
     "a session of another program": """sessionStorage["beacon.js:"] =
         `${Date.now()} 1-2-3-4 "${"x".repeat(1e5)}"`""",
