@@ -19,6 +19,10 @@ class ConnectionErrors:
         """Return the response to bytes that are not an HTTP request."""
         return _response(ApiError("bad_request", message), request_id)
 
+    def head_too_large(self, message: str, request_id: str) -> bytes:
+        """Return the response to a request head that is over a limit."""
+        return _response(ApiError("head_too_large", message), request_id)
+
     def request_timeout(self, message: str, request_id: str) -> bytes:
         """Return the response to a request that does not arrive in time."""
         return _response(ApiError("request_timeout", message), request_id)

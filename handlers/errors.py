@@ -35,6 +35,9 @@ _KINDS = (
     ErrorKind("body_too_large", 413, False, "the body is larger than `MAX_BODY_BYTES`"),
     ErrorKind("unsupported_media_type", 415, False, "multipart bodies are not supported"),
     ErrorKind("unsupported_encoding", 415, False, "a `Content-Encoding` other than gzip"),
+    ErrorKind(
+        "head_too_large", 431, False, "the head is over 32 KiB or has over 100 header fields"
+    ),
     ErrorKind("internal_error", 500, True, "an unexpected error; the server's log has the cause"),
     ErrorKind("journal_full", 503, True, "the journal has reached `JOURNAL_MAX_BYTES`"),
     ErrorKind("journal_busy", 503, True, "the disk cannot keep up with the load"),

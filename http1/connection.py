@@ -34,7 +34,7 @@ from tornado.httputil import (
 )
 
 from http1.activity import Activity, Progress
-from http1.parser import BadRequest
+from http1.parser import BadRequest, HeadTooLarge
 from http1.request_queue import Request, RequestQueue
 from http1.response import ErrorResponses, encode_head
 from http1.states import (
@@ -322,9 +322,16 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             client=self.context.remote_ip,
             request_id=request_id,
         )
-        error = self._errors.request_timeout if is_late else self._errors.bad_request
-        self._transport.write(error(str(failure), request_id))
+        self._transport.write(self._error_for(failure)(str(failure), request_id))
         self._close_when_sent(REFUSED)
+
+    def _error_for(self, failure: BadRequest | RequestTimeout) -> Callable[[str, str], bytes]:
+        match failure:
+            case RequestTimeout():
+                return self._errors.request_timeout
+            case HeadTooLarge():
+                return self._errors.head_too_large
+        return self._errors.bad_request
 
     def end(self) -> None:
         """Tell the client that no response will follow, and discard what it still sends."""

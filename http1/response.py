@@ -14,6 +14,9 @@ class ErrorResponses(Protocol):
     def bad_request(self, message: str, request_id: str) -> bytes:
         """Return the response to bytes that are not an HTTP request."""
 
+    def head_too_large(self, message: str, request_id: str) -> bytes:
+        """Return the response to a request head that is over a limit."""
+
     def request_timeout(self, message: str, request_id: str) -> bytes:
         """Return the response to a request that does not arrive in time."""
 

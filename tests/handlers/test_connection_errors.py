@@ -18,6 +18,12 @@ def test_a_request_that_is_late_gets_the_one_form_of_an_error() -> None:
     assert "request_timeout" == json.loads(body)["error"]["code"]
 
 
+def test_a_head_that_is_too_large_gets_the_one_form_of_an_error() -> None:
+    head, body = ConnectionErrors().head_too_large("too large", "r1").split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    assert "head_too_large" == json.loads(body)["error"]["code"]
+
+
 def test_a_connection_too_many_is_told_when_to_retry() -> None:
     assert (
         b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"

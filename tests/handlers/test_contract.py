@@ -13,7 +13,7 @@ from handlers.body import BodyBudget
 from handlers.errors import ERRORS
 from http1.watchdog import TimeLimits, Watchdog
 from tests.handlers.raw import raw_failure, send_raw
-from tests.handlers.server import EVENT, ONE, SHOP, Site, make_site
+from tests.handlers.server import BATCH, EVENT, ONE, PIXEL, SHOP, Site, make_site
 from tests.http1.raw_http import connected, exchange, request
 from tests.http1.serving import serving
 from tests.support.waiting import until
@@ -126,6 +126,60 @@ async def test_a_page_may_read_the_408_of_its_body_and_its_event_is_counted() ->
         assert SHOP == response.headers["access-control-allow-origin"]
     counters = t.site.sink.counters
     assert (1, 1) == (counters.arrived, counters.refused)
+
+
+DIGITS = "1" * 5000
+
+
+@pytest.mark.parametrize("path", [ONE, BATCH, PIXEL, "/health", "/selftest.js"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Host", f"a:{DIGITS}"),
+        ("Host", f"[::1]:{DIGITS}"),
+        ("Host", DIGITS),
+        ("Origin", f"https://a:{DIGITS}"),
+        ("Referer", f"https://a:{DIGITS}/"),
+        ("X-Forwarded-For", f"1.2.3.4:{DIGITS}"),
+        ("X-Forwarded-For", DIGITS),
+        ("X-Real-Ip", f"[::1]:{DIGITS}"),
+        ("Range", f"bytes={DIGITS}-{DIGITS}"),
+        ("Content-Length", DIGITS),
+        ("Content-Type", f"application/json; charset={DIGITS}"),
+        ("Accept-Encoding", f"gzip;q=0.{DIGITS}"),
+        ("If-None-Match", DIGITS),
+        ("If-Modified-Since", DIGITS),
+        ("Expect", DIGITS),
+        ("Keep-Alive", f"timeout={DIGITS}"),
+        ("Max-Forwards", DIGITS),
+        ("Access-Control-Request-Headers", DIGITS),
+        ("Cookie", f"a={DIGITS}; $Version={DIGITS}"),
+    ],
+)
+async def test_a_number_of_thousands_of_digits_is_no_defect(
+    path: str, name: str, value: str
+) -> None:
+    origins = ["https://*.example.com"]
+    for method in ("GET", "POST", "OPTIONS"):
+        sent = request(method, path, [(name, value)])
+        if name == "Host":
+            sent = sent.replace(b"Host: test\r\n", b"", 1)
+        response = await send_raw(make_site(origins=origins, trusted=["127.0.0.0/8"]), sent)
+        assert response.status < 500
+
+
+async def test_numbers_of_thousands_of_digits_in_a_target_are_no_defect() -> None:
+    targets = [
+        f"http://a:{DIGITS}/health",
+        f"//a:{DIGITS}/health",
+        f"{PIXEL}?sent_at={DIGITS}&e={DIGITS}&timestamp={DIGITS}",
+        f"/selftest/report?id={DIGITS}",
+        f"/beacon.{DIGITS}.js",
+        f"/health?{DIGITS}",
+    ]
+    for target in targets:
+        response = await send_raw(make_site(), request("GET", target))
+        assert response.status < 500, target[:40]
 
 
 GARBAGE = [

@@ -202,6 +202,15 @@ async def test_malformed_input_gets_the_common_form_of_an_error() -> None:
         assert b"" == await client.rest()
 
 
+async def test_a_head_that_is_too_large_gets_the_one_form_of_an_error() -> None:
+    head = request("GET", "/health", [("X", "y")] * 200)
+    async with serving(make_site()) as port, connected(port) as client:
+        response = await client.ask(head)
+        assert (431, "head_too_large") == (response.status, response.json["error"]["code"])
+        assert response.json["request_id"] == response.headers["x-request-id"]
+        assert b"" == await client.rest()
+
+
 async def test_garbage_after_requests_does_not_cost_their_responses() -> None:
     async with held_site() as held, connected(held.port) as client:
         client.send(POST * 2 + GARBAGE)

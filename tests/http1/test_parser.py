@@ -1,13 +1,21 @@
 """Requests and malformed input, parsed byte by byte and all at once."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from tornado.httputil import HTTPHeaders, RequestStartLine
 
-from http1.parser import MAX_HEAD_BYTES, BadRequest, RequestParser
+from http1.parser import (
+    MAX_CHUNK_OVERHEAD_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_HEAD_FIELDS,
+    BadRequest,
+    HeadTooLarge,
+    RequestParser,
+)
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: h\r\n\r\n"
 POST = b"POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nabcd"
@@ -112,9 +120,23 @@ BAD_REQUESTS = [
     CHUNKED + b"-1\r\na\r\n",
     CHUNKED + b"1\r\nab\r\n",
     CHUNKED + b"1\na\n",
-    b"GET /" + b"a" * MAX_HEAD_BYTES + b" HTTP/1.1\r\nHost: h\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: h\r\n" + b"A: b\r\n" * (MAX_HEAD_BYTES // 2) + b"\r\n",
-    b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"y" * MAX_HEAD_BYTES + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n",
+    b"GET / HTTP/1.0\r\nHost: h\r\nhost: i\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: h:" + b"1" * 4301 + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: h:" + b"0" * 6 + b"\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: h\r\n" + LENGTH + LENGTH + b"\r\na",
+    b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 1\r\n\r\na",
+    b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + b"0" * 4301 + b"1\r\n\r\na",
+    b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: h\r\n" + IN_CHUNKS * 2 + b"\r\n0\r\n\r\n",
+    b"POST / HTTP/1.0\r\nHost: h\r\n" + IN_CHUNKS + b"\r\n0\r\n\r\n",
+    H2C + b"Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
+    CHUNKED + b"0" * 4301 + b"1\r\na\r\n0\r\n\r\n",
+    CHUNKED + b"f" * 4301 + b"\r\na\r\n0\r\n\r\n",
 ]
 
 
@@ -126,6 +148,59 @@ def test_malformed_input_is_refused_regardless_of_how_it_is_cut(sent: bytes) -> 
         parse(*(sent[at : at + 1] for at in range(len(sent))))
 
 
+def get(*fields: bytes, path: bytes = b"/") -> bytes:
+    return b"\r\n".join([b"GET %b HTTP/1.1" % path, b"Host: h", *fields, b"", b""])
+
+
+LARGE_HEADS = [
+    lambda more: get(path=b"/" + b"a" * (MAX_HEAD_BYTES - len(get()) + more)),
+    lambda more: get(b"X: " + b"y" * (MAX_HEAD_BYTES - len(get(b"X: ")) + more)),
+    lambda more: get(b"X:" + b" " * (MAX_HEAD_BYTES - len(get(b"X:y")) + more) + b"y"),
+    lambda more: get(*[b"A: b"] * (MAX_HEAD_FIELDS - 1 + more)),
+]
+
+
+@pytest.mark.parametrize("head", LARGE_HEADS, ids=["URL", "field", "space", "fields"])
+def test_a_head_is_too_large_from_its_limit_on(head: Callable[[int], bytes]) -> None:
+    assert 2 == len(parse(head(0) + head(0)).parsed)
+    found = Requests()
+    with pytest.raises(HeadTooLarge):
+        RequestParser(found).feed(head(0) + head(1) + GET)
+    assert 1 == len(found.parsed)
+
+
+def chunked(*chunks: bytes, trailer: bytes = b"") -> bytes:
+    return b"".join([CHUNKED, *chunks, b"0\r\n", trailer, b"\r\n"])
+
+
+LIMIT = MAX_CHUNK_OVERHEAD_BYTES
+OVERHEADS = [
+    lambda more: chunked(b"1;" + b"x" * (LIMIT + more - 1) + b"\r\na\r\n"),
+    lambda more: chunked(b"1;%b\r\na\r\n" % (b"x" * 63) * (LIMIT // 64) + b"01\r\na\r\n" * more),
+    lambda more: chunked(trailer=b"X:" + b"y" * (LIMIT + more - 4) + b"\r\n"),
+    lambda more: chunked(b"0" * (LIMIT + more) + b"1\r\na\r\n"),
+]
+
+
+@pytest.mark.parametrize("body", OVERHEADS, ids=["one", "many", "trailer", "zeros"])
+def test_the_overhead_of_a_chunked_body_is_limited(body: Callable[[int], bytes]) -> None:
+    for sent in (body(0), body(0) + GET, GET + body(0)):
+        assert parse(sent).parsed
+    for pieces in ([body(9)], [body(9) + GET], [body(9)[:100], body(9)[100:]]):
+        with pytest.raises(BadRequest, match=f"{LIMIT} bytes"):
+            parse(*pieces)
+
+
+@pytest.mark.parametrize("size", [1, 2, 15, 16, 17, 255, 256, 4095, 4096, 70_000])
+def test_the_framing_of_chunks_is_no_overhead(size: int) -> None:
+    chunk = b"%x\r\n%b\r\n" % (size, b"a" * size)
+    small = b"1\r\na\r\n"
+    for chunks in ([chunk] * 3000, [chunk, small] * 1500, [small] * 3000 + [chunk]):
+        body = b"".join(chunks)
+        (found,) = parse(chunked(body)).parsed
+        assert found.endswith("a")
+
+
 def test_requests_before_malformed_input_are_parsed() -> None:
     found = Requests()
     with pytest.raises(BadRequest):
@@ -134,15 +209,20 @@ def test_requests_before_malformed_input_are_parsed() -> None:
 
 
 @pytest.mark.parametrize(
-    "begun",
-    [b"GET / HTTP/1.1\r\nX: ", b"GET /", CHUNKED + b"1\r\na\r\n0\r\nX: ", CHUNKED + b"1;x="],
+    ("begun", "limit"),
+    [
+        (b"GET / HTTP/1.1\r\nX: ", MAX_HEAD_BYTES),
+        (b"GET /", MAX_HEAD_BYTES),
+        (CHUNKED + b"1\r\na\r\n0\r\nX: ", MAX_CHUNK_OVERHEAD_BYTES),
+        (CHUNKED + b"1;x=", MAX_CHUNK_OVERHEAD_BYTES),
+    ],
     ids=["field", "URL", "trailer field", "chunk extension"],
 )
-def test_an_element_that_never_ends_is_refused_at_its_limit(begun: bytes) -> None:
+def test_an_element_that_never_ends_is_refused_at_its_limit(begun: bytes, limit: int) -> None:
     parser = RequestParser(Requests())
     parser.feed(begun)
-    with pytest.raises(BadRequest, match="65536 bytes"):
-        for _ in range(MAX_HEAD_BYTES // 1000 + 1):
+    with pytest.raises(BadRequest, match=f"{limit} bytes"):
+        for _ in range(limit // 1000 + 1):
             parser.feed(b"y" * 1000)
 
 
