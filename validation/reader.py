@@ -9,7 +9,8 @@ from collections.abc import Callable
 import orjson
 
 from validation.fast_path import FastPath
-from validation.fields import PLACED_FIELDS, stored_form
+from validation.field_names import name_problems
+from validation.fields import CLIENT_FIELDS, PLACED_FIELDS, stored_form
 from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.problems import Problem, kind_of
 from validation.query import QueryError, event_in_query
@@ -119,6 +120,8 @@ class EventReader:
         found = [] if is_exact else find_problems(event)
         if not isinstance(event, dict):
             return _rejected(found or [_not_an_object(event)])
+        if not event.keys() <= CLIENT_FIELDS:
+            found += name_problems(event)
         try:
             checked = self._schema.check(event)
         except BrokenRules as broken:
