@@ -14,6 +14,7 @@ from handlers.body import (
     BodyHeaders,
     body_too_large,
     gunzip,
+    is_gzip,
     server_busy,
 )
 from handlers.errors import ApiError, as_api_error
@@ -218,7 +219,9 @@ class IngestHandler(BaseHandler):
             raise self._body_error
         body = b"".join(self._chunks)
         self._release()
-        return gunzip(body, self.pipeline.max_body_bytes) if self._body_is_gzip else body
+        if self._body_is_gzip or is_gzip(body):
+            return gunzip(body, self.pipeline.max_body_bytes)
+        return body
 
     def request_info(self) -> RequestInfo:
         """Return the metadata that the request adds to its events."""

@@ -100,6 +100,12 @@ async def test_a_gzip_body_is_decompressed(fetch: Fetch, site: Site) -> None:
     assert "z" == site.sink.events[0]["event_type"]
 
 
+async def test_a_gzip_body_is_recognized_without_its_header(fetch: Fetch, site: Site) -> None:
+    assert 200 == (await fetch(ONE, body=gzip.compress(sent({"event_type": "z"})))).code
+    assert "z" == site.sink.events[0]["event_type"]
+    assert (400, "invalid_encoding") == failure(await fetch(ONE, body=b"\x1f\x8b"))
+
+
 @pytest.mark.parametrize(
     ("encoding", "body", "expected"),
     [
@@ -156,7 +162,7 @@ async def test_other_requests_run_between_the_turns_of_one() -> None:
             yield
         return name
 
-    assert ["a", "b"] == await asyncio.gather(in_turns(count("a")), in_turns(count("b")))
+    assert ["a", "b"] == list(await asyncio.gather(in_turns(count("a")), in_turns(count("b"))))
     assert ["a", "b"] * 3 == steps
 
 
