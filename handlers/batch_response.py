@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from validation.outcomes import Accepted, Rejected
+from validation.problems import excerpt
+
+# So a response to a batch of short ids has at most about 1 MiB, whatever its events contain.
+MAX_ERRORS_BYTES = 768 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +34,25 @@ class BatchResponse:
         return [(at, each) for at, each in enumerate(self.outcomes) if isinstance(each, Rejected)]
 
     def body(self) -> dict[str, object]:
-        """Return the body, for JSON."""
-        errors = [_error(index, each) for index, each in self._rejections]
+        """Return the body, for JSON.
+
+        Errors have their details as long as these take half of MAX_ERRORS_BYTES; the next ones are
+        short; those beyond MAX_ERRORS_BYTES are only counted, in `more_errors`.
+        """
+        rejections = self._rejections
+        errors = _errors(rejections)
         body: dict[str, object] = {
             "status": "completed",
             "total_events": len(self.outcomes),
             "success_count": len(self.accepted),
-            "error_count": len(errors),
+            "error_count": len(rejections),
             "duplicate_count": self.duplicates,
             "event_ids": self._event_ids(),
         }
         if errors:
             body["errors"] = errors
+        if len(errors) < len(rejections):
+            body["more_errors"] = len(rejections) - len(errors)
         return body
 
     def _event_ids(self) -> list[str | None]:
@@ -58,13 +71,42 @@ class BatchResponse:
         return fields
 
 
+def _errors(rejections: Sequence[tuple[int, Rejected]]) -> list[dict[str, object]]:
+    errors: list[dict[str, object]] = []
+    room = MAX_ERRORS_BYTES
+    for index, outcome in rejections:
+        error = _error(index, outcome)
+        size = len(orjson.dumps(error))
+        if room - size < MAX_ERRORS_BYTES // 2:
+            error = _short_error(index, outcome)
+            size = len(orjson.dumps(error))
+        if size > room:
+            break
+        room -= size
+        errors.append(error)
+    return errors
+
+
 def _error(index: int, outcome: Rejected) -> dict[str, object]:
-    details = [{"path": each.path, "message": each.message} for each in outcome.problems]
     error: dict[str, object] = {
         "index": index,
         "code": outcome.code,
         "message": outcome.message,
     }
+    details = [{"path": each.path, "message": each.message} for each in outcome.problems]
     if details:
         error["details"] = details
+    if outcome.more_problems:
+        error["more_details"] = outcome.more_problems
+    return error
+
+
+def _short_error(index: int, outcome: Rejected) -> dict[str, object]:
+    error: dict[str, object] = {
+        "index": index,
+        "code": outcome.code,
+        "message": excerpt(outcome.message),
+    }
+    if outcome.problems:
+        error["more_details"] = len(outcome.problems) + outcome.more_problems
     return error

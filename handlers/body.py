@@ -4,8 +4,10 @@ import zlib
 from typing import NamedTuple
 
 from handlers.errors import ApiError
+from validation.problems import excerpt
 
 _GZIP_CONTAINER = 31
+_GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_NAMES = frozenset({"gzip", "x-gzip"})
 _PLAIN_NAMES = frozenset({"", "identity"})
 
@@ -47,7 +49,7 @@ class BodyHeaders(NamedTuple):
 
     @property
     def is_gzip(self) -> bool:
-        """True if the body has to be decompressed."""
+        """True if the headers announce gzip."""
         return self.content_encoding in _GZIP_NAMES
 
     def error(self, max_bytes: int) -> ApiError | None:
@@ -56,9 +58,8 @@ class BodyHeaders(NamedTuple):
             message = "multipart bodies are not supported: send the event as JSON"
             return ApiError("unsupported_media_type", message)
         if not self.is_gzip and self.content_encoding not in _PLAIN_NAMES:
-            message = (
-                f"the Content-Encoding {self.content_encoding!r} is not supported: use gzip or none"
-            )
+            name = excerpt(self.content_encoding)
+            message = f"the Content-Encoding {name!r} is not supported: use gzip or none"
             return ApiError("unsupported_encoding", message)
         if self.content_length is not None and self.content_length > max_bytes:
             return body_too_large(max_bytes)
@@ -75,6 +76,11 @@ def server_busy() -> ApiError:
     """Return the 503 for a body for which no memory is left now."""
     message = "the server holds too many request bodies: retry after the Retry-After delay"
     return ApiError("server_busy", message, retry_after_s=1)
+
+
+def is_gzip(body: bytes) -> bool:
+    """Return True if a body begins as gzip files do, which no JSON does."""
+    return body.startswith(_GZIP_MAGIC)
 
 
 def gunzip(compressed: bytes, max_bytes: int) -> bytes:

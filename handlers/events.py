@@ -2,7 +2,7 @@
 
 from handlers.batch_response import BatchResponse
 from handlers.errors import ApiError
-from handlers.ingest import IngestHandler
+from handlers.ingest import IngestHandler, in_turns
 from validation.outcomes import Accepted, Rejected
 from validation.reader import BodyError
 
@@ -17,7 +17,8 @@ class EventHandler(IngestHandler):
 
     async def post(self) -> None:
         """Make the event in the body durable."""
-        outcome = self.pipeline.reader.single(self.read_body(), self.request_info())
+        reader = self.pipeline.reader
+        outcome = await in_turns(reader.single_in_turns(self.read_body(), self.request_info()))
         event = await self.make_one_durable(outcome)
         body: dict[str, object] = {
             "status": "success",
@@ -34,7 +35,7 @@ class BatchHandler(IngestHandler):
 
     async def post(self) -> None:
         """Make the valid events in the body durable, and report the others."""
-        outcomes = self._read()
+        outcomes = await self._read()
         self.on_events_read(len(outcomes))
         accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
         duplicates = len(await self.make_durable(accepted)) if accepted else 0
@@ -43,12 +44,12 @@ class BatchHandler(IngestHandler):
         self.log_fields = response.log_fields()
         self.respond(response.status, response.body())
 
-    def _read(self) -> list[Accepted | Rejected]:
+    async def _read(self) -> list[Accepted | Rejected]:
         reader = self.pipeline.reader
         content_type = self.header("Content-Type") or ""
         is_ndjson = content_type.partition(";")[0].strip().lower() in _NDJSON
-        read = reader.ndjson if is_ndjson else reader.batch
+        read = reader.ndjson_in_turns if is_ndjson else reader.batch_in_turns
         try:
-            return read(self.read_body(), self.request_info())
+            return await in_turns(read(self.read_body(), self.request_info()))
         except BodyError as error:
             raise ApiError(error.code, error.message) from error

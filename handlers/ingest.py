@@ -1,9 +1,10 @@
 """Ingestion: the steps of every request that brings events, from admission to the journal."""
 
+import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from handlers.admission import Admission, AdmissionPolicy, RequestFacts
 from handlers.base import BaseHandler
@@ -13,6 +14,7 @@ from handlers.body import (
     BodyHeaders,
     body_too_large,
     gunzip,
+    is_gzip,
     server_busy,
 )
 from handlers.errors import ApiError, as_api_error
@@ -21,6 +23,9 @@ from storage.refusals import Refusal
 from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.problems import Problem
 from validation.reader import EventReader
+from validation.turns import Turns
+
+_T = TypeVar("_T")
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
@@ -216,7 +221,9 @@ class IngestHandler(BaseHandler):
             raise self._body_error
         body = b"".join(self._chunks)
         self._release()
-        return gunzip(body, self.pipeline.max_body_bytes) if self._body_is_gzip else body
+        if self._body_is_gzip or is_gzip(body):
+            return gunzip(body, self.pipeline.max_body_bytes)
+        return body
 
     def request_info(self) -> RequestInfo:
         """Return the metadata that the request adds to its events."""
@@ -254,6 +261,17 @@ class IngestHandler(BaseHandler):
             "event_id": event.event_id,
         }
         return event
+
+
+async def in_turns(turns: Turns[_T]) -> _T:
+    """Do work of any length and return its result; other requests run between its turns."""
+    while True:
+        try:
+            next(turns)
+        except StopIteration as done:
+            result: _T = done.value
+            return result
+        await asyncio.sleep(0)
 
 
 class DurableEvent(NamedTuple):

@@ -231,8 +231,12 @@ class RequestParser:
         """Report the end of the request, and prepare for the next one."""
         if self._is_upgrading:
             return
-        if self._chunked_bytes:
-            self._check_chunk_overhead()
+        try:
+            if self._chunked_bytes:
+                self._check_chunk_overhead()
+        except BadRequest as failure:
+            self._failure = failure
+            raise
         self._start_request()
         self._callbacks.request_completed()
 

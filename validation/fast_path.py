@@ -16,7 +16,7 @@ from validation.clock_skew import is_clock_right
 from validation.fields import stored_form
 from validation.outcomes import Accepted, RequestInfo
 from validation.schema import EVENT_ID, MAX_EVENT_ID_CHARS, MAX_EVENT_TYPE_CHARS, MAX_ID_CHARS
-from validation.strict_json import MAX_DEPTH, brackets, may_have_lost
+from validation.strict_json import MAX_DEPTH, brackets, may_have_lost_key
 from validation.times import is_final_time, latest_text
 
 _T = TypeVar("_T")
@@ -27,7 +27,7 @@ _Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]
 class Sent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False, kw_only=True):
     """An event as the client sends it, with the fields that a client may set and no others.
 
-    None means absent. An event with a null is left to the schema, since `may_have_lost` notices.
+    None means absent. An event with a null is left to the schema: `may_have_lost_key` notices.
     """
 
     event_id: Annotated[str, Meta(min_length=1, max_length=MAX_EVENT_ID_CHARS)] | None = None
@@ -84,7 +84,12 @@ class FastPath:
             return None
 
     def several(self, text: bytes, info: RequestInfo) -> list[Accepted] | None:
-        """Read a text that is an array of events; None if the schema has to."""
+        """Read a text that is an array of events; None if it is long, or the schema has to.
+
+        A text longer than one event may be is read event by event instead, in several turns.
+        """
+        if len(text) > self._max_event_bytes:
+            return None
         try:
             sent = self._exactly(self._several, text)
             if len(sent) > self._max_batch_events:
@@ -96,7 +101,7 @@ class FastPath:
     def _exactly(self, decoder: "msgspec.json.Decoder[_T]", text: bytes) -> _T:
         sent = decoder.decode(text)
         again = self._encoder.encode(sent)
-        if again != text and may_have_lost(text, again):
+        if again != text and may_have_lost_key(text, again):
             raise _NeedsSchema
         return sent
 

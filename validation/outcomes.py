@@ -30,8 +30,12 @@ class Accepted(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An event that breaks a rule: a code for programs, a message, and every problem found."""
+    """An event that breaks a rule: a code for programs, a message, and the problems found.
+
+    The message says how many `more_problems` there are than those listed.
+    """
 
     code: str
     message: str
     problems: tuple[Problem, ...] = ()
+    more_problems: int = 0

@@ -1,31 +1,41 @@
 """Bodies and queries to events in their stored form, or to a list of their problems.
 
 Nothing here knows of HTTP: the reader is given a body and the facts about its request.
+
+Invariants, whatever a body contains: it is read in turns (see `turns.py`); an event is never parsed
+if its text alone shows that it is over `max_event_bytes`; and the slow parser, which only finds out
+what is wrong with an event, gets at most `max_event_bytes` of it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import orjson
 
 from validation.fast_path import FastPath
-from validation.fields import PLACED_FIELDS, stored_form
+from validation.field_names import name_problems
+from validation.fields import CLIENT_FIELDS, PLACED_FIELDS, stored_form
 from validation.outcomes import Accepted, Rejected, RequestInfo
-from validation.problems import Problem, kind_of
+from validation.problems import NO_PROBLEMS, Problem, Problems, kind_of
 from validation.query import QueryError, event_in_query
 from validation.schema import BrokenRules, EventSchema
+from validation.splitting import ArraySplitter, NotAnArrayError, has_object_lines
 from validation.strict_json import (
     BOM,
-    MAX_DEPTH,
-    AmbiguousValue,
     NotJsonError,
-    brackets,
+    Parsed,
     find_problems,
-    parse,
+    parse_exact,
+    parse_marking,
 )
+from validation.turns import Meter, Turns, at_once
 
 # A line that is not blank, from its first visible character to its end.
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")
+_SPACE = b" \t\r\n"
+
+# The cost of reading an event of any size by the schema, in bytes of the fast path.
+_SCHEMA_BYTES = 512
 
 
 class BodyError(Exception):
@@ -56,40 +66,46 @@ class EventReader:
         self._new_id = new_id
         self._schema = EventSchema(now)
         self._fast_path = FastPath(max_event_bytes, max_batch_events, new_id, now)
+        self._arrays = ArraySplitter(max_batch_events)
 
     def single(self, body: bytes, info: RequestInfo) -> Accepted | Rejected:
-        """Read a body that is one event."""
-        accepted = self._fast_path.one(body, info)
-        if accepted is not None:
-            return accepted
-        return self._text(body, info, hint=": send several events to /api/v1/events/batch")
+        """Read a body that is one event, at once."""
+        return at_once(self.single_in_turns(body, info))
 
     def batch(self, body: bytes, info: RequestInfo) -> list[Accepted | Rejected]:
-        """Read a body that is a JSON array of events; BodyError if it is not, or has too many."""
+        """Read a body that is an array of events, or lines of them, at once.
+
+        Raises BodyError if it is neither, or has none or too many.
+        """
+        return at_once(self.batch_in_turns(body, info))
+
+    def ndjson(self, body: bytes, info: RequestInfo) -> list[Accepted | Rejected]:
+        """Read a body with an event on each line, at once; BodyError if it has none or too many."""
+        return at_once(self.ndjson_in_turns(body, info))
+
+    def single_in_turns(self, body: bytes, info: RequestInfo) -> Turns[Accepted | Rejected]:
+        """Read a body that is one event."""
+        meter = Meter()
+        meter.is_full(len(body))
+        hint = ": send several events to /api/v1/events/batch"
+        return (yield from self._text(body, info, meter, hint))
+
+    def batch_in_turns(self, body: bytes, info: RequestInfo) -> Turns[list[Accepted | Rejected]]:
+        """Read a body that is an array of events; `batch` says what it raises."""
         accepted = self._fast_path.several(body, info)
         if accepted is not None:
             self._check_count(len(accepted))
             return [*accepted]
-        try:
-            parsed = parse(body)
-        except NotJsonError as error:
-            raise BodyError("invalid_json", f"{error}{_ndjson_hint(body)}") from None
-        events = parsed.value
-        if not isinstance(events, list):
-            message = f"a batch must be a JSON array of events, not {_kind(events)}"
-            raise BodyError("invalid_batch", f"{message}: send one event to /api/v1/events")
-        self._check_count(len(events))
-        return [self._event(event, info, parsed.is_exact) for event in events]
+        if has_object_lines(body):
+            return (yield from self._lines(body, info))
+        yield
+        return (yield from self._each(self._elements(body), info))
 
-    def ndjson(self, body: bytes, info: RequestInfo) -> list[Accepted | Rejected]:
-        """Read a body with an event on each line; BodyError if it has none or too many."""
-        lines: list[bytes] = []
-        for match in _LINE.finditer(body.removeprefix(BOM)):
-            lines.append(match[0])
-            if len(lines) > self._max_batch_events:
-                break
-        self._check_count(len(lines))
-        return [self._text(line, info) for line in lines]
+    def ndjson_in_turns(self, body: bytes, info: RequestInfo) -> Turns[list[Accepted | Rejected]]:
+        """Read a body with an event on each line; `ndjson` says what it raises."""
+        if body[:1] == b"[" and self._arrays.is_array(body):
+            return (yield from self.batch_in_turns(body, info))
+        return (yield from self._lines(body, info))
 
     def query(self, query: str, info: RequestInfo) -> Accepted | Rejected:
         """Read the event that the query of a URL describes; see `query.event_in_query`."""
@@ -97,7 +113,26 @@ class EventReader:
             parsed = event_in_query(query)
         except QueryError as error:
             return Rejected("invalid_query", str(error))
-        return self._event(parsed.value, info, parsed.is_exact)
+        return self._event(parsed, info)
+
+    def _elements(self, body: bytes) -> list[bytes]:
+        try:
+            texts = self._arrays.split(body)
+        except NotJsonError as error:
+            raise BodyError("invalid_json", f"{error}{_ndjson_hint(body)}") from None
+        except NotAnArrayError as error:
+            raise BodyError("invalid_batch", f"a batch must be {error}") from None
+        self._check_count(self._max_batch_events + 1 if texts is None else len(texts))
+        return texts or []
+
+    def _lines(self, body: bytes, info: RequestInfo) -> Turns[list[Accepted | Rejected]]:
+        lines: list[bytes] = []
+        for match in _LINE.finditer(body.removeprefix(BOM)):
+            lines.append(match[0])
+            if len(lines) > self._max_batch_events:
+                break
+        self._check_count(len(lines))
+        return (yield from self._each(lines, info))
 
     def _check_count(self, events: int) -> None:
         if events == 0:
@@ -106,26 +141,66 @@ class EventReader:
             message = f"a batch may have at most {self._max_batch_events} events"
             raise BodyError("batch_too_large", f"{message}: send several batches")
 
-    def _text(self, text: bytes, info: RequestInfo, hint: str = "") -> Accepted | Rejected:
-        try:
-            parsed = parse(text)
-        except NotJsonError as error:
-            return Rejected("invalid_json", str(error))
-        if isinstance(parsed.value, list):
-            return _rejected([Problem("", f"must be an object, not an array{hint}")])
-        return self._event(parsed.value, info, parsed.is_exact)
+    def _each(self, texts: Iterable[bytes], info: RequestInfo) -> Turns[list[Accepted | Rejected]]:
+        meter = Meter()
+        outcomes: list[Accepted | Rejected] = []
+        for text in texts:
+            if meter.is_full(len(text)):
+                yield
+            outcomes.append((yield from self._text(text, info, meter)))
+        return outcomes
 
-    def _event(self, event: object, info: RequestInfo, is_exact: bool) -> Accepted | Rejected:
-        found = [] if is_exact else find_problems(event)
+    # Each step is a turn of its own if the text is long.
+    def _text(
+        self, text: bytes, info: RequestInfo, meter: Meter, hint: str = ""
+    ) -> Turns[Accepted | Rejected]:
+        if self._is_certainly_too_large(text):
+            return self._too_large(f"{len(text)} as sent")
+        accepted = self._fast_path.one(text, info)
+        if accepted is not None:
+            return accepted
+        if meter.is_full(len(text) + _SCHEMA_BYTES):
+            yield
+        parsed = parse_exact(text)
+        if parsed is None:
+            if len(text) > self._max_event_bytes:
+                return self._too_large(f"{len(text)} as sent")
+            if meter.is_full(len(text)):
+                yield
+            try:
+                parsed = parse_marking(text)
+            except NotJsonError as error:
+                return Rejected("invalid_json", str(error))
+            if meter.is_full(len(text)):
+                yield
+        return self._event(parsed, info, hint)
+
+    # White space and escapes are all that makes an event shorter when it is stored, apart from
+    # digits that no number needs, and nulls and fields of the server that nobody needs to send.
+    def _is_certainly_too_large(self, text: bytes) -> bool:
+        if len(text) <= self._max_event_bytes:
+            return False
+        visible = len(text.translate(None, _SPACE))
+        return visible - 5 * text.count(b"\\u") - text.count(b"\\/") > self._max_event_bytes
+
+    def _too_large(self, size: str) -> Rejected:
+        limit = f"an event may have at most {self._max_event_bytes} bytes"
+        return Rejected("event_too_large", f"{limit}, this one has {size}")
+
+    def _event(self, parsed: Parsed, info: RequestInfo, hint: str = "") -> Accepted | Rejected:
+        event = parsed.value
+        found = NO_PROBLEMS if parsed.is_exact else find_problems(event)
         if not isinstance(event, dict):
-            return _rejected(found or [_not_an_object(event)])
+            return _rejected(found) if found.first else _not_an_object(event, hint)
+        if not event.keys() <= CLIENT_FIELDS:
+            found = found.followed_by(name_problems(event))
         try:
             checked = self._schema.check(event)
         except BrokenRules as broken:
-            return _rejected(_merged(found, broken.problems))
-        if found:
-            return _rejected(found)
-        return self._accept(checked, info)
+            # A problem of the JSON says more about a field than the rule its placeholder broke.
+            rules = [each for each in broken.problems if each.path not in found.fields]
+            return _rejected(found.followed_by(rules))
+        return _rejected(found) if found.first else self._accept(checked, info)
 
     def _accept(self, checked: dict[str, object], info: RequestInfo) -> Accepted | Rejected:
         client_event_id = checked.get("event_id")
@@ -134,11 +209,7 @@ class EventReader:
         line = orjson.dumps(stored)
         size = len(line)
         if size > self._max_event_bytes:
-            limit = f"an event may have at most {self._max_event_bytes} bytes"
-            return Rejected("event_too_large", f"{limit}, this one has {size}")
-        # Counting brackets is cheap, and few of them rule out deep nesting.
-        if brackets(line) > MAX_DEPTH and (too_deep := find_problems(stored)):
-            return _rejected(too_deep)
+            return self._too_large(str(size))
         return Accepted(event_id, line, event_id if client_event_id else None)
 
 
@@ -159,22 +230,14 @@ def _stored(event_id: str, checked: dict[str, object], info: RequestInfo) -> dic
     )
 
 
-def _rejected(problems: list[Problem]) -> Rejected:
-    return Rejected("invalid_event", "; ".join(map(str, problems)), tuple(problems))
+def _not_an_object(event: object, hint: str) -> Rejected:
+    advice = hint if isinstance(event, list) else ""
+    problem = Problem("", f"must be an object, not {kind_of(event)}{advice}")
+    return _rejected(Problems((problem,)))
 
 
-def _not_an_object(event: object) -> Problem:
-    return Problem("", f"must be an object, not {kind_of(event)}")
-
-
-# A problem of the JSON says more about a field than the rule that its placeholder broke.
-def _merged(of_the_json: list[Problem], of_the_rules: list[Problem]) -> list[Problem]:
-    fields = {each.path.partition(".")[0].partition("[")[0] for each in of_the_json}
-    return of_the_json + [each for each in of_the_rules if each.path not in fields]
-
-
-def _kind(value: object) -> str:
-    return f"an object ({value.message})" if isinstance(value, AmbiguousValue) else kind_of(value)
+def _rejected(problems: Problems) -> Rejected:
+    return Rejected("invalid_event", problems.summary(), problems.first, problems.more)
 
 
 def _ndjson_hint(body: bytes) -> str:

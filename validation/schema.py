@@ -154,8 +154,9 @@ def _timestamp(now: Callable[[], float], value: object) -> str | None:
         raise Invalid(str(error)) from None
 
 
+# PHP writes an empty map as an empty array.
 def _properties(value: object) -> dict[str, object] | None:
-    if value is None or value == "":
+    if value is None or value == "" or value == []:
         return None
     if not isinstance(value, dict):
         raise Invalid(f"must be an object, not {kind_of(value)}")

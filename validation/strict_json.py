@@ -2,30 +2,39 @@
 
 orjson parses in a fraction of the time of any other parser, and accepts only JSON (RFC 8259).
 Two things it changes in silence, though: of two equal keys it keeps the last, and an integer
-beyond 64 bits becomes a double. A text that might contain either, and one that orjson refuses,
-is parsed again by the standard library, which is slow but lets us mark such values.
+beyond 64 bits becomes a double. Both are noticed exactly, by compiled code (`parse_exact`). A text
+that contains either, and one that orjson refuses, is never accepted; only to say what is wrong with
+it, and where, it is parsed again by the standard library (`parse_marking`), which takes up to ten
+times as long. The caller decides whether that is worth its time.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
+import msgspec
 import orjson
 
-from validation.problems import Problem, excerpt
+from validation.problems import MAX_PROBLEMS, Problem, Problems, excerpt, path_of
 
 MAX_DEPTH = 64
 BOM = b"\xef\xbb\xbf"
 _MIN_INTEGER = -(2**63)
 _MAX_INTEGER = 2**64 - 1
-_MAX_DIGITS = 20
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
+# orjson writes every double of 1e16 and above with an exponent.
+_EXPONENT = b"e+"
+# The standard library refuses to convert integers of more than 4300 digits.
+_HUGE_NUMBER = re.compile(r"[0-9]{4300}")
+_ENOUGH_DIGITS = 25
 # A string, whose content does not count, or one of JavaScript's constants.
-_CONSTANT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|(NaN|-?Infinity)', re.S)
+_CONSTANT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(NaN|-?Infinity)', re.S)
+_BACKSLASH = b"\\\\"
 _ESCAPED_QUOTE = b"\\u0022"
-_MAX_PROBLEMS = 20
+_ORJSON_DEPTH = 254
+_INFINITIES = (float("inf"), float("-inf"))
 
 
 class NotJsonError(ValueError):
@@ -47,35 +56,75 @@ class Parsed(NamedTuple):
 
 
 def parse(text: bytes) -> Parsed:
-    """Parse a whole text.
+    """Parse a whole text, at once: for texts whose length is bounded.
 
-    `is_exact` promises that the value is what was sent, although its nesting may be too deep.
     Raises NotJsonError if the text is not JSON, not UTF-8, or nested deeper than the parsers go.
+    """
+    return parse_exact(text) or parse_marking(text)
+
+
+def parse_exact(text: bytes) -> Parsed | None:
+    """Parse a whole text; None if it is not JSON, or anything in it would be lost.
+
+    A value that may be nested too deeply is not `is_exact`, since that is a problem as well.
     """
     text = text.removeprefix(BOM)
     try:
         value = orjson.loads(text)
         again = orjson.dumps(value)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return Parsed(_parse_marking_ambiguities(text), is_exact=False)
-    if again == text or not may_have_lost(text, again):
-        return Parsed(value, is_exact=True)
-    return Parsed(_parse_marking_ambiguities(text), is_exact=False)
+        return None
+    if again != text and (_has_lost_key(text, again) or _has_lost_integer(text, again)):
+        return None
+    return Parsed(value, is_exact=brackets(text) <= MAX_DEPTH or not _is_too_deep(value))
 
 
-def may_have_lost(text: bytes, again: bytes) -> bool:
-    """Return True if a text may have lost something when it was parsed and written `again`.
+# orjson refuses to write more than _ORJSON_DEPTH levels. Lists around the value use up all but
+# MAX_DEPTH of them, so that compiled code counts the levels.
+def _is_too_deep(value: object) -> bool:
+    for _ in range(_ORJSON_DEPTH - MAX_DEPTH):
+        value = [value]
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return True
+    return False
 
-    A dropped key takes its quotes with it, and only an escape could make up for them.
+
+# A dropped key takes its quotes with it. Only an escaped quote that is written in another way makes
+# up for some; a pair of backslashes in front would hide that the second one escapes nothing.
+def _has_lost_key(text: bytes, again: bytes) -> bool:
+    quotes = text.count(b'"')
+    if _ESCAPED_QUOTE in text:
+        quotes += text.replace(_BACKSLASH, b"").count(_ESCAPED_QUOTE)
+    return quotes != again.count(b'"')
+
+
+# msgspec keeps such an integer, and orjson refuses to write it.
+def _has_lost_integer(text: bytes, again: bytes) -> bool:
+    if _EXPONENT not in again or _LONG_NUMBER.search(text) is None:
+        return False
+    try:
+        orjson.dumps(msgspec.json.decode(text))
+    except (orjson.JSONEncodeError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return True
+    return False
+
+
+def may_have_lost_key(text: bytes, again: bytes) -> bool:
+    """Return True if a text may have lost a key when it was parsed and written `again`."""
+    return text.count(b'"') != again.count(b'"') or _ESCAPED_QUOTE in text
+
+
+def parse_marking(text: bytes) -> Parsed:
+    """Parse a text with a placeholder for each value that has a problem; NotJsonError as `parse`.
+
+    Slow, since it calls Python for each object.
     """
-    return (
-        text.count(b'"') != again.count(b'"')
-        or _ESCAPED_QUOTE in text
-        or _LONG_NUMBER.search(text) is not None
-    )
+    return Parsed(_marked(text.removeprefix(BOM)), is_exact=False)
 
 
-def _parse_marking_ambiguities(text: bytes) -> object:
+def _marked(text: bytes) -> object:
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -84,8 +133,7 @@ def _parse_marking_ambiguities(text: bytes) -> object:
         return json.loads(
             decoded,
             object_pairs_hook=_object,
-            parse_int=_integer,
-            parse_float=_double,
+            parse_int=_shortened if _HUGE_NUMBER.search(decoded) else None,
             parse_constant=_refuse_constant,
         )
     except _ConstantError:
@@ -113,17 +161,9 @@ def _object(pairs: list[tuple[str, object]]) -> object:
     raise AssertionError
 
 
-def _integer(digits: str) -> object:
-    if len(digits) <= _MAX_DIGITS and _MIN_INTEGER <= (number := int(digits)) <= _MAX_INTEGER:
-        return number
-    return AmbiguousValue("is an integer beyond 64 bits: send it as a string")
-
-
-def _double(digits: str) -> object:
-    number = float(digits)
-    if number in (float("inf"), float("-inf")):
-        return AmbiguousValue("is a number too large for a double: send it as a string")
-    return number
+# As many digits are beyond 64 bits as well.
+def _shortened(digits: str) -> int:
+    return int(digits[:_ENOUGH_DIGITS])
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -148,38 +188,82 @@ def brackets(text: bytes) -> int:
     return text.count(b"{") + text.count(b"[")
 
 
-def find_problems(value: object) -> list[Problem]:
-    """Return the problems of a value that would not be stored as it was sent: at most 20."""
-    found: list[Problem] = []
-    for problem in _iterate_problems(value, "", 1):
-        found.append(problem)
-        if len(found) == _MAX_PROBLEMS:
-            break
-    return found
+def find_problems(value: object) -> Problems:
+    """Return the problems of a value that would not be stored as it was sent.
+
+    Paths are made for the first MAX_PROBLEMS only; the others are counted.
+    """
+    search = _Search()
+    search.look_at(value, None, 1)
+    return Problems(tuple(search.found), search.more, frozenset(search.fields))
 
 
-def _iterate_problems(value: object, path: str, depth: int) -> Iterator[Problem]:
-    if isinstance(value, AmbiguousValue):
-        yield Problem(path, value.message)
-    elif isinstance(value, str):
-        if not _is_unicode(value):
-            yield Problem(path, "contains an unpaired surrogate")
-    elif isinstance(value, dict | list):
+# The way to a value from the event: the way to what contains it, and its key there.
+_Way = tuple["_Way", str | int] | None
+
+
+class _Search:
+    """A walk over a value. It makes no path, and no list of keys, until it finds a problem."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+        self.more = 0
+        self.fields: set[str] = set()
+
+    def look_at(self, value: object, way: _Way, depth: int) -> None:
+        if type(value) is int:
+            if not _MIN_INTEGER <= value <= _MAX_INTEGER:
+                self._add(way, "is an integer beyond 64 bits: send it as a string")
+        elif type(value) is str:
+            if not _is_unicode(value):
+                self._add(way, "contains an unpaired surrogate")
+        elif type(value) is float:
+            if value in _INFINITIES:
+                self._add(way, "is a number too large for a double: send it as a string")
+        elif type(value) is dict or type(value) is list:
+            self._look_into(value, way, depth)
+        elif type(value) is AmbiguousValue:
+            self._add(way, value.message)
+
+    def _look_into(self, value: dict[str, object] | list[object], way: _Way, depth: int) -> None:
         if depth > MAX_DEPTH:
-            yield Problem(path, f"is nested deeper than {MAX_DEPTH} levels")
-        elif isinstance(value, dict):
-            yield from _iterate_object_problems(value, path, depth)
+            self._add(way, f"is nested deeper than {MAX_DEPTH} levels")
+            return
+        if type(value) is dict:
+            for name in value:
+                if not _is_unicode(name):
+                    self._add((way, name), "is a key that contains an unpaired surrogate")
+        for key, item in _items(value):
+            if type(item) is dict or type(item) is list:
+                self._look_into(item, (way, key), depth + 1)
+            elif not (
+                (type(item) is int and _MIN_INTEGER <= item <= _MAX_INTEGER)
+                or (type(item) is str and item.isascii())
+            ):
+                self.look_at(item, (way, key), depth)
+
+    def _add(self, way: _Way, message: str) -> None:
+        keys = _keys(way)
+        if keys:
+            self.fields.add(str(keys[0]))
+        if len(self.found) < MAX_PROBLEMS:
+            self.found.append(Problem(path_of(keys), message))
         else:
-            for index, item in enumerate(value):
-                yield from _iterate_problems(item, f"{path}[{index}]", depth + 1)
+            self.more += 1
 
 
-def _iterate_object_problems(value: dict[str, object], path: str, depth: int) -> Iterator[Problem]:
-    for key, item in value.items():
-        inner = f"{path}.{excerpt(key)}" if path else excerpt(key)
-        if not _is_unicode(key):
-            yield Problem(inner, "is a key that contains an unpaired surrogate")
-        yield from _iterate_problems(item, inner, depth + 1)
+def _keys(way: _Way) -> list[str | int]:
+    keys: list[str | int] = []
+    while way is not None:
+        keys.append(way[1])
+        way = way[0]
+    return keys[::-1]
+
+
+def _items(value: dict[str, object] | list[object]) -> Iterable[tuple[str | int, object]]:
+    items: Iterable[tuple[str | int, object]]
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return items
 
 
 def _is_unicode(text: str) -> bool:

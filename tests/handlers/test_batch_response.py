@@ -1,10 +1,13 @@
 """The response to a batch, as a function of the outcomes."""
 
+from typing import Any
+
+import orjson
 import pytest
 
 from handlers.batch_response import BatchResponse
 from validation.outcomes import Accepted, Rejected
-from validation.problems import Problem
+from validation.problems import MAX_PATH_CHARS, NO_PROBLEMS, Problem
 
 FIRST = Accepted("e1", b"{}", "e1")
 SECOND = Accepted("e2", b"{}", None)
@@ -75,3 +78,35 @@ def test_the_log_has_the_counts_and_the_first_reason(
     outcomes: tuple[Accepted | Rejected, ...], duplicates: int, fields: dict[str, object]
 ) -> None:
     assert fields == response(*outcomes, duplicates=duplicates).log_fields()
+
+
+def hostile(problems: int) -> Rejected:
+    long = Problem("😀" * MAX_PATH_CHARS, "is an integer beyond 64 bits: send it as a string")
+    found = NO_PROBLEMS.followed_by([long] * problems)
+    return Rejected("invalid_event", found.summary(), found.first, found.more)
+
+
+@pytest.mark.parametrize("events", [1000, 100_000])
+def test_a_response_is_bounded_and_counts_what_it_leaves_out(events: int) -> None:
+    body = response(*[hostile(50)] * events).body()
+    errors: Any = body["errors"]
+    assert len(orjson.dumps(errors)) < 1024 * 1024
+    assert list(range(len(errors))) == [each["index"] for each in errors]
+    assert events == len(errors) + body["more_errors"]  # type: ignore[operator]
+    assert (20, 30) == (len(errors[0]["details"]), errors[0]["more_details"])
+    assert ("details" in errors[-1], 50) == (False, errors[-1]["more_details"])
+
+
+def test_a_thousand_errors_with_usual_messages_are_all_reported_with_details() -> None:
+    body = response(*[BAD] * 1000).body()
+    errors: Any = body["errors"]
+    assert 1000 == len(errors)
+    assert "more_errors" not in body
+    assert all("details" in each for each in errors)
+
+
+def test_an_index_is_exact_among_errors_without_details() -> None:
+    pair: list[Accepted | Rejected] = [hostile(50), FIRST]
+    body = response(*pair * 200, BAD).body()
+    errors: Any = body["errors"]
+    assert [*range(0, 400, 2), 400] == [each["index"] for each in errors]

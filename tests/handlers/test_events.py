@@ -154,3 +154,24 @@ async def test_a_body_that_is_no_batch_has_one_error(
     fetch: Fetch, body: bytes, expected: tuple[int, str]
 ) -> None:
     assert expected == failure(await fetch(BATCH, body=body))
+
+
+async def test_one_event_that_is_not_json_does_not_cost_its_neighbours(
+    fetch: Fetch, site: Site
+) -> None:
+    body = b'[{"event_type":"a"},{"event_type":"caf\xe9"},{"event_type":NaN},{"event_type":"b"}]'
+    response = await fetch(BATCH, body=body)
+    assert 207 == response.code
+    assert [(1, "invalid_json"), (2, "invalid_json")] == [
+        (each["index"], each["code"]) for each in payload(response)["errors"]
+    ]
+    assert ["a", "b"] == [event["event_type"] for event in site.sink.events]
+
+
+async def test_lines_are_read_as_lines_whatever_their_content_type(
+    fetch: Fetch, site: Site
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    body = b'{"event_type":"a"}\n{"event_type":"b"}\n'
+    assert 200 == (await fetch(BATCH, body=body, headers=headers)).code
+    assert ["a", "b"] == [event["event_type"] for event in site.sink.events]

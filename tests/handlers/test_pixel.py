@@ -106,7 +106,7 @@ async def test_a_query_that_was_sent_without_percent_signs_is_read_as_utf_8(
 
     assert b" 200 OK" in await send("grün".encode())
     assert ["grün"] == [event["event_type"] for event in site.sink.events]
-    assert b"the query must be UTF-8" in await send(b"\xff")
+    assert b"must be UTF-8" in await send(b"\xff")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD"])

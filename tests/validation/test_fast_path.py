@@ -104,6 +104,10 @@ OTHER_FIELDS = [
     "ip_address",
     "original_timestamp",
     "event_typ\\u0065",
+    "Event_Id",
+    "u\N{LATIN SMALL LETTER LONG S}er_id",
+    "OWN",
+    "",
 ]
 
 

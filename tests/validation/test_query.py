@@ -91,6 +91,24 @@ def test_parameters_add_to_a_whole_event() -> None:
     assert ("u", {"a": 1, "b": "2"}) == (event["user_id"], event["properties"])
 
 
+def test_a_property_that_is_not_utf_8_costs_a_character_not_the_event() -> None:
+    event = stored("event_type=open&p.city=Orl%E9ans&p.caf%E9=1&mine=%FF&p.ok=%C3%A9")
+    assert {"city": "Orl\ufffdans", "caf\ufffd": "1", "ok": "é"} == event["properties"]
+    assert "\ufffd" == event["mine"]
+
+
+@pytest.mark.parametrize("name", ["event_id", "event_type", "user_id", "session_id", "data"])
+def test_an_id_that_is_not_utf_8_is_rejected(name: str) -> None:
+    code, message = rejected(f"{name}=a%E9")
+    assert ("invalid_query", f"{name} must be UTF-8, percent-encoded") == (code, message)
+
+
+@pytest.mark.parametrize("absent", ["", [], None])
+def test_parameters_add_to_properties_that_count_as_absent(absent: object) -> None:
+    event = stored(f"data={packed({'event_type': 'open', 'properties': absent})}&p.b=2")
+    assert {"b": "2"} == event["properties"]
+
+
 @pytest.mark.parametrize(
     ("query", "reason"),
     [

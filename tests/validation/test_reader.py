@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import validation.reader
 from tests.validation.test_strict_json import texts, values
+from validation.field_names import name_problems
 from validation.fields import FIELDS
 from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.reader import BodyError, EventReader
+from validation.strict_json import Parsed, parse_marking
+from validation.turns import TURN_BYTES, Turns
 
 NOW = 1_795_455_000.0
 INFO = RequestInfo("2026-11-23T17:30:00.000Z", "192.0.2.7", "agent/1")
@@ -92,7 +96,9 @@ def test_an_absent_field_is_not_stored() -> None:
 
 
 @given(
-    st.dictionaries(texts.filter(lambda key: key not in RULED), values),
+    st.dictionaries(texts.filter(lambda key: key not in RULED), values).filter(
+        lambda own: not list(name_problems(own))
+    ),
     st.dictionaries(texts, values),
     st.booleans(),
 )
@@ -149,6 +155,99 @@ def test_a_bad_event_is_rejected_with_its_reason(body: bytes, code: str, message
     assert outcome.message.startswith(message)
 
 
+def test_an_event_may_be_longer_as_sent_than_as_stored() -> None:
+    escaped = b'{"event_type":"c","a":"' + b"\\u0041" * 500 + b'"}'
+    spaced = b'{"event_type":"c",' + b" " * 5000 + b'"a":1}'
+    assert 500 == len(stored(escaped)["a"])
+    assert 1 == stored(spaced)["a"]
+
+
+@pytest.mark.parametrize("inner", [b"1", b"NaN", b'{"a":1,"a":2}'])
+def test_an_event_that_is_too_large_as_sent_is_not_parsed(
+    inner: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validation.reader, "parse_exact", pytest.fail)
+    monkeypatch.setattr(validation.reader, "parse_marking", pytest.fail)
+    body = b'{"event_type":"c","a":[%b]}' % b",".join([inner] * MAX_EVENT_BYTES)
+    for outcome in (reader.single(body, INFO), reader.batch(b"[%b]" % body, INFO)[0]):
+        assert isinstance(outcome, Rejected)
+        assert "event_too_large" == outcome.code
+        expected = f"an event may have at most 1000 bytes, this one has {len(body)} as sent"
+        assert expected == outcome.message
+
+
+def test_the_slow_parser_gets_no_event_that_is_longer_than_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parsed: list[int] = []
+
+    def parse(text: bytes) -> Parsed:
+        parsed.append(len(text))
+        return parse_marking(text)
+
+    monkeypatch.setattr(validation.reader, "parse_marking", parse)
+    doubled = b'{"event_type":"c","a":1,%b"a":1}'
+    short, long = doubled % b"", doubled % (b" " * MAX_EVENT_BYTES)
+    outcomes = reader.batch(b"[%b,%b,%b]" % (short, long, GOOD), INFO)
+    assert ["invalid_event", "event_too_large"] == [
+        each.code for each in outcomes if isinstance(each, Rejected)
+    ]
+    assert [len(short)] == parsed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"event_type":"c","a":"12345678901234567890123"}',
+        b'{"event_type":"c","a":12345678901234567890, "b": 1e300}',
+        b'{"event_type":"c","a":"\\u0022", "b": "\\\\u0022"}',
+        b'{"event_type":"c","a":"1e+99", "b": 1234567890123456789}',
+    ],
+)
+def test_the_slow_parser_is_only_for_events_that_are_rejected(
+    text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validation.reader, "parse_marking", pytest.fail)
+    assert json.loads(text)["a"] == stored(text)["a"]
+
+
+def turn_sizes(turns: Turns[object], sizes: list[int]) -> list[int]:
+    """Return how many of the bytes that were worked on fall into each turn."""
+    per_turn = []
+    is_done = False
+    while not is_done:
+        sizes.clear()
+        try:
+            next(turns)
+        except StopIteration:
+            is_done = True
+        per_turn.append(sum(sizes))
+    return per_turn
+
+
+@pytest.mark.parametrize("parser", ["parse_exact", "parse_marking"])
+@pytest.mark.parametrize("event_bytes", [40, 5_000, 60_000, 300_000])
+def test_a_turn_parses_one_event_or_a_bounded_number_of_bytes(
+    parser: str, event_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    parse = getattr(validation.reader, parser)
+
+    def count(text: bytes) -> object:
+        sizes.append(len(text))
+        return parse(text)
+
+    monkeypatch.setattr(validation.reader, parser, count)
+    doubled = b'{"a":1,"a":"%b"}' % (b"x" * (event_bytes - 14))
+    events = [doubled] * min(1000, 5 * 2**20 // event_bytes)
+    large = EventReader(2**19, 1000, lambda: "made", lambda: NOW)
+    for turns in (
+        large.batch_in_turns(b"[%b]" % b",".join(events), INFO),
+        large.ndjson_in_turns(b"\n".join(events), INFO),
+    ):
+        assert max(turn_sizes(turns, sizes)) <= max(TURN_BYTES, len(doubled))
+
+
 def test_problems_of_the_json_and_broken_rules_are_reported_together_and_once() -> None:
     outcome = rejected(b'{"user_id":99999999999999999999,"properties":{"a":1,"a":2},"timestamp":1}')
     assert {
@@ -191,6 +290,13 @@ GOOD = b'{"event_type":"c"}'
         b'{"event_type":"c","a":"' + b"y" * 1000 + b'"}',
         b'{"event_type":"c","a":' + b"[" * 400 + b"]" * 400 + b"}",
         b"[" + GOOD + b"]",
+        b'{"event_type":NaN}',
+        b'{"event_type":"c","a":"\xe9"}',
+        b'{"event_type":"c","a":"\\x"}',
+        b'{"event_type":"c",}',
+        b"{'event_type':'c'}",
+        b"nonsense",
+        b'{"event_type":"c","a":' + b"[" * 3000 + b"]" * 3000 + b"}",
     ],
 )
 def test_a_bad_event_does_not_affect_its_neighbours(bad: bytes) -> None:
@@ -198,6 +304,37 @@ def test_a_bad_event_does_not_affect_its_neighbours(bad: bytes) -> None:
     lines = reader.ndjson(b"\n".join([GOOD, bad, GOOD]), INFO)
     for outcomes in (arrayed, lines):
         assert [Accepted, Rejected, Accepted] == list(map(type, outcomes))
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "message"),
+    [
+        (b' {"event_type":\n NaN}', "invalid_json", "not JSON at line 2, column 2: NaN and"),
+        (b'{"event_type":"\xe9"}', "invalid_json", "not UTF-8 at byte 15"),
+        (b"", "invalid_json", "not JSON at line 1, column 1: expecting value"),
+        (b'{"event_type":"c","a":1e999}', "invalid_event", "a is a number too large for a double"),
+    ],
+)
+def test_an_error_of_an_array_has_the_position_within_its_event(
+    bad: bytes, code: str, message: str
+) -> None:
+    good, found = reader.batch(b"[%b, %b]" % (GOOD, bad), INFO)
+    assert isinstance(good, Accepted)
+    assert isinstance(found, Rejected)
+    assert code == found.code
+    assert found.message.startswith(message)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+def test_lines_of_objects_are_read_whatever_they_are_announced_as(end: bytes) -> None:
+    outcomes = reader.batch(GOOD + b"\nnonsense\n" + GOOD + end, INFO)
+    assert [Accepted, Rejected, Accepted] == list(map(type, outcomes))
+
+
+def test_an_array_is_read_although_lines_were_announced() -> None:
+    outcomes = reader.ndjson(b"[%b,\n{}, %b]" % (GOOD, GOOD), INFO)
+    assert [Accepted, Rejected, Accepted] == list(map(type, outcomes))
+    assert [Rejected, Accepted] == list(map(type, reader.ndjson(b"[1]\n" + GOOD, INFO)))
 
 
 def test_a_line_that_is_not_json_does_not_affect_other_lines() -> None:
@@ -223,7 +360,7 @@ def test_blank_lines_and_line_ends_do_not_matter(body: bytes) -> None:
     ("read", "body", "code", "message"),
     [
         (reader.batch, b"[", "invalid_json", "not JSON at line 1"),
-        (reader.batch, GOOD + b"\n" + GOOD, "invalid_json", "application/x-ndjson"),
+        (reader.batch, b'{"a":\n1' + GOOD, "invalid_json", "application/x-ndjson"),
         (reader.batch, GOOD, "invalid_batch", "not an object: send one event to"),
         (reader.batch, b'{"a":1,"a":1}', "invalid_batch", "not an object"),
         (reader.batch, b"[]", "invalid_batch", "the batch has no events"),

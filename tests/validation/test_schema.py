@@ -60,7 +60,7 @@ def test_an_id_need_not_be_a_uuid(event_id: str) -> None:
         ({"timestamp": 1795455000}, "timestamp must be a string in RFC 3339 format, not a number"),
         ({"timestamp": "yesterday"}, "timestamp must be an RFC 3339 time with a zone"),
         ({"timestamp": " "}, "timestamp must be an RFC 3339 time with a zone"),
-        ({"properties": []}, "properties must be an object, not an array"),
+        ({"properties": [1]}, "properties must be an object, not an array"),
         ({"properties": "a"}, "properties must be an object, not a string"),
         ({"properties": 0}, "properties must be an object, not a number"),
     ],
@@ -88,6 +88,10 @@ def test_null_and_empty_text_count_as_absent(name: str, nothing: object) -> None
     assert schema.check({"event_type": "c", name: nothing})[name] is None
 
 
+def test_an_empty_array_counts_as_absent_properties() -> None:
+    assert schema.check({"event_type": "c", "properties": []})["properties"] is None
+
+
 @pytest.mark.parametrize("number", [0, -(2**63), 2**64 - 1])
 def test_an_integer_id_becomes_its_digits(number: int) -> None:
     checked = schema.check({"event_type": "c", "user_id": number, "session_id": number})
@@ -95,7 +99,7 @@ def test_an_integer_id_becomes_its_digits(number: int) -> None:
 
 
 def test_own_fields_are_kept_unmodified() -> None:
-    own = {"a": None, "b": "", "c": [1], "Event_Type": 7, "": 0}
+    own = {"a": None, "b": "", "c": [1], "event type": 7, "d": 0}
     checked = schema.check({"event_type": "c", **own})
     assert own == {name: checked[name] for name in own}
 

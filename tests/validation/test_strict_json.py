@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation.strict_json import AmbiguousValue, NotJsonError, find_problems, parse
+from validation.problems import NO_PROBLEMS
+from validation.strict_json import AmbiguousValue, NotJsonError, brackets, find_problems, parse
 
 integers = st.integers(min_value=-(2**63), max_value=2**64 - 1)
 scalars = st.none() | st.booleans() | integers | st.floats(allow_nan=False, allow_infinity=False)
@@ -23,7 +24,7 @@ values = st.recursive(
 def test_a_value_as_json_stringify_writes_it_is_read_unmodified(value: Any) -> None:
     parsed = parse(orjson.dumps(value))
     assert value == parsed.value
-    assert [] == find_problems(parsed.value)
+    assert NO_PROBLEMS == find_problems(parsed.value)
 
 
 @given(values, st.sampled_from([None, 2]), st.booleans())
@@ -31,7 +32,7 @@ def test_notation_makes_no_difference(value: Any, indent: int | None, escaped: b
     text = json.dumps(value, ensure_ascii=escaped, indent=indent).encode()
     parsed = parse(text)
     assert value == parsed.value
-    assert [] == find_problems(parsed.value)
+    assert NO_PROBLEMS == find_problems(parsed.value)
 
 
 @given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
@@ -98,7 +99,7 @@ def test_a_byte_order_mark_is_skipped() -> None:
     ],
 )
 def test_an_ambiguous_text_has_a_problem(text: bytes, path: str, message: str) -> None:
-    (problem,) = find_problems(parse(text).value)
+    (problem,) = find_problems(parse(text).value).first
     assert path == problem.path
     assert problem.message.startswith(message)
 
@@ -124,11 +125,22 @@ def test_an_ambiguous_text_has_a_problem(text: bytes, path: str, message: str) -
 def test_an_unambiguous_text_is_accepted(text: bytes, value: object) -> None:
     parsed = parse(text)
     assert value == parsed.value
-    assert [] == find_problems(parsed.value)
+    assert NO_PROBLEMS == find_problems(parsed.value)
 
 
 def test_sixty_four_levels_are_accepted() -> None:
-    assert [] == find_problems(parse(b"[" * 64 + b"]" * 64).value)
+    assert NO_PROBLEMS == find_problems(parse(b"[" * 64 + b"]" * 64).value)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_compiled_code_counts_levels_exactly(opening: bytes, closing: bytes) -> None:
+    for levels, is_exact in ((64, True), (65, False)):
+        deep = opening * (levels - 1) + b"[]" + closing * (levels - 1)
+        parsed = parse(deep)
+        assert parsed.is_exact == (brackets(deep) <= 64 or is_exact)
+        assert is_exact == (NO_PROBLEMS == find_problems(parsed.value))
+    flat = parse(b"[%b[]]" % (b"[]," * 100))
+    assert flat.is_exact
 
 
 def test_the_sign_of_zero_is_kept() -> None:
@@ -137,8 +149,9 @@ def test_the_sign_of_zero_is_kept() -> None:
     assert -1.0 == math.copysign(1.0, value)
 
 
-def test_at_most_twenty_problems_are_reported() -> None:
-    assert 20 == len(find_problems([AmbiguousValue("is bad")] * 1000))
+def test_twenty_problems_are_reported_and_the_others_counted() -> None:
+    found = find_problems([AmbiguousValue("is bad")] * 1000)
+    assert (20, 980) == (len(found.first), found.more)
 
 
 @given(
@@ -152,7 +165,7 @@ def test_no_key_is_lost_in_silence(pairs: list[tuple[str, str]]) -> None:
         assert dict(zip(keys, [text for _, text in pairs], strict=True)) == parsed.value
     else:
         assert not parsed.is_exact
-        assert find_problems(parsed.value)
+        assert find_problems(parsed.value).first
 
 
 @given(st.integers(), st.sampled_from(["{}", "[{}]", '{{"a": {}}}', '{{"a":{},"b":"x"}}']))
@@ -161,7 +174,7 @@ def test_an_integer_is_exact_or_a_problem(number: int, shape: str) -> None:
     parsed = parse(text.encode())
     if -(2**63) <= number < 2**64:
         assert json.loads(text) == parsed.value
-        assert [] == find_problems(parsed.value)
+        assert NO_PROBLEMS == find_problems(parsed.value)
     else:
         assert not parsed.is_exact
-        assert 1 == len(find_problems(parsed.value))
+        assert 1 == len(find_problems(parsed.value).first)
