@@ -52,7 +52,7 @@ _TRANSIENT_CODES = frozenset(
 )
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 _OBJECT_EXISTS_CODES = frozenset({"PreconditionFailed", "412"})
-_UNSUPPORTED_CODES = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"})
+_UNSUPPORTED_CODES = frozenset({"NotImplemented", "501", "InvalidArgument", "InvalidRequest"})
 
 _TRANSIENT_STATUSES = frozenset({408, 409, 429})
 

@@ -442,7 +442,8 @@ def test_a_race_for_one_key_is_transient() -> None:
 
 
 @pytest.mark.parametrize(
-    "refusal", [Response(501, "NotImplemented"), Response(400, "InvalidArgument")]
+    "refusal",
+    [Response(501, "NotImplemented"), Response(501), Response(400, "InvalidArgument")],
 )
 def test_a_service_without_conditions_is_asked_once(refusal: Response) -> None:
     with responding(refusal, Response(200)) as service:
