@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from handlers.body import BodyBudget
 from handlers.connection_errors import ConnectionErrors
 from http1.connection import ClientConnection
-from tests.handlers.server import Site, make_site
+from tests.handlers.server import MAX_BODY_BYTES, Site, make_site
 from tests.handlers.test_contract import EVENT, ONE
 from tests.http1.raw_http import connected, exchange, request, until
 from tests.http1.serving import serving
@@ -153,6 +154,20 @@ async def test_a_client_that_reads_no_responses_is_sent_no_more_of_them() -> Non
                 with contextlib.suppress(BlockingIOError):
                     client.recv(1 << 20)
                 await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("per_read", [1, 1000], ids=["segments", "chunks"])
+async def test_the_memory_of_a_body_in_tiny_pieces_is_its_size(per_read: int) -> None:
+    chunk, chunks = b"2\r\n  \r\n", MAX_BODY_BYTES // 2
+    with stuck_connection(make_site()) as (connection, _):
+        connection.data_received(CHUNKED)
+        await asyncio.sleep(0.01)  # the handler is ready
+        tracemalloc.start()
+        for _ in range(chunks // per_read):
+            connection.data_received(chunk * per_read)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert MAX_BODY_BYTES <= held < 2 * MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize("sent", [LAST_GET, GARBAGE], ids=["last request", "garbage"])
