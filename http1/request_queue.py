@@ -40,7 +40,7 @@ class RequestQueue:
     """Parses bytes into `requests`, of which only the last may be incomplete.
 
     `failure` is set once the client sends something that is not HTTP. Then nothing more is parsed
-    and an incomplete request is dropped; the requests before it stay.
+    and an incomplete request is dropped; the requests before it stay. `begun` counts all requests.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class RequestQueue:
         self.failure: BadRequest | None = None
         self._parser = RequestParser(self)
         self._unparsed = b""
-        self._begun = 0
+        self.begun = 0
         self._body_bytes = 0
         # Of the body of the last request, from what is being parsed.
         self._pieces: list[bytes] = []
@@ -69,9 +69,9 @@ class RequestQueue:
         if self.requests:
             if self.requests[0].is_complete:
                 return None
-            return Progress(Part.BODY, self._begun, self._body_bytes)
+            return Progress(Part.BODY, self.begun, self._body_bytes)
         if self._parser.is_in_request:
-            return Progress(Part.HEAD, self._begun, 0)
+            return Progress(Part.HEAD, self.begun, 0)
         return None
 
     def add(self, data: bytes) -> None:
@@ -104,7 +104,7 @@ class RequestQueue:
     ) -> None:
         """See `RequestCallbacks.head_received`."""
         self.requests.append(Request(start_line, headers, keep_alive))
-        self._begun += 1
+        self.begun += 1
         self._body_bytes = 0
 
     def body_received(self, piece: bytes) -> None:

@@ -12,7 +12,9 @@ import pytest
 
 from handlers.body import BodyBudget
 from handlers.connection_errors import ConnectionErrors
+from http1.activity import Part
 from http1.connection import ClientConnection
+from http1.watchdog import TimeLimits, Watchdog
 from tests.handlers.server import MAX_BODY_BYTES, Site, make_site
 from tests.handlers.test_contract import EVENT, ONE
 from tests.http1.raw_http import connected, exchange, request, until
@@ -63,6 +65,9 @@ class StuckTransport(asyncio.Transport):
 
     def write_eof(self) -> None:
         self.calls.append("eof")
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.high = high
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -154,6 +159,26 @@ async def test_a_client_that_reads_no_responses_is_sent_no_more_of_them() -> Non
                 with contextlib.suppress(BlockingIOError):
                     client.recv(1 << 20)
                 await asyncio.sleep(0.001)
+
+
+async def test_a_client_that_does_not_read_ends_its_connection_and_costs_one_response() -> None:
+    clock = [0.0]
+    site = make_site(monotonic=lambda: clock[0])
+    watchdog = Watchdog(site.activity, TimeLimits())
+    sent = (request("GET", "/selftest.js") * 5_000)[:200_000]
+    async with serving(site) as port:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.setblocking(False)
+            await asyncio.get_running_loop().sock_sendall(client, sent)
+            await until(lambda: any(each.progress for each in site.activity.established))
+            (connection,) = site.activity.established
+            progress = connection.progress
+            assert progress is not None
+            assert Part.RESPONSE is progress.part
+            assert 0 < -progress.done < 20_000
+            for clock[0] in (0.0, 30.0):
+                watchdog.check()
+            await until(lambda: not site.activity.open_connections)
 
 
 @pytest.mark.parametrize("per_read", [1, 1000], ids=["segments", "chunks"])
