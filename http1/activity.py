@@ -6,23 +6,28 @@ from enum import Enum
 from itertools import chain
 from typing import NamedTuple, Protocol
 
+# In the process's memory, beyond what the kernel holds for each connection.
+_MAX_UNREAD_BYTES = 64 * 1024 * 1024
+
 
 class Part(Enum):
-    """A part of a request."""
+    """The part of an exchange that a connection waits for: a request's, or its response."""
 
     HEAD = "head"
     BODY = "body"
+    RESPONSE = "response"
 
 
 class Progress(NamedTuple):
-    """The part of a request that a connection waits for, and the bytes of it that were received.
+    """The part that a connection waits for its client to send or to read.
 
-    `number` counts the requests of the connection. `received` is 0 for a head.
+    `number` counts the requests of the connection. `done` grows with each byte that is received
+    or read; it is always 0 for a head.
     """
 
     part: Part
     number: int
-    received: int
+    done: int
 
     @property
     def waits_for(self) -> tuple[Part, int]:
@@ -35,7 +40,7 @@ class Connection(Protocol):
 
     @property
     def progress(self) -> Progress | None:
-        """The progress of the request that is incomplete; None if there is none."""
+        """The progress of what is incomplete on the client's side; None if nothing is."""
 
     @property
     def is_quiet(self) -> bool:
@@ -49,9 +54,9 @@ class Connection(Protocol):
         """Tell the client that no response will follow, and discard what it still sends."""
 
     def time_out(self) -> bool:
-        """Respond to the incomplete request that it took too long, and end the connection.
+        """End the connection, since its progress took too long; respond, if a request did.
 
-        Return False, and do nothing, if some of it has arrived but was not read yet.
+        Return False, and do nothing, if more of the request has arrived but was not read yet.
         """
 
     def close(self) -> None:
@@ -70,13 +75,18 @@ class Activity:
     returns seconds, by the clock of all time limits.
     """
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        monotonic: Callable[[], float] = time.monotonic,
+        max_unread_bytes: int = _MAX_UNREAD_BYTES,
+    ) -> None:
         self.monotonic = monotonic
         self._open: set[Connection] = set()
         # Each in the order in which the connections became idle, busy or closing.
         self._idle_since: dict[Connection, float] = {}
         self._busy_since: dict[Connection, float] = {}
         self._closing_since: dict[Connection, float] = {}
+        self._unread = _Unread(max_unread_bytes)
         self.stopping = False
         self.draining = False
 
@@ -116,12 +126,24 @@ class Activity:
         self._closing_since.pop(connection, None)
         self._closing_since[connection] = self.monotonic()
 
+    def mark_unread(self, connection: Connection, size: int) -> None:
+        """Record that `size` bytes of a response wait in memory, since the client does not read.
+
+        If those of all clients exceed the limit, close the connections that have waited longest.
+        """
+        self._unread.add(connection, size)
+
+    def mark_read(self, connection: Connection) -> None:
+        """Record that a client has read what waited for it."""
+        self._unread.discard(connection)
+
     def discard(self, connection: Connection) -> None:
         """Forget a closed connection. Does nothing if it was removed before."""
         self._open.discard(connection)
         self._idle_since.pop(connection, None)
         self._busy_since.pop(connection, None)
         self._closing_since.pop(connection, None)
+        self._unread.discard(connection)
 
     def end_idle(self, limit_s: float) -> int:
         """End connections that have been idle for over `limit_s`; return their number.
@@ -157,6 +179,28 @@ class Activity:
     def close_all(self) -> None:
         """Close every established connection."""
         _close(self.established)
+
+
+class _Unread:
+    """The responses in memory that clients do not read, at most `max_bytes` of them."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._bytes_of: dict[Connection, int] = {}
+
+    def add(self, connection: Connection, size: int) -> None:
+        self.discard(connection)
+        self._bytes_of[connection] = size
+        self._bytes += size
+        # The newest is in the middle of a write.
+        while self._bytes > self._max_bytes and len(self._bytes_of) > 1:
+            longest = next(iter(self._bytes_of))
+            self.discard(longest)
+            longest.close()
+
+    def discard(self, connection: Connection) -> None:
+        self._bytes -= self._bytes_of.pop(connection, 0)
 
 
 def _close(connections: Iterable[Connection]) -> int:

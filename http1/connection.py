@@ -9,7 +9,7 @@ Invariants:
 
 - At most one request is with the application. Requests that a client sends ahead wait, most of
   them as bytes. While one waits, or the client does not read its responses, nothing is read from
-  the socket.
+  the socket. At most one response waits in memory.
 - After the connection has ended, the application and its handlers are not called again.
 - What was written reaches a client that reads: the connection is closed for writing first (FIN),
   and what still arrives is read and discarded. To close a socket that has unread input resets the
@@ -33,7 +33,7 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from http1.activity import Activity, Progress
+from http1.activity import Activity, Part, Progress
 from http1.parser import BadRequest, HeadTooLarge
 from http1.request_queue import Request, RequestQueue
 from http1.response import ErrorResponses, encode_head
@@ -100,7 +100,10 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     @property
     def progress(self) -> Progress | None:
-        """The progress of the request that is incomplete; None if there is none."""
+        """The progress of what is incomplete on the client's side; None if nothing is."""
+        if self._writing_is_paused:
+            unread = self._transport.get_write_buffer_size()
+            return Progress(Part.RESPONSE, self._queue.begun, -unread)
         return self._queue.progress if self._state < CLOSING else None
 
     @property
@@ -131,6 +134,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self.context = ConnectionContext(peer[0] if isinstance(peer, tuple) else _NO_ADDRESS)
         self._written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._written.set_result(None)
+        # `pause_writing` is called as soon as a byte has to wait in memory for the client.
+        self._transport.set_write_buffer_limits(high=0)
         self._activity.mark_idle(self)
 
     def data_received(self, data: bytes) -> None:
@@ -142,11 +147,15 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     def pause_writing(self) -> None:
         """Stop reading and starting requests: the client does not read its responses."""
         self._writing_is_paused = True
+        self._activity.mark_unread(self, self._transport.get_write_buffer_size())
         self._pause_or_resume_reading()
 
     def resume_writing(self) -> None:
         """Continue: the client reads its responses again."""
         self._writing_is_paused = False
+        self._activity.mark_read(self)
+        if self._state is CLOSING:
+            self._activity.mark_closing(self)
         self._advance()
 
     def connection_lost(self, _: Exception | None) -> None:
@@ -298,10 +307,13 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     # The end of the connection.
 
     def time_out(self) -> bool:
-        """Respond to the incomplete request that it took too long, and end the connection.
+        """End the connection, since its progress took too long; respond, if a request did.
 
-        Return False, and do nothing, if some of it has arrived but was not read yet.
+        Return False, and do nothing, if more of the request has arrived but was not read yet.
         """
+        if self._writing_is_paused:
+            self.close()
+            return True
         if self._has_unread_input():
             return False
         if self._on_timeout is not None:

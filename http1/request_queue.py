@@ -1,7 +1,10 @@
 """The requests of one connection, in the order in which they arrive.
 
-Invariant: at most `_PARSE_BYTES` beyond the first request are parsed. The rest stays bytes, which
-take far less memory than parsed requests.
+Invariants:
+
+- At most `_PARSE_BYTES` beyond the first request are parsed. The rest stays bytes, which take far
+  less memory than parsed requests.
+- A body has a piece for every `_PARSE_BYTES` or every call of `add`, however small its chunks are.
 """
 
 from collections import deque
@@ -37,7 +40,7 @@ class RequestQueue:
     """Parses bytes into `requests`, of which only the last may be incomplete.
 
     `failure` is set once the client sends something that is not HTTP. Then nothing more is parsed
-    and an incomplete request is dropped; the requests before it stay.
+    and an incomplete request is dropped; the requests before it stay. `begun` counts all requests.
     """
 
     def __init__(self) -> None:
@@ -45,8 +48,10 @@ class RequestQueue:
         self.failure: BadRequest | None = None
         self._parser = RequestParser(self)
         self._unparsed = b""
-        self._begun = 0
+        self.begun = 0
         self._body_bytes = 0
+        # Of the body of the last request, from what is being parsed.
+        self._pieces: list[bytes] = []
 
     @property
     def is_full(self) -> bool:
@@ -64,9 +69,9 @@ class RequestQueue:
         if self.requests:
             if self.requests[0].is_complete:
                 return None
-            return Progress(Part.BODY, self._begun, self._body_bytes)
+            return Progress(Part.BODY, self.begun, self._body_bytes)
         if self._parser.is_in_request:
-            return Progress(Part.HEAD, self._begun, 0)
+            return Progress(Part.HEAD, self.begun, 0)
         return None
 
     def add(self, data: bytes) -> None:
@@ -81,9 +86,11 @@ class RequestQueue:
                 self._parser.feed(piece)
             except BadRequest as failure:
                 self._fail(failure)
+            else:
+                self._join_pieces()
 
     def _fail(self, failure: BadRequest) -> None:
-        self.failure, self._unparsed = failure, b""
+        self.failure, self._unparsed, self._pieces = failure, b"", []
         if self.requests and not self.requests[-1].is_complete:
             self.requests.pop()
 
@@ -97,14 +104,21 @@ class RequestQueue:
     ) -> None:
         """See `RequestCallbacks.head_received`."""
         self.requests.append(Request(start_line, headers, keep_alive))
-        self._begun += 1
+        self.begun += 1
         self._body_bytes = 0
 
     def body_received(self, piece: bytes) -> None:
         """See `RequestCallbacks.body_received`."""
-        self.requests[-1].body.append(piece)
+        self._pieces.append(piece)
         self._body_bytes += len(piece)
+
+    # A chunk of two bytes takes 20 times its size in memory, and would be a call to the handler.
+    def _join_pieces(self) -> None:
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            self.requests[-1].body.append(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def request_completed(self) -> None:
         """See `RequestCallbacks.request_completed`."""
+        self._join_pieces()
         self.requests[-1].is_complete = True

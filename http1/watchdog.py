@@ -15,6 +15,8 @@ _log = get_logger(__name__)
 
 _CHECK_INTERVAL_S = 5
 _HEAD_S = 30.0
+# The time for a client to read at least some of a response.
+_UNREAD_S = 30.0
 # The time for a client to close its side after its last response, while its input is discarded.
 _LINGER_S = 5
 
@@ -65,7 +67,7 @@ class Watchdog:
         windows = {each: self._window(each, now) for each in self._activity.established}
         self._windows = {each: window for each, window in windows.items() if window is not None}
         if self._late:
-            _log.warning("requests did not arrive in time", requests=self._late)
+            _log.warning("clients were too slow", connections=self._late)
             self._late = 0
 
     def _window(self, connection: Connection, now: float) -> _Window | None:
@@ -77,14 +79,21 @@ class Watchdog:
         if window is None or progress.waits_for != window.progress.waits_for:
             return _Window(progress, now)
         elapsed_s = now - window.since
-        if elapsed_s < (_HEAD_S if progress.part is Part.HEAD else self._limits.body_s):
+        if elapsed_s < self._limit_s(progress.part):
             return window
-        if self._is_fast_enough(progress, progress.received - window.progress.received, elapsed_s):
+        if self._is_fast_enough(progress.part, progress.done - window.progress.done, elapsed_s):
             return _Window(progress, now)
         self._late += connection.time_out()
         return window
 
-    def _is_fast_enough(self, progress: Progress, received: int, elapsed_s: float) -> bool:
-        if progress.part is Part.HEAD:
-            return False
-        return received >= max(1, self._limits.body_min_rate * elapsed_s)
+    def _limit_s(self, part: Part) -> float:
+        return {Part.HEAD: _HEAD_S, Part.BODY: self._limits.body_s, Part.RESPONSE: _UNREAD_S}[part]
+
+    def _is_fast_enough(self, part: Part, done: int, elapsed_s: float) -> bool:
+        match part:
+            case Part.HEAD:
+                return False
+            case Part.BODY:
+                return done >= max(1, self._limits.body_min_rate * elapsed_s)
+            case Part.RESPONSE:
+                return done > 0

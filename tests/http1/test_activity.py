@@ -172,3 +172,32 @@ def test_all_connections_are_closed_including_busy_ones() -> None:
     all_of_them = [connected(activity), busy(activity), closing(activity)]
     activity.close_all()
     assert [1] * 3 == [each.closed for each in all_of_them]
+
+
+def test_the_responses_that_clients_do_not_read_are_limited_for_all_of_them() -> None:
+    activity = Activity(max_unread_bytes=100)
+    longest, read, newest = busy(activity), busy(activity), busy(activity)
+    activity.mark_unread(longest, 50)
+    activity.mark_unread(read, 50)
+    activity.mark_read(read)
+    activity.mark_unread(newest, 50)
+    assert 0 == longest.closed
+    activity.mark_unread(newest, 51)
+    assert (1, 0, 0) == (longest.closed, read.closed, newest.closed)
+
+
+def test_a_response_that_is_being_written_is_not_cut_off_for_its_size() -> None:
+    activity = Activity(max_unread_bytes=100)
+    only = busy(activity)
+    activity.mark_unread(only, 101)
+    assert 0 == only.closed
+
+
+def test_what_a_closed_connection_has_not_read_counts_no_more() -> None:
+    activity = Activity(max_unread_bytes=100)
+    gone, one, other = busy(activity), busy(activity), busy(activity)
+    activity.mark_unread(gone, 100)
+    activity.discard(gone)
+    activity.mark_unread(one, 50)
+    activity.mark_unread(other, 50)
+    assert (0, 0, 0) == (gone.closed, one.closed, other.closed)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 
 from handlers.body import BodyBudget
 from handlers.connection_errors import ConnectionErrors
+from http1.activity import Part
 from http1.connection import ClientConnection
-from tests.handlers.server import EVENT, ONE, Site, make_site
+from http1.watchdog import TimeLimits, Watchdog
+from tests.handlers.server import EVENT, MAX_BODY_BYTES, ONE, Site, make_site
 from tests.http1.raw_http import Client, connected, exchange, request
 from tests.http1.serving import record_received, serving
 from tests.support.waiting import let_tasks_run, standstill, until
@@ -62,6 +65,9 @@ class StuckTransport(asyncio.Transport):
 
     def write_eof(self) -> None:
         self.calls.append("eof")
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.high = high
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -180,6 +186,40 @@ async def test_no_request_is_started_while_the_client_reads_no_responses() -> No
         assert ["pause"] == transport.calls
         connection.resume_writing()
         await until(lambda: transport.calls.count("write") == 3)
+
+
+async def test_a_client_that_does_not_read_ends_its_connection_and_costs_one_response() -> None:
+    clock = [0.0]
+    site = make_site(monotonic=lambda: clock[0])
+    watchdog = Watchdog(site.activity, TimeLimits())
+    sent = (request("GET", "/selftest.js") * 5_000)[:200_000]
+    async with serving(site) as port:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.setblocking(False)
+            await asyncio.get_running_loop().sock_sendall(client, sent)
+            await until(lambda: any(each.progress for each in site.activity.established))
+            (connection,) = site.activity.established
+            progress = connection.progress
+            assert progress is not None
+            assert Part.RESPONSE is progress.part
+            assert 0 < -progress.done < 20_000
+            for clock[0] in (0.0, 30.0):
+                watchdog.check()
+            await until(lambda: not site.activity.open_connections)
+
+
+@pytest.mark.parametrize("per_read", [1, 1000], ids=["segments", "chunks"])
+async def test_the_memory_of_a_body_in_tiny_pieces_is_its_size(per_read: int) -> None:
+    chunk, chunks = b"2\r\n  \r\n", MAX_BODY_BYTES // 2
+    with stuck_connection(make_site()) as (connection, _):
+        connection.data_received(CHUNKED)
+        await asyncio.sleep(0.01)  # the handler is ready
+        tracemalloc.start()
+        for _ in range(chunks // per_read):
+            connection.data_received(chunk * per_read)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert MAX_BODY_BYTES <= held < 2 * MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize("sent", [LAST_GET, GARBAGE], ids=["last request", "garbage"])

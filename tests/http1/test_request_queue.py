@@ -29,6 +29,18 @@ def test_a_request_is_whole_with_its_body() -> None:
     assert ([b"ab", b"cd"], True) == (only.body, only.is_complete)
 
 
+def test_a_body_in_tiny_chunks_is_few_pieces() -> None:
+    head = request("POST", "/e", [("Transfer-Encoding", "chunked")])
+    (only,) = read(head, b"2\r\nab\r\n" * 1000, b"2\r\ncd\r\n" * 1000).requests
+    assert [b"ab" * 1000, b"cd" * 1000] == only.body
+
+
+def test_the_pieces_of_a_body_stay_with_their_request() -> None:
+    one, other = request("POST", "/a", [], b"one"), request("POST", "/b", [], b"other")
+    queue = read(GET + one + other)
+    assert [[], [b"one"], [b"other"]] == [each.body for each in queue.requests]
+
+
 def test_a_request_that_was_sent_ahead_fills_the_queue() -> None:
     assert not read(GET).is_full, "one request fills it"
     assert read(GET, GET).is_full

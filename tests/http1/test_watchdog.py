@@ -86,3 +86,16 @@ def test_a_request_whose_rest_has_arrived_by_now_is_asked_again_later() -> None:
     body = busy(activity, progress=Progress(Part.BODY, 1, 0), times_out=False)
     checked(activity, clock, [0.0, 30.0, 35.0])
     assert 2 == body.timed_out
+
+
+def test_a_response_may_take_any_time_as_long_as_the_client_reads() -> None:
+    clock = Clock()
+    activity = Activity(clock)
+    reading = closing(activity, is_sending=True)
+    stuck = busy(activity, progress=Progress(Part.RESPONSE, 1, -1000))
+    watchdog = Watchdog(activity, TimeLimits())
+    for second in range(0, 600, 5):
+        clock.now = second
+        reading.progress = Progress(Part.RESPONSE, 1, second - 1000)
+        watchdog.check()
+    assert (True, 0, 0) == (stuck.timed_out > 0, reading.timed_out, reading.closed)
