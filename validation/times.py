@@ -1,25 +1,52 @@
-"""Points in time as text: read from RFC 3339, written in UTC to the millisecond."""
+"""Points in time as text: read from RFC 3339 and ISO 8601, written in UTC to the millisecond."""
 
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from datetime import time as time_of_day
 from functools import lru_cache
 
-# The form of RFC 3339, section 5.6; datetime then checks whether the date exists.
-_RFC_3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:)(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+# RFC 3339, and whatever else of ISO 8601 identifies a moment: also without punctuation, with a
+# comma, without seconds or minutes, with a day of the week or of the year. Behind the offset, names
+# of the zone may follow, which add nothing: `[Europe/Paris]` (Java, RFC 9557), `CET` and the
+# monotonic clock (Go). Ruby, Rust and Go write ` UTC` for the offset.
+_ISO_8601 = re.compile(
+    r"""
+    (?P<date> \d{4}-\d\d-\d\d | \d{8} | \d{4}-W\d\d-\d | \d{4}W\d{3} | \d{4}-?\d{3} )
+    [Tt ]
+    (?P<hour> \d\d ) (?: :? (?P<minute> \d\d ) (?: :? (?P<second> \d\d ) )? )?
+    (?: [.,] (?P<fraction> \d+ ) )?
+    [ ]?
+    (?: (?P<utc> [Zz] | UTC | GMT )
+      | (?P<sign> [+\-\N{MINUS SIGN}] ) (?P<offset_hour> \d\d )
+        (?: :? (?P<offset_minute> \d\d ) (?: :? (?P<offset_second> \d\d ) )? )?
+    )
+    (?: [ ] (?: [A-Z]{3,5} | [+-]\d\d (?:\d\d)? ) )?
+    (?: [ ] m=[+-][0-9.]+ )?
+    (?: \[ [!A-Za-z0-9_+\-/=.~]+ \] )*
+    """,
+    re.ASCII | re.VERBOSE,
 )
-_MAX_CHARS = 64
+_FRACTION_DIGITS = 9
+_FRACTIONS = 1_000_000_000
+_MAX_CHARS = 100
 _FINAL_CHARS = 24
 # The separators: every third character from the first hyphen to the point.
 _FINAL_MARKS = "--T::."
 _LEAP_SECOND = "60"
+_END_OF_DAY = "24"
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _EARLIEST_TEXT = "2000-01-01T00:00:00.000Z"
 _AHEAD_S = 24 * 60 * 60
+_MICROSECOND = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+_DAY_HOURS = 24
+_LAST = 59
+_ORDINAL_CHARS = 7
 _MIDNIGHT = time_of_day(0)
 
 
@@ -50,7 +77,7 @@ class UtcClock:
 
 
 def event_time(text: str, now: float) -> str:
-    """Return an event's time in the form of `utc_text`, read from RFC 3339 with a zone.
+    """Return an event's time in the form of `utc_text`, read as by `parse_time`.
 
     `now` is in Unix seconds. Raises ValueError, with a message for the client, if the text is
     anything else or the time is out of range.
@@ -90,7 +117,10 @@ def is_final_time(text: str, latest: str) -> bool:
 
 
 def parse_time(text: str) -> datetime:
-    """Read a moment from RFC 3339 with a zone; ValueError with a message for the client if not."""
+    """Read a moment from RFC 3339 or ISO 8601 with a zone.
+
+    Raises ValueError, with a message for the client.
+    """
     return _existing(text) if _is_in_final_form(text) else _moment(text)
 
 
@@ -101,6 +131,7 @@ def _is_in_final_form(text: str) -> bool:
         and text[4:20:3] == _FINAL_MARKS
         and text[23] == "Z"
         and text[17:19] != _LEAP_SECOND
+        and text[11:13] != _END_OF_DAY
     )
 
 
@@ -112,19 +143,58 @@ def _existing(text: str) -> datetime:
 
 
 def _moment(text: str) -> datetime:
-    match = _RFC_3339.fullmatch(text) if len(text) <= _MAX_CHARS else None
+    match = _ISO_8601.fullmatch(text) if len(text) <= _MAX_CHARS else None
     if match is None:
         raise ValueError("must be an RFC 3339 time with a zone, such as 2026-11-23T17:30:00.123Z")
-    date, hour_minute, second, fraction, zone = match.groups()
-    is_leap_second = second == _LEAP_SECOND
-    if is_leap_second:
-        second, fraction = "59", None
-    zone = "+00:00" if zone in "Zz" else zone
     try:
-        moment = datetime.fromisoformat(f"{date}T{hour_minute}{second}{fraction or ''}{zone}")
-        return _after_leap_second(moment) if is_leap_second else moment
+        local = _date(match["date"]) + _time_of_day(match)
+        moment = local.replace(tzinfo=timezone(_offset(match)))
+        return _after_leap_second(moment) if match["second"] == _LEAP_SECOND else moment
     except (ValueError, OverflowError):
         raise ValueError("must be a date and time that exist") from None
+
+
+def _date(text: str) -> datetime:
+    digits = text.replace("-", "")
+    if len(digits) != _ORDINAL_CHARS or "W" in digits:
+        return datetime.fromisoformat(text)
+    first = datetime(int(digits[:4]), 1, 1)
+    date = first + timedelta(days=int(digits[4:]) - 1)
+    if date.year != first.year:
+        raise ValueError
+    return date
+
+
+# The end of a day may be written as 24:00, and a leap second is counted after the 59th.
+def _time_of_day(match: re.Match[str]) -> timedelta:
+    hour, minute, second = (int(match[name] or 0) for name in ("hour", "minute", "second"))
+    is_leap_second = match["second"] == _LEAP_SECOND
+    parts = timedelta(hours=hour, minutes=minute, seconds=second - is_leap_second)
+    if not is_leap_second:
+        parts += _fraction(match)
+    is_of_a_day = hour < _DAY_HOURS or parts == _DAY
+    if not is_of_a_day or minute > _LAST or second - is_leap_second > _LAST:
+        raise ValueError
+    return parts
+
+
+# The fraction is one of the smallest unit that is given.
+def _fraction(match: re.Match[str]) -> timedelta:
+    digits = (match["fraction"] or "0")[:_FRACTION_DIGITS].ljust(_FRACTION_DIGITS, "0")
+    unit = _SECOND if match["second"] else _MINUTE if match["minute"] else _HOUR
+    return unit // _MICROSECOND * int(digits) // _FRACTIONS * _MICROSECOND
+
+
+def _offset(match: re.Match[str]) -> timedelta:
+    if match["utc"]:
+        return timedelta(0)
+    hour, minute, second = (
+        int(match[name] or 0) for name in ("offset_hour", "offset_minute", "offset_second")
+    )
+    if hour >= _DAY_HOURS or minute > _LAST or second > _LAST:
+        raise ValueError
+    offset = timedelta(hours=hour, minutes=minute, seconds=second)
+    return offset if match["sign"] == "+" else -offset
 
 
 def _after_leap_second(moment: datetime) -> datetime:
