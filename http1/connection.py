@@ -20,7 +20,6 @@ import asyncio
 import contextlib
 import select
 from collections.abc import Callable
-from random import getrandbits
 from typing import NamedTuple, cast
 
 from tornado.httputil import (
@@ -36,7 +35,7 @@ from tornado.httputil import (
 from http1.activity import Activity, Part, Progress
 from http1.parser import BadRequest, HeadTooLarge
 from http1.request_queue import Request, RequestQueue
-from http1.response import ErrorResponses, encode_head
+from http1.response import ErrorResponses, encode_head, new_request_id
 from http1.states import (
     BODY_BROKEN,
     CLOSING,
@@ -326,7 +325,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _refuse(self, failure: BadRequest | RequestTimeout) -> None:
         """Write an error for what is not a request, or not a whole one; end the connection."""
-        request_id = f"{getrandbits(64):016x}"
+        request_id = new_request_id()
         is_late = isinstance(failure, RequestTimeout)
         _log.info(
             "late request" if is_late else "malformed request",
