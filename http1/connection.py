@@ -146,8 +146,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     def pause_writing(self) -> None:
         """Stop reading and starting requests: the client does not read its responses."""
         self._writing_is_paused = True
-        self._activity.mark_unread(self, self._transport.get_write_buffer_size())
         self._pause_or_resume_reading()
+        unsent = self._transport.get_write_buffer_size()
+        self._activity.mark_unread(self, unsent + self._queue.unparsed_bytes)
 
     def resume_writing(self) -> None:
         """Continue: the client reads its responses again."""
