@@ -114,7 +114,8 @@ async def _stop_signal() -> None:
     """Wait for SIGTERM or SIGINT; a second signal ends the process at once.
 
     Signals within a second of the first are ignored: a terminal and a supervisor such as make may
-    each pass on the same one.
+    each pass on the same one. In a terminal SIGHUP does the same, as it says that the terminal was
+    closed. Elsewhere it asks to read the settings again, which only a restart does.
     """
     loop = asyncio.get_running_loop()
     stopping, may_force = asyncio.Event(), asyncio.Event()
@@ -127,6 +128,13 @@ async def _stop_signal() -> None:
         elif may_force.is_set():
             os._exit(128 + number)
 
+    def on_hangup() -> None:
+        _log.info("SIGHUP ignored: restart the server to change its settings")
+
+    if sys.stderr.isatty():
+        loop.add_signal_handler(signal.SIGHUP, on_signal, signal.SIGHUP)
+    else:
+        loop.add_signal_handler(signal.SIGHUP, on_hangup)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
     await stopping.wait()

@@ -27,20 +27,19 @@ class ConnectionErrors:
         """Return the response to a request that does not arrive in time."""
         return _response(ApiError("request_timeout", message), request_id)
 
-    def too_many_connections(self) -> bytes:
+    def too_many_connections(self, request_id: str) -> bytes:
         """Return the response to a connection that there is no room for."""
         error = ApiError("server_busy", "too many connections are open", retry_after_s=1)
-        return _response(error)
+        return _response(error, request_id)
 
 
-def _response(error: ApiError, request_id: str | None = None) -> bytes:
+def _response(error: ApiError, request_id: str) -> bytes:
     body = orjson.dumps(error_body(error, request_id)) + b"\n"
     headers = HTTPHeaders({"Content-Type": "application/json"})
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     headers["Connection"] = "close"
-    if request_id is not None:
-        headers["X-Request-Id"] = request_id
+    headers["X-Request-Id"] = request_id
     headers["Content-Length"] = str(len(body))
     start_line = ResponseStartLine("HTTP/1.1", error.status_code, responses[error.status_code])
     return encode_head(start_line, headers) + body

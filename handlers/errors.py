@@ -94,10 +94,9 @@ def as_api_error(error: BaseException | None, status: int) -> ApiError:
     return ApiError(kind.code, message)
 
 
-def error_body(error: ApiError, request_id: str | None) -> dict[str, object]:
-    """Return the one form of an error, for JSON; `request_id` is None without a request."""
+def error_body(error: ApiError, request_id: str) -> dict[str, object]:
+    """Return the one form of an error, for JSON."""
     body: dict[str, object] = {"code": error.kind.code, "message": error.message}
     if error.details:
         body["details"] = [{"path": each.path, "message": each.message} for each in error.details]
-    form: dict[str, object] = {"status": "error", "error": body}
-    return form if request_id is None else {**form, "request_id": request_id}
+    return {"status": "error", "error": body, "request_id": request_id}

@@ -127,7 +127,7 @@ class Activity:
         self._closing_since[connection] = self.monotonic()
 
     def mark_unread(self, connection: Connection, size: int) -> None:
-        """Record that `size` bytes of a response wait in memory, since the client does not read.
+        """Record that `size` bytes wait in memory, since the client does not read its response.
 
         If those of all clients exceed the limit, close the connections that have waited longest.
         """
@@ -182,7 +182,7 @@ class Activity:
 
 
 class _Unread:
-    """The responses in memory that clients do not read, at most `max_bytes` of them."""
+    """The bytes that wait in memory for clients that do not read, at most `max_bytes`."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes

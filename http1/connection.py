@@ -20,7 +20,6 @@ import asyncio
 import contextlib
 import select
 from collections.abc import Callable
-from random import getrandbits
 from typing import NamedTuple, cast
 
 from tornado.httputil import (
@@ -36,7 +35,7 @@ from tornado.httputil import (
 from http1.activity import Activity, Part, Progress
 from http1.parser import BadRequest, HeadTooLarge
 from http1.request_queue import Request, RequestQueue
-from http1.response import ErrorResponses, encode_head
+from http1.response import ErrorResponses, encode_head, new_request_id
 from http1.states import (
     BODY_BROKEN,
     CLOSING,
@@ -147,8 +146,9 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
     def pause_writing(self) -> None:
         """Stop reading and starting requests: the client does not read its responses."""
         self._writing_is_paused = True
-        self._activity.mark_unread(self, self._transport.get_write_buffer_size())
         self._pause_or_resume_reading()
+        unsent = self._transport.get_write_buffer_size()
+        self._activity.mark_unread(self, unsent + self._queue.unparsed_bytes)
 
     def resume_writing(self) -> None:
         """Continue: the client reads its responses again."""
@@ -326,7 +326,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _refuse(self, failure: BadRequest | RequestTimeout) -> None:
         """Write an error for what is not a request, or not a whole one; end the connection."""
-        request_id = f"{getrandbits(64):016x}"
+        request_id = new_request_id()
         is_late = isinstance(failure, RequestTimeout)
         _log.info(
             "late request" if is_late else "malformed request",

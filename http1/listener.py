@@ -21,6 +21,7 @@ _WANTED_DESCRIPTORS = 65536
 # For segments, the log, the event loop, and up to 256 uploads.
 _RESERVED_DESCRIPTORS = 640
 _LOG_INTERVAL_S = 10.0
+_DISCARDED_BYTES = 64 * 1024
 
 
 def connection_limit() -> int:
@@ -37,17 +38,19 @@ def connection_limit() -> int:
 class Listener(socket.socket):
     """A listening socket whose `accept` refuses connections while `has_room` returns False.
 
-    It sends refused clients `refusal`, a whole response, and holds one descriptor in reserve to
-    do so even when the process has no other left.
+    It sends refused clients what `refusal` returns, a whole response, and holds one descriptor in
+    reserve to do so even when the process has no other left.
     """
 
     has_room: Callable[[], bool]
-    refusal: bytes
+    refusal: Callable[[], bytes]
     _spare: socket.socket
     _logged_at: float
 
     @classmethod
-    def of(cls, sock: socket.socket, has_room: Callable[[], bool], refusal: bytes) -> "Listener":
+    def of(
+        cls, sock: socket.socket, has_room: Callable[[], bool], refusal: Callable[[], bytes]
+    ) -> "Listener":
         """Take over a listening socket."""
         listener = cls(sock.family, sock.type, sock.proto, sock.detach())
         listener.setblocking(False)
@@ -95,8 +98,10 @@ class Listener(socket.socket):
     def _refuse(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             connection.setblocking(False)
-            connection.send(self.refusal)
+            connection.send(self.refusal())
             connection.shutdown(socket.SHUT_WR)
+            # To close a socket with unread input would reset the connection.
+            connection.recv(_DISCARDED_BYTES)
         now = time.monotonic()
         if now - self._logged_at >= _LOG_INTERVAL_S:
             self._logged_at = now

@@ -59,6 +59,11 @@ class RequestQueue:
         return len(self.requests) > 1 or self._unparsed != b""
 
     @property
+    def unparsed_bytes(self) -> int:
+        """The number of bytes that wait to be parsed."""
+        return len(self._unparsed)
+
+    @property
     def is_empty(self) -> bool:
         """True if every byte that was added belongs to a request that was taken out."""
         return not (self.requests or self._unparsed or self.failure or self._parser.is_in_request)

@@ -1,8 +1,14 @@
 """Responses as bytes."""
 
+from random import getrandbits
 from typing import Protocol
 
 from tornado.httputil import HTTPHeaders, ResponseStartLine
+
+
+def new_request_id() -> str:
+    """Return a random id for a response to what is not a request."""
+    return f"{getrandbits(64):016x}"
 
 
 class ErrorResponses(Protocol):
@@ -20,7 +26,7 @@ class ErrorResponses(Protocol):
     def request_timeout(self, message: str, request_id: str) -> bytes:
         """Return the response to a request that does not arrive in time."""
 
-    def too_many_connections(self) -> bytes:
+    def too_many_connections(self, request_id: str) -> bytes:
         """Return the response to a connection that there is no room for."""
 
 

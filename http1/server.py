@@ -17,7 +17,7 @@ from tornado.netutil import add_accept_handler
 from http1.activity import Activity
 from http1.connection import ClientConnection
 from http1.listener import Listener
-from http1.response import ErrorResponses
+from http1.response import ErrorResponses, new_request_id
 from http1.watchdog import TimeLimits, Watchdog
 
 # During a shutdown: the time for an idle client to send its next request, and for any client to
@@ -53,9 +53,8 @@ class CollectorServer:
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accept connections from listening sockets, which belong to the server from now on."""
-        refusal = self._errors.too_many_connections()
         for sock in sockets:
-            listener = Listener.of(sock, self._has_room, refusal)
+            listener = Listener.of(sock, self._has_room, self._refusal)
             self._listeners.append((listener, add_accept_handler(listener, self._accept)))
         self._watchdog.start()
 
@@ -105,6 +104,9 @@ class CollectorServer:
     def _has_room(self) -> bool:
         has_room = self._activity.open_connections < self._max_connections
         return has_room or self._activity.make_room()
+
+    def _refusal(self) -> bytes:
+        return self._errors.too_many_connections(new_request_id())
 
     def _accept(self, sock: socket.socket, _: object) -> None:
         connection = ClientConnection(self._application, self._activity, self._errors)

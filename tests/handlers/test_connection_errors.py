@@ -27,10 +27,10 @@ def test_a_head_that_is_too_large_gets_the_one_form_of_an_error() -> None:
 def test_a_connection_too_many_is_told_when_to_retry() -> None:
     assert (
         b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-        b"Retry-After: 1\r\nConnection: close\r\nContent-Length: 92\r\n\r\n"
+        b"Retry-After: 1\r\nConnection: close\r\nX-Request-Id: r1\r\nContent-Length: 110\r\n\r\n"
         b'{"status":"error","error":{"code":"server_busy",'
-        b'"message":"too many connections are open"}}\n'
-    ) == ConnectionErrors().too_many_connections()
+        b'"message":"too many connections are open"},"request_id":"r1"}\n'
+    ) == ConnectionErrors().too_many_connections("r1")
 
 
 def test_a_quote_in_a_message_is_escaped() -> None:

@@ -208,6 +208,19 @@ async def test_a_client_that_does_not_read_ends_its_connection_and_costs_one_res
             await until(lambda: not site.activity.open_connections)
 
 
+async def test_requests_sent_ahead_by_a_client_that_does_not_read_count_as_its_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = make_site()
+    marked: list[int] = []
+    monkeypatch.setattr(site.activity, "mark_unread", lambda _, size: marked.append(size))
+    sent = GET * 2000
+    with stuck_connection(site) as (connection, _):
+        connection.data_received(sent)
+        connection.pause_writing()
+    assert 0.8 * len(sent) < marked[0] < len(sent)
+
+
 @pytest.mark.parametrize("per_read", [1, 1000], ids=["segments", "chunks"])
 async def test_the_memory_of_a_body_in_tiny_pieces_is_its_size(per_read: int) -> None:
     chunk, chunks = b"2\r\n  \r\n", MAX_BODY_BYTES // 2

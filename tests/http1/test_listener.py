@@ -10,7 +10,7 @@ from tests.support.waiting import WAIT_S
 
 def listener(has_room: bool) -> Listener:
     sock = socket.create_server(("127.0.0.1", 0))
-    listening = Listener.of(sock, lambda: has_room, b"refused")
+    listening = Listener.of(sock, lambda: has_room, lambda: b"refused")
     listening.setblocking(True)
     return listening
 
@@ -23,6 +23,14 @@ def connect(to: Listener) -> socket.socket:
 
 def test_a_connection_without_room_is_refused_and_closed() -> None:
     with listener(has_room=False) as full, connect(full) as client:
+        with pytest.raises(ConnectionAbortedError):
+            full.accept()
+        assert (b"refused", b"") == (client.recv(1000), client.recv(1000))
+
+
+def test_a_refused_client_that_has_sent_a_request_gets_the_response() -> None:
+    with listener(has_room=False) as full, connect(full) as client:
+        client.sendall(b"POST / HTTP/1.1\r\n\r\n")
         with pytest.raises(ConnectionAbortedError):
             full.accept()
         assert (b"refused", b"") == (client.recv(1000), client.recv(1000))

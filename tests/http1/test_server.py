@@ -48,6 +48,10 @@ async def test_the_response_to_a_connection_over_the_limit_says_when_to_retry() 
             response = await refused.response()
             assert (503, "1") == (response.status, response.headers["retry-after"])
             assert "server_busy" == response.json["error"]["code"]
+            assert response.json["request_id"] == response.headers["x-request-id"]
+            async with connected(port) as next_one:
+                again = await next_one.response()
+            assert response.headers["x-request-id"] != again.headers["x-request-id"]
             assert b"" == await refused.rest()
         assert 200 == (await first.ask(BODY)).status
         assert 200 == (await second.ask(BODY)).status

@@ -1,14 +1,19 @@
 """`python server.py` with its options and with invalid settings."""
 
+import contextlib
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.support.seaweed import Bucket, Seaweed
 from tests.support.server_process import ROOT, ServerProcess
+from tests.support.waiting import WAIT_S
 
 
 def run(directory: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -137,3 +142,28 @@ def test_check_reports_a_missing_bucket(tmp_path: Path, seaweed: Seaweed) -> Non
     done = run(tmp_path, "--check", **seaweed.bucket().settings)
     assert 1 == done.returncode
     assert "create the bucket" in done.stdout
+
+
+def test_a_closed_terminal_stops_the_server_in_good_order(tmp_path: Path) -> None:
+    terminal, its_other_end = os.openpty()
+    settings = {"STORAGE_DIR": "store", "HOST": "127.0.0.1", "PORT": "0"}
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "server.py"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **settings},
+        stderr=its_other_end,
+    )
+    os.close(its_other_end)
+    written = b""
+    with contextlib.suppress(OSError):  # the server has closed its end
+        while True:
+            written += os.read(terminal, 4096)
+            port = re.search(rb"listening .*port=([0-9]+)\r\n", written)
+            if port is not None and b"shutdown" not in written:
+                # It responds only once it handles signals.
+                url = f"http://127.0.0.1:{port[1].decode()}/ready"
+                assert 200 == requests.get(url, timeout=WAIT_S).status_code
+                process.send_signal(signal.SIGHUP)
+    os.close(terminal)
+    assert 0 == process.wait(WAIT_S)
+    assert b"stopped" in written

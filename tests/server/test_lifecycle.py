@@ -102,6 +102,14 @@ def test_two_signals_at_once_are_one(server: ServerProcess) -> None:
     assert 1 == len(files(server.store))
 
 
+def test_a_hangup_stops_no_service(server: ServerProcess) -> None:
+    server.start()
+    server.send_signal(signal.SIGHUP)
+    server.wait_for("SIGHUP ignored: restart the server to change its settings")
+    assert 200 == server.post({"event_type": "c"}).status_code
+    assert 0 == server.stop()
+
+
 def test_a_request_in_flight_is_finished(server: ServerProcess) -> None:
     server.start()
     responses: list[requests.Response] = []
