@@ -99,7 +99,9 @@ class EventReader:
         if has_object_lines(body):
             return (yield from self._lines(body, info))
         yield
-        return (yield from self._each(self._elements(body), info))
+        texts = yield from self._elements(body)
+        yield
+        return (yield from self._each(texts, info))
 
     def ndjson_in_turns(self, body: bytes, info: RequestInfo) -> Turns[list[Accepted | Rejected]]:
         """Read a body with an event on each line; `ndjson` says what it raises."""
@@ -115,9 +117,9 @@ class EventReader:
             return Rejected("invalid_query", str(error))
         return self._event(parsed, info)
 
-    def _elements(self, body: bytes) -> list[bytes]:
+    def _elements(self, body: bytes) -> Turns[list[bytes]]:
         try:
-            texts = self._arrays.split(body)
+            texts = yield from self._arrays.split(body)
         except NotJsonError as error:
             raise BodyError("invalid_json", f"{error}{_ndjson_hint(body)}") from None
         except NotAnArrayError as error:

@@ -16,6 +16,7 @@ from validation.splitting import (
     split_by_tokens,
 )
 from validation.strict_json import NotJsonError
+from validation.turns import TURN_BYTES, at_once
 
 SPLITTERS = {
     "struct": ArraySplitter(5),
@@ -42,7 +43,7 @@ SPLITTERS = {
 def test_an_array_is_split_at_its_own_commas(
     splitter: ArraySplitter, body: bytes, texts: list[bytes]
 ) -> None:
-    assert texts == splitter.split(body)
+    assert texts == at_once(splitter.split(body))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_an_array_is_split_at_its_own_commas(
 )
 def test_a_body_without_clear_borders_is_not_split(body: bytes, message: str) -> None:
     with pytest.raises(NotJsonError, match=f"^{re.escape(message)}"):
-        ArraySplitter(5).split(body)
+        at_once(ArraySplitter(5).split(body))
 
 
 @pytest.mark.parametrize(
@@ -74,31 +75,38 @@ def test_a_body_without_clear_borders_is_not_split(body: bytes, message: str) ->
 )
 def test_a_body_that_is_no_array_is_reported_with_its_kind(body: bytes, kind: str) -> None:
     with pytest.raises(NotAnArrayError, match=f"a JSON array of events, not {kind}: send one"):
-        ArraySplitter(5).split(body)
+        at_once(ArraySplitter(5).split(body))
 
 
 @pytest.mark.parametrize("bad", [b"1", b"NaN"])
 def test_an_array_of_too_many_elements_is_not_split(bad: bytes) -> None:
     splitter = ArraySplitter(5)
-    assert 5 == len(splitter.split(b"[1,1,1,1,%b]" % bad) or [])
-    assert splitter.split(b"[1,1,1,1,1,%b]" % bad) is None
-    assert splitter.split(b"[%b%b]" % (b"1," * 10_000, bad)) is None
+    assert 5 == len(at_once(splitter.split(b"[1,1,1,1,%b]" % bad)) or [])
+    assert at_once(splitter.split(b"[1,1,1,1,1,%b]" % bad)) is None
+    assert at_once(splitter.split(b"[%b%b]" % (b"1," * 10_000, bad))) is None
 
 
 @given(st.lists(values))
 def test_both_ways_of_splitting_find_the_same_texts(elements: list[object]) -> None:
     body = json.dumps(elements).encode()
-    texts = ArraySplitter(20_000).split(body)
+    texts = at_once(ArraySplitter(20_000).split(body))
     assert texts is not None
     assert elements == [json.loads(each) for each in texts]
     if elements:
-        assert texts == split_by_tokens(body, len(elements))
+        assert texts == at_once(split_by_tokens(body, len(elements)))
 
 
 def test_the_tokens_of_a_body_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splitting, "_MAX_TOKENS", 7)
-    assert [b"[]", b"[]"] == split_by_tokens(b"[[],[]]", 5)
-    assert split_by_tokens(b"[[],[],1]", 5) is None
+    assert [b"[]", b"[]"] == at_once(split_by_tokens(b"[[],[]]", 5))
+    assert at_once(split_by_tokens(b"[[],[],1]", 5)) is None
+
+
+def test_a_long_array_is_split_in_turns() -> None:
+    body = b"[NaN,[%b1]]" % (b'"a",' * TURN_BYTES)
+    turns = split_by_tokens(body, 5)
+    assert len(body) // TURN_BYTES - 1 <= sum(1 for _ in turns)
+    assert 2 == len(at_once(split_by_tokens(body, 5)) or [])
 
 
 @pytest.mark.parametrize(
