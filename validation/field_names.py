@@ -35,7 +35,7 @@ def name_problems(names: Iterable[str]) -> Iterator[Problem]:
         if not name:
             yield Problem("", f"has a field with an empty name: give it a name, {_INTO_PROPERTIES}")
             continue
-        key = folded(name)
+        key = name.lower() if name.isascii() else folded(name)
         other = seen.setdefault(key, name)
         if key in _KNOWN:
             yield Problem(excerpt(name), _clash_with_known(_KNOWN[key]))

@@ -28,7 +28,7 @@ from validation.strict_json import (
     parse_exact,
     parse_marking,
 )
-from validation.turns import Meter, Turns, at_once
+from validation.turns import TURN_BYTES, Meter, Turns, at_once
 
 # A line that is not blank, from its first visible character to its end.
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")
@@ -36,6 +36,8 @@ _SPACE = b" \t\r\n"
 
 # The cost of reading an event of any size by the schema, in bytes of the fast path.
 _SCHEMA_BYTES = 512
+
+_BATCH_HINT = ": send several events to /api/v1/events/batch"
 
 
 class BodyError(Exception):
@@ -62,6 +64,7 @@ class EventReader:
         now: Callable[[], float],
     ) -> None:
         self._max_event_bytes = max_event_bytes
+        self._short_bytes = min(max_event_bytes, TURN_BYTES)
         self._max_batch_events = max_batch_events
         self._new_id = new_id
         self._schema = EventSchema(now)
@@ -70,6 +73,8 @@ class EventReader:
 
     def single(self, body: bytes, info: RequestInfo) -> Accepted | Rejected:
         """Read a body that is one event, at once."""
+        if self.is_short(body):
+            return self._fast_path.one(body, info) or self._by_schema(body, info, _BATCH_HINT)
         return at_once(self.single_in_turns(body, info))
 
     def batch(self, body: bytes, info: RequestInfo) -> list[Accepted | Rejected]:
@@ -87,8 +92,11 @@ class EventReader:
         """Read a body that is one event."""
         meter = Meter()
         meter.is_full(len(body))
-        hint = ": send several events to /api/v1/events/batch"
-        return (yield from self._text(body, info, meter, hint))
+        return (yield from self._long_text(body, info, meter, _BATCH_HINT))
+
+    def is_short(self, body: bytes) -> bool:
+        """Return True if to read one event at once takes no more than a turn."""
+        return len(body) <= self._short_bytes
 
     def batch_in_turns(self, body: bytes, info: RequestInfo) -> Turns[list[Accepted | Rejected]]:
         """Read a body that is an array of events; `batch` says what it raises."""
@@ -149,11 +157,25 @@ class EventReader:
         for text in texts:
             if meter.is_full(len(text)):
                 yield
-            outcomes.append((yield from self._text(text, info, meter)))
+            outcome: Accepted | Rejected | None
+            if not self.is_short(text):
+                outcome = yield from self._long_text(text, info, meter)
+            elif (outcome := self._fast_path.one(text, info)) is None:
+                if meter.is_full(len(text) + _SCHEMA_BYTES):
+                    yield
+                outcome = self._by_schema(text, info)
+            outcomes.append(outcome)
         return outcomes
 
-    # Each step is a turn of its own if the text is long.
-    def _text(
+    def _by_schema(self, text: bytes, info: RequestInfo, hint: str = "") -> Accepted | Rejected:
+        try:
+            parsed = parse_exact(text) or parse_marking(text)
+        except NotJsonError as error:
+            return Rejected("invalid_json", str(error))
+        return self._event(parsed, info, hint)
+
+    # The same in steps, each of which is a turn of its own.
+    def _long_text(
         self, text: bytes, info: RequestInfo, meter: Meter, hint: str = ""
     ) -> Turns[Accepted | Rejected]:
         if self._is_certainly_too_large(text):
@@ -161,7 +183,7 @@ class EventReader:
         accepted = self._fast_path.one(text, info)
         if accepted is not None:
             return accepted
-        if meter.is_full(len(text) + _SCHEMA_BYTES):
+        if meter.is_full(len(text)):
             yield
         parsed = parse_exact(text)
         if parsed is None:
@@ -195,7 +217,8 @@ class EventReader:
         if not isinstance(event, dict):
             return _rejected(found) if found.first else _not_an_object(event, hint)
         if not event.keys() <= CLIENT_FIELDS:
-            found = found.followed_by(name_problems(event))
+            names = list(name_problems(event))
+            found = found.followed_by(names) if names else found
         try:
             checked = self._schema.check(event)
         except BrokenRules as broken:
