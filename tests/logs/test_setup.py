@@ -149,10 +149,11 @@ class Unread(io.StringIO):
 def test_dropped_lines_are_reported_in_the_format_of_the_log(outputs: list[LogOutput]) -> None:
     stream = Unread()
     outputs.append(configure("info", "json", stream))
-    for _ in range(5000):
+    # More than the writer takes at once and the most that wait, 8 MiB each.
+    for _ in range(10_000):
         _log.info("delivered", extra={"fields": {"detail": "x" * 2000}})
     stream.gate.set()
     wait_until(lambda: "were dropped" in stream.getvalue())
     found = lines(stream, outputs)
     (dropped,) = (line for line in found if str(line["event"]).startswith("log lines were"))
-    assert 5000 == len(found) - 1 + int(str(dropped["lines"]))
+    assert 10_000 == len(found) - 1 + int(str(dropped["lines"]))
