@@ -20,12 +20,18 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _EARLIEST_TEXT = "2000-01-01T00:00:00.000Z"
 _AHEAD_S = 24 * 60 * 60
 _SECOND = timedelta(seconds=1)
+_MILLISECOND = timedelta(milliseconds=1)
 _MIDNIGHT = time_of_day(0)
 
 
 def utc_text(moment: datetime) -> str:
     """Return a moment in UTC as `2026-11-23T17:30:00.123Z`; finer digits are cut off."""
     return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def a_millisecond_later(text: str) -> str:
+    """Return the next time in the form of `utc_text`."""
+    return utc_text(datetime.fromisoformat(text) + _MILLISECOND)
 
 
 class UtcClock:

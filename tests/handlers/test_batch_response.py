@@ -12,9 +12,11 @@ BAD = Rejected("invalid_event", "event_type is required", (Problem("event_type",
 LARGE = Rejected("event_too_large", "the event is too large")
 
 
-def response(*outcomes: Accepted | Rejected, duplicates: int = 0) -> BatchResponse:
+def response(
+    *outcomes: Accepted | Rejected, duplicates: int = 0, kept_as: dict[int, str] | None = None
+) -> BatchResponse:
     accepted = [each for each in outcomes if isinstance(each, Accepted)]
-    return BatchResponse(outcomes, accepted, duplicates)
+    return BatchResponse(outcomes, accepted, duplicates, kept_as or {})
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,14 @@ def test_the_log_has_the_counts_and_the_first_reason(
     outcomes: tuple[Accepted | Rejected, ...], duplicates: int, fields: dict[str, object]
 ) -> None:
     assert fields == response(*outcomes, duplicates=duplicates).log_fields()
+
+
+def test_a_conflict_is_a_success_with_the_id_under_which_it_is_kept() -> None:
+    found = response(BAD, FIRST, SECOND, kept_as={1: "e2~8d"})
+    assert (207, [None, "e1", "e2~8d"]) == (found.status, found.body()["event_ids"])
+    assert [2] == found.body()["conflicts"]
+    assert 1 == found.log_fields()["conflicts"]
+
+
+def test_a_batch_without_conflicts_does_not_mention_them() -> None:
+    assert "conflicts" not in response(FIRST).body() | response(FIRST).log_fields()
