@@ -30,6 +30,8 @@ class EventHandler(IngestHandler):
         }
         if event.is_duplicate:
             response["duplicate"] = True
+        if event.is_conflict:
+            response["conflict"] = True
         self.respond(200, response)
 
 
@@ -41,9 +43,14 @@ class BatchHandler(IngestHandler):
         outcomes = await self._read()
         self.on_events_read(len(outcomes))
         accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
-        duplicates = len(await self.make_durable(accepted)) if accepted else 0
+        result = await self.make_durable(accepted) if accepted else None
         self.count_rejected()
-        response = BatchResponse(outcomes, accepted, duplicates)
+        response = BatchResponse(
+            outcomes,
+            accepted,
+            duplicates=len(result.duplicates) if result else 0,
+            kept_as=result.kept_as if result else {},
+        )
         self.log_fields = response.log_fields()
         self.respond(response.status, response.body())
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -40,15 +40,20 @@ class AppendResult(Protocol):
     def duplicates(self) -> frozenset[int]:
         """The indexes of those that were durable before."""
 
+    @property
+    def kept_as(self) -> Mapping[int, str]:
+        """The ids of those that are kept under another id, by index: conflicts."""
+
 
 class EventSink(Protocol):
     """The port through which accepted events become durable."""
 
     async def append(self, lines: Sequence[bytes], event_ids: Sequence[str | None]) -> AppendResult:
-        """Make events durable: on return all of them are.
+        """Make the events of one request durable: on return all of them are.
 
         `event_ids` has one entry for each line: the id by which a duplicate is recognized, or None
-        for an event that is never a duplicate. Raises a Refusal: then none of the events is
+        for an event that is never a duplicate. An event whose id another event has is kept under
+        another id. Raises a Refusal: then none of the events is
         durable, unless the Refusal's `may_deliver` says that they may be.
         """
 
@@ -234,8 +239,8 @@ class IngestHandler(BaseHandler):
             user_agent=_decoded(self.header("User-Agent")),
         )
 
-    async def make_durable(self, events: Sequence[Accepted]) -> frozenset[int]:
-        """Make events durable and return the indexes of duplicates; ApiError if refused."""
+    async def make_durable(self, events: Sequence[Accepted]) -> AppendResult:
+        """Make events durable; ApiError if they are refused."""
         lines = [event.line for event in events]
         if self.pipeline.deduplicates_generated_ids:
             event_ids: list[str | None] = [event.event_id for event in events]
@@ -249,18 +254,20 @@ class IngestHandler(BaseHandler):
                 raise _refusal_error(refusal, events) from refusal
             raise _refusal_error(refusal) from refusal
         self._in_flight -= len(events)
-        return result.duplicates
+        return result
 
     async def make_one_durable(self, outcome: Accepted | Rejected) -> "DurableEvent":
         """Make the request's only event durable; ApiError if it is rejected or refused."""
         self.on_events_read(1)
         if isinstance(outcome, Rejected):
             raise ApiError(outcome.code, outcome.message, details=outcome.problems)
-        event = DurableEvent(outcome.event_id, bool(await self.make_durable([outcome])))
-        self.log_fields = {
-            "duplicate" if event.is_duplicate else "durable": 1,
-            "event_id": event.event_id,
-        }
+        result = await self.make_durable([outcome])
+        event = DurableEvent(
+            result.kept_as.get(0, outcome.event_id),
+            is_duplicate=bool(result.duplicates),
+            is_conflict=bool(result.kept_as),
+        )
+        self.log_fields = event.log_fields()
         return event
 
 
@@ -276,10 +283,21 @@ async def in_turns(turns: Turns[_T]) -> _T:
 
 
 class DurableEvent(NamedTuple):
-    """An event that is durable: now, or from an earlier request."""
+    """An event that is durable: now, or from an earlier request.
+
+    `event_id` is the id under which it is kept: of a conflict not the one that the client sent.
+    """
 
     event_id: str
     is_duplicate: bool
+    is_conflict: bool
+
+    def log_fields(self) -> dict[str, object]:
+        """Return the fields for the access log."""
+        fields: dict[str, object] = {"duplicate" if self.is_duplicate else "durable": 1}
+        if self.is_conflict:
+            fields["conflict"] = 1
+        return fields | {"event_id": self.event_id}
 
 
 def _refusal_error(refusal: Refusal, may_deliver: Sequence[Accepted] = ()) -> ApiError:

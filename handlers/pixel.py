@@ -11,7 +11,9 @@ GIF = (
 )
 
 _MAX_REASON_CHARS = 300
-_EXPOSED = "X-Request-Id, Retry-After, X-Event-Id, X-Event-Duplicate, X-Event-Error"
+_EXPOSED = (
+    "X-Request-Id, Retry-After, X-Event-Id, X-Event-Duplicate, X-Event-Conflict, X-Event-Error"
+)
 
 
 class PixelHandler(IngestHandler):
@@ -31,6 +33,8 @@ class PixelHandler(IngestHandler):
         self.set_header("X-Event-Id", event.event_id)
         if event.is_duplicate:
             self.set_header("X-Event-Duplicate", "true")
+        if event.is_conflict:
+            self.set_header("X-Event-Conflict", "true")
         self._send_gif(200)
 
     def respond_error(self, error: ApiError) -> None:

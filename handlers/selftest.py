@@ -79,6 +79,7 @@ class _DiscardedCounters:
 @dataclass(frozen=True, slots=True)
 class _NoDuplicates:
     duplicates: frozenset[int] = frozenset()
+    kept_as: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

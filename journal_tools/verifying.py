@@ -90,4 +90,6 @@ def verify_ids(directory: JournalDirectory) -> Iterator[InvalidRange]:
         tail = invalid_tail(raw)
         if tail is not None:
             cause = "a block of event ids is invalid"
+            if tail.is_format_1:
+                cause = "the event ids are in the format of an older version and are not used"
             yield InvalidRange(path, tail.offset, len(raw) - tail.offset, cause, tail.is_corrupt)

@@ -208,10 +208,10 @@ VARIABLES: tuple[Variable, ...] = (
              size(64 * KIB, GIB), size_text),
     # Deduplication
     Variable("DEDUP_WINDOW", "dedup_window_s", "24h",
-             "how long a repeated `event_id` is recognized as a duplicate",
+             "how long a repeated event is recognized as a duplicate",
              duration(1, 30 * 86400), duration_text),
     Variable("DEDUP_MAX_EVENTS", "dedup_max_events", "1000000",
-             "how many recent event ids to remember; each takes about 110 bytes of memory",
+             "how many recent event ids to remember; each takes about 120 bytes of memory",
              whole_number(1000, 100_000_000)),
     # Objects
     Variable("OBJECT_LAYOUT", "object_layout", "auto",

@@ -5,7 +5,8 @@ Two equations hold between any two steps of the event loop:
     received = durable + duplicate + rejected + refused
     recovered + durable = delivered + lost + pending
 
-`pending` is not counted here: the journal and the backlog compute it.
+`conflict` is in neither, since a conflict counts as durable. `pending` is not counted here: the
+journal and the backlog compute it.
 """
 
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ class Counters:
 
     `arrived` counts events that were read, `recovered` those that were in the journal at start,
     `lost` those that a disk or a person took out of it: corrupt records and removed segments.
-    A body that cannot be read as events counts as one.
+    A body that cannot be read as events counts as one. `conflict` counts those durable events whose
+    id belonged to another event, and that were therefore kept under another id.
     """
 
     arrived: int = 0
     durable: int = 0
+    conflict: int = 0
     duplicate: int = 0
     rejected: int = 0
     refused: int = 0
@@ -39,6 +42,7 @@ class Counters:
         return {
             "received": self.received,
             "durable": self.durable,
+            "conflict": self.conflict,
             "duplicate": self.duplicate,
             "rejected": self.rejected,
             "refused": self.refused,

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from validation.outcomes import RequestInfo
+from validation.times import a_millisecond_later
 
 
 class SetBy(Enum):
@@ -19,6 +20,8 @@ class SetBy(Enum):
     SERVER = "server"
     # The client's value if there is one, else the server's.
     EITHER = "client or server"
+    # Set after this package, by deduplication.
+    STORAGE = "storage"
 
 
 class Field(NamedTuple):
@@ -44,9 +47,11 @@ FIELDS = (
     Field("clock_correction_ms", SetBy.SERVER, is_optional=True),
     Field("user_agent", SetBy.SERVER, is_optional=True),
     Field("ip_address", SetBy.SERVER, is_optional=True),
+    Field("original_event_id", SetBy.STORAGE, is_optional=True),
 )
 
-SERVER_FIELDS = frozenset(each.name for each in FIELDS if each.set_by is SetBy.SERVER)
+_NOT_THE_CLIENTS = (SetBy.SERVER, SetBy.STORAGE)
+SERVER_FIELDS = frozenset(each.name for each in FIELDS if each.set_by in _NOT_THE_CLIENTS)
 CLIENT_FIELDS = frozenset(each.name for each in FIELDS) - SERVER_FIELDS
 
 # The client's fields that have a place of their own in the stored form.
@@ -69,12 +74,18 @@ def stored_form(
     None stands for an absent field. `others` holds the remaining fields in their order: the
     client's own with `sent_at` among them, then the server's correction. An event without any of
     its own may have its `sent_at` passed by itself, which saves the fast path a dictionary.
+
+    `received_at` equals `timestamp` only if the client sent none: then a retry, which is received
+    at another time, can be recognized. It is a millisecond later than a `timestamp` that is equal.
     """
+    received_at = info.received_at
+    if timestamp == received_at:
+        received_at = a_millisecond_later(received_at)
     stored: dict[str, object] = {
         "event_id": event_id,
         "event_type": event_type,
         "timestamp": timestamp or info.received_at,
-        "received_at": info.received_at,
+        "received_at": received_at,
     }
     if user_id is not None:
         stored["user_id"] = user_id

@@ -47,12 +47,18 @@ _DAY = timedelta(days=1)
 _DAY_HOURS = 24
 _LAST = 59
 _ORDINAL_CHARS = 7
+_MILLISECOND = timedelta(milliseconds=1)
 _MIDNIGHT = time_of_day(0)
 
 
 def utc_text(moment: datetime) -> str:
     """Return a moment in UTC as `2026-11-23T17:30:00.123Z`; finer digits are cut off."""
     return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def a_millisecond_later(text: str) -> str:
+    """Return the next time in the form of `utc_text`."""
+    return utc_text(datetime.fromisoformat(text) + _MILLISECOND)
 
 
 class UtcClock:

@@ -1,4 +1,4 @@
-"""The id log: digests of event ids by segment, on disk (`FORMAT.md`, "Event ids").
+"""The id log: identities of events by segment, on disk (`FORMAT.md`, "Event ids").
 
 Invariant, between calls: a file whose write or sync failed is never appended to again.
 
@@ -15,10 +15,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 
 from logs.events import get_logger
+from storage.dedup.identity import IDENTITY_BYTES
 from storage.filesystem import AppendFile
 from storage.journal.directory import JournalDirectory
 from storage.journal.reserve import Reserve
@@ -26,34 +26,29 @@ from storage.journal.segment import created_at
 
 _log = get_logger(__name__)
 
-DIGEST_BYTES = 16
-
 _SUFFIX = ".ids"
 _FILE_NAME = re.compile(r"[0-9]{8,}\.ids")
 _MAX_FILE_BYTES = 2 * 1024 * 1024
-_HEAD = re.compile(rb"((\d{8}T\d{9}Z-[0-9a-f]{16}) (\d{1,9})) ([0-9a-f]{8})\n")
-
-
-def id_digest(event_id: str) -> bytes:
-    """Return the digest of an event id. 10^12 ids collide with a probability below 10^-14."""
-    return blake2b(event_id.encode(), digest_size=DIGEST_BYTES).digest()
+_FORMAT = 2
+_HEAD = re.compile(rb"(2 (\d{8}T\d{9}Z-[0-9a-f]{16}) (\d{1,9})) ([0-9a-f]{8})\n")
+_HEAD_OF_FORMAT_1 = re.compile(rb"\d{8}T\d{9}Z-[0-9a-f]{16} \d{1,9} [0-9a-f]{8}\n")
 
 
 @dataclass(frozen=True, slots=True)
 class IdBlock:
-    """The digests of the event ids of one segment, joined.
+    """The identities of the events of one segment, as `identity.pack` writes them.
 
     `at` is the time at which the segment was begun, in seconds of the monotonic clock.
     """
 
     segment_id: str
-    digests: bytes
+    identities: bytes
     at: float
 
     @property
     def count(self) -> int:
-        """The number of ids."""
-        return len(self.digests) // DIGEST_BYTES
+        """The number of events."""
+        return len(self.identities) // IDENTITY_BYTES
 
 
 @dataclass(slots=True)
@@ -121,8 +116,8 @@ class IdLog:
             raw = stream.read()
         block = None
         while (read := _read_block(raw, file.size)) is not None:
-            segment_id, digests, size = read
-            block = IdBlock(segment_id, digests, self.begun_at(segment_id))
+            segment_id, identities, size = read
+            block = IdBlock(segment_id, identities, self.begun_at(segment_id))
             file.add(block, size)
             file.begun_at = min(file.begun_at, block.at)
             yield block
@@ -148,21 +143,21 @@ class IdLog:
         """Return the monotonic time at which a segment was begun, by this machine's wall clock."""
         return self._monotonic() - max(0.0, self._now() - created_at(segment_id))
 
-    def record(self, segment_id: str, digests: bytes) -> None:
-        """Make the digests of a segment durable; OSError if they are not."""
-        block = IdBlock(segment_id, digests, self._monotonic())
+    def record(self, segment_id: str, identities: bytes) -> None:
+        """Make the identities of a segment durable; OSError if they are not."""
+        block = IdBlock(segment_id, identities, self._monotonic())
         with self._lock:
             self._reserve.spend(partial(self._append, block))
 
-    def record_later(self, segment_id: str, digests: bytes) -> None:
-        """Hold the digests of a segment in memory until `settle` records them."""
-        self._unrecorded[segment_id] = digests
+    def record_later(self, segment_id: str, identities: bytes) -> None:
+        """Hold the identities of a segment in memory until `settle` records them."""
+        self._unrecorded[segment_id] = identities
 
     def settle(self, segment_id: str) -> None:
-        """Make sure that a segment's digests are durable, before it is deleted; OSError if not."""
-        digests = self._unrecorded.get(segment_id)
-        if digests is not None:
-            self.record(segment_id, digests)
+        """Make a segment's identities durable, before it is deleted; OSError if they are not."""
+        identities = self._unrecorded.get(segment_id)
+        if identities is not None:
+            self.record(segment_id, identities)
             del self._unrecorded[segment_id]
 
     def _append(self, block: IdBlock) -> None:
@@ -224,34 +219,38 @@ class IdLog:
 
 
 def _encode(block: IdBlock) -> bytes:
-    head = f"{block.segment_id} {block.count}".encode()
-    return b"%b %08x\n%b" % (head, _checksum(head, block.digests), block.digests)
+    head = f"{_FORMAT} {block.segment_id} {block.count}".encode()
+    return b"%b %08x\n%b" % (head, _checksum(head, block.identities), block.identities)
 
 
-def _checksum(head: bytes, digests: bytes) -> int:
-    return zlib.crc32(digests, zlib.crc32(head))
+def _checksum(head: bytes, identities: bytes) -> int:
+    return zlib.crc32(identities, zlib.crc32(head))
 
 
 def _read_block(raw: bytes, offset: int) -> tuple[str, bytes, int] | None:
-    """Return segment id, digests and length of the block at an offset; None if it is invalid."""
+    """Return segment id, identities and length of the block at an offset; None if it is invalid."""
     match = _HEAD.match(raw, offset)
     if match is None:
         return None
     head, segment_id, count, checksum = match.groups()
     begin = match.end()
-    end = begin + int(count) * DIGEST_BYTES
-    digests = raw[begin:end]
-    if end > len(raw) or _checksum(head, digests) != int(checksum, 16):
+    end = begin + int(count) * IDENTITY_BYTES
+    identities = raw[begin:end]
+    if end > len(raw) or _checksum(head, identities) != int(checksum, 16):
         return None
-    return segment_id.decode(), digests, end - offset
+    return segment_id.decode(), identities, end - offset
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidTail:
-    """The bytes after the last valid block of a file: torn, or corrupt if another block follows."""
+    """The bytes after the last valid block of a file: torn, or corrupt if another block follows.
+
+    A file of a version that knew ids without fingerprints is neither.
+    """
 
     offset: int
     is_corrupt: bool
+    is_format_1: bool
 
 
 def invalid_tail(raw: bytes, offset: int = 0) -> InvalidTail | None:
@@ -260,10 +259,20 @@ def invalid_tail(raw: bytes, offset: int = 0) -> InvalidTail | None:
         offset += read[2]
     if offset == len(raw):
         return None
-    return InvalidTail(offset, is_corrupt=_HEAD.search(raw, offset + 1) is not None)
+    return InvalidTail(
+        offset,
+        is_corrupt=_HEAD.search(raw, offset + 1) is not None,
+        is_format_1=_HEAD_OF_FORMAT_1.match(raw, offset) is not None,
+    )
 
 
 def _report_tail(path: Path, tail: InvalidTail, length: int) -> None:
+    if tail.is_format_1:
+        text = (
+            "event ids of an older version are not used: retries of their events are stored again"
+        )
+        _log.warning(text, file=str(path))
+        return
     level = logging.ERROR if tail.is_corrupt else logging.WARNING
     text = "event ids are corrupt" if tail.is_corrupt else "torn block of event ids left out"
     _log.log(level, text, file=str(path), offset=tail.offset, bytes=length)

@@ -14,7 +14,8 @@ import orjson
 
 from storage.journal.segment import KeyRules
 
-_EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+# A conflict has 16 digits more; no client's id contains a tilde.
+_EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}(?:~[0-9a-f]{16})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 # The beginning of every line that this server writes.

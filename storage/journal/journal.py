@@ -74,7 +74,7 @@ class JournalLimits:
 @dataclass(slots=True)
 class _Waiting:
     lines: Sequence[bytes]
-    digests: bytes
+    identities: bytes
     size: int
     done: asyncio.Future[str]
 
@@ -132,19 +132,19 @@ class Journal:
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run())
 
-    def append(self, lines: Sequence[bytes], digests: bytes = b"") -> asyncio.Future[str]:
+    def append(self, lines: Sequence[bytes], identities: bytes = b"") -> asyncio.Future[str]:
         """Make events durable: they are when the future is done.
 
         The future's result is the id of the segment that holds them. Raises a Refusal at once, or
         the future does: then none of the events is durable. Each line is an event's JSON without
-        a newline; `digests`, those of the events' ids, are recorded before the segment is sealed.
+        a newline; `identities`, those of the events, are recorded before the segment is sealed.
         """
         size = sum(map(len, lines)) + RECORD_OVERHEAD_BYTES * len(lines)
         refusal = self._refusal(size)
         if refusal is not None:
             raise refusal
         done: asyncio.Future[str] = self._loop.create_future()
-        self._waiting.append(_Waiting(lines, digests, size, done))
+        self._waiting.append(_Waiting(lines, identities, size, done))
         self._waiting_bytes += size
         self._work.set()
         return done
@@ -233,10 +233,10 @@ class Journal:
 
     async def _commit(self, group: list[_Waiting]) -> None:
         lines = [line for waiting in group for line in waiting.lines]
-        digests = b"".join([waiting.digests for waiting in group])
+        identities = b"".join([waiting.identities for waiting in group])
         begins = self._writer.events == 0
         try:
-            append = partial(self._writer.append, lines, digests)
+            append = partial(self._writer.append, lines, identities)
             segment_id = await self._loop.run_in_executor(self._thread, append)
         except Exception as error:
             self._fail(error)

@@ -1,6 +1,6 @@
 """Disk space that is set aside, so that a segment can be sealed on a full disk.
 
-Sealing a segment writes the digests of its event ids and a directory entry. On a full disk the
+Sealing a segment writes the identities of its events and a directory entry. On a full disk the
 reserve is released for these; no event is accepted before the reserve is held again.
 """
 
@@ -13,7 +13,7 @@ from storage.journal.directory import JournalDirectory
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CHUNK_BYTES = 1024 * 1024
 
-# A record takes at least 140 bytes, and the digest of its id 16 more.
+# A record takes at least 140 bytes, and the identity of its event 16 more.
 _SEGMENT_PER_RESERVE = 8
 _LEAST_BYTES = 1024 * 1024
 

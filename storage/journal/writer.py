@@ -32,28 +32,28 @@ class _Segment:
     file: AppendFile
     size: int = 0
     events: int = 0
-    digests: list[bytes] = field(default_factory=list)
-    digests_recorded: bool = False
+    identities: list[bytes] = field(default_factory=list)
+    identities_recorded: bool = False
 
 
 class SegmentWriter:
     """Appends records to the open segment and seals it.
 
-    `new_name` returns the name for each new segment. `record_digests` is called with a segment's id
-    and the digests of its event ids before the segment is sealed; it may raise OSError.
+    `new_name` returns the name for each new segment. `record_identities` is called with a segment's
+    id and the identities of its events before the segment is sealed; it may raise OSError.
     """
 
     def __init__(
         self,
         directory: JournalDirectory,
         new_name: Callable[[], SegmentName],
-        record_digests: Callable[[str, bytes], None],
+        record_identities: Callable[[str, bytes], None],
         reserve: Reserve,
     ) -> None:
         self._directory = directory
         self._fs = directory.fs
         self._new_name = new_name
-        self._record_digests = record_digests
+        self._record_identities = record_identities
         self._reserve = reserve
         self._open: _Segment | None = None
         self._sealed: list[SealedSegment] = []
@@ -76,10 +76,10 @@ class SegmentWriter:
         segment = self._open
         return segment.name.created_at if segment and segment.events else None
 
-    def append(self, lines: Sequence[bytes], digests: bytes = b"") -> str:
+    def append(self, lines: Sequence[bytes], identities: bytes = b"") -> str:
         """Make events durable, and return the id of the segment that holds them.
 
-        `digests` are recorded when the segment is sealed. If this raises, most likely OSError,
+        `identities` are recorded when the segment is sealed. If this raises, most likely OSError,
         none of the events is durable, and the open segment has been given up.
         """
         segment = self._open
@@ -87,7 +87,7 @@ class SegmentWriter:
             if segment is None:
                 segment = self._open = self._begin()
             self._append_to(segment, lines)
-            segment.digests.append(digests)
+            segment.identities.append(identities)
         except Exception:
             if segment is not None:
                 self._give_up(segment)
@@ -179,9 +179,9 @@ class SegmentWriter:
         if segment.events == 0:
             self._fs.remove(segment.path)
             return
-        if not segment.digests_recorded:
-            self._record_digests(segment.name.id, b"".join(segment.digests))
-            segment.digests_recorded = True
+        if not segment.identities_recorded:
+            self._record_identities(segment.name.id, b"".join(segment.identities))
+            segment.identities_recorded = True
         sealed = SealedSegment(segment.name.sealed(segment.events), segment.size)
         target = self._directory.segment(sealed.name)
         self._reserve.spend(lambda: self._fs.rename(segment.path, target))

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from storage.dedup.deduplicator import load_ids
-from storage.dedup.id_log import IdLimits, IdLog, id_digest
+from storage.dedup.deduplicator import Sorting, load_ids
+from storage.dedup.id_log import IdLimits, IdLog
 from storage.dedup.id_window import IdWindow
+from storage.dedup.identity import Identities, conflict_key, fingerprints, id_keys, pack
 from storage.delivery.shipment import ObjectPlan, Packer, Shipment
 from storage.journal.backlog import sealed_segments
 from storage.journal.directory import JournalDirectory
@@ -47,13 +48,17 @@ class History:
     lines: int = 0
     steps: list[str] = field(default_factory=list)
 
-    def line(self, event_id: str) -> bytes:
-        """Return an event as the server receives it: another line each time, even for one id."""
+    def line(self, name: str) -> bytes:
+        """Return an event as the server receives it: another line each time, even for one name."""
         self.lines += 1
-        day = 22 + len(event_id) % 2
-        return json.dumps(
-            {"event_id": event_id, "timestamp": f"2026-11-{day}T12:00:00.000Z", "n": self.lines}
-        ).encode()
+        day = 22 + len(name) % 2
+        event = {
+            "event_id": event_id(name),
+            "event_type": name,
+            "timestamp": f"2026-11-{day}T12:00:00.000Z",
+            "received_at": f"2026-11-24T12:{self.lines // 60:02d}:{self.lines % 60:02d}.000Z",
+        }
+        return json.dumps(event, separators=(",", ":")).encode()
 
     def put(self, key: str, body: bytes, create_only: bool) -> None:
         """Store an object, and check that it replaces none with other bytes."""
@@ -66,7 +71,17 @@ class History:
 
     def delivered(self) -> Counter[str]:
         """Count how often each event is in the store."""
-        return Counter(event["event_id"] for event in events_in(self.objects))
+        return Counter(event["event_type"] for event in events_in(self.objects))
+
+
+def event_id(name: str) -> str:
+    """Return the id of an event: `e7` and `e7!` are two events with one id."""
+    return name.removesuffix("!")
+
+
+def identity(line: bytes, name: str) -> tuple[int, int]:
+    """Return the key of an event's id, and its fingerprint."""
+    return id_keys([event_id(name)])[0], fingerprints([line])[0]
 
 
 class Process:
@@ -106,21 +121,31 @@ class Process:
             self.repair()
         history, chance = self._history, self._chance
         recent = sorted(history.sent)[-20:]
-        ids = chance.sample(recent, min(len(recent), chance.randint(0, 2)))
-        ids += [f"e{len(history.sent) + number}" for number in range(chance.randint(0, 4))]
-        history.sent.update(ids)
-        fresh = [each for each in ids if self.window.find(id_digest(each)) is None]
-        history.acknowledged.update(set(ids) - set(fresh))
-        digests = [id_digest(each) for each in fresh]
-        if fresh:
+        names = chance.sample(recent, min(len(recent), chance.randint(0, 2)))
+        others = {f"{event_id(each)}!" for each in names if chance.random() < 0.3}
+        names += sorted(others - set(names))
+        names += [f"e{len(history.sent) + number}" for number in range(chance.randint(0, 4))]
+        history.sent.update(names)
+        sorting = Sorting(self.window)
+        for index, name in enumerate(names):
+            line = history.line(name)
+            sorting.add(index, line, event_id(name), *identity(line, name))
+        history.acknowledged.update(names[each] for each in sorting.duplicates)
+        if sorting.lines:
+            new = Identities(list(sorting.new), list(sorting.new.values()))
             try:
-                lines = [history.line(each) for each in fresh]
-                segment_id = self._writer.append(lines, b"".join(digests))
+                segment_id = self._writer.append(sorting.lines, pack(new))
             except OSError:
                 self._has_failed = True
                 raise
-            self.window.add(digests, segment_id)
-            history.acknowledged.update(fresh)
+            self.window.add(new, segment_id)
+            history.acknowledged.update(names)
+
+    def knows(self, name: str) -> bool:
+        """Return True if an event is known, under its own id or as a conflict."""
+        key, fingerprint = identity(self._history.line(name), name)
+        keys = (key, conflict_key(key, fingerprint))
+        return any(self.window.find(each, fingerprint) is not None for each in keys)
 
     def seal(self) -> None:
         """Seal the open segment."""
@@ -233,11 +258,7 @@ class Schedule:
 
     def _start(self) -> Process:
         process = Process(self.fs, self.history, self.chance)
-        unknown = [
-            each
-            for each in self.history.acknowledged
-            if process.window.find(id_digest(each)) is None
-        ]
+        unknown = [each for each in self.history.acknowledged if not process.knows(each)]
         if unknown and not self.fs.faults.failure_rate and self.fs.faults.free_bytes is None:
             raise Broken(f"acknowledged and unknown after a start: {unknown}")
         return process
@@ -254,7 +275,7 @@ class Schedule:
         self._note("the end")
         self.fs.faults.failure_rate = 0.0
         process = Process(self.fs, self.history, self.chance)
-        known = {each for each in self.history.sent if process.window.find(id_digest(each))}
+        known = {each for each in self.history.sent if process.knows(each)}
         process.finish()
         delivered = self.history.delivered()
         lost = self.history.acknowledged - delivered.keys()

@@ -21,6 +21,7 @@ from http1.activity import Activity
 from settings.origins import allowed_origin
 from storage.counters import Counters
 from storage.dedup.deduplicator import Durable
+from storage.dedup.identity import fingerprints
 from storage.refusals import Refusal
 from tests.support.server_process import ROOT
 from validation.reader import EventReader
@@ -59,7 +60,8 @@ class RememberingSink:
 
     counters: Counters = field(default_factory=Counters)
     events: list[dict[str, object]] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
+    ids: dict[str, int] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
     refused: Refusal | None = None
     refused_late: Refusal | None = None
 
@@ -69,15 +71,22 @@ class RememberingSink:
             raise self.refused
         if self.refused_late is not None:
             raise self.refused_late
-        duplicates = {
-            i for i, each in enumerate(event_ids) if each is not None and each in self.ids
-        }
-        self.ids.update(each for each in event_ids if each is not None)
-        fresh = (line for i, line in enumerate(lines) if i not in duplicates)
-        self.events.extend(orjson.loads(line) for line in fresh)
+        duplicates: set[int] = set()
+        kept_as: dict[int, str] = {}
+        for index, (line, event_id) in enumerate(zip(lines, event_ids, strict=True)):
+            event = orjson.loads(line)
+            (fingerprint,) = fingerprints([line])
+            if event_id is not None and self.ids.setdefault(event_id, fingerprint) != fingerprint:
+                event["event_id"] = kept_as[index] = f"{event_id}~{fingerprint:x}"
+            if event_id is not None and event["event_id"] in self.kept:
+                duplicates.add(index)
+            else:
+                self.kept.add(event["event_id"])
+                self.events.append(event)
+        self.counters.conflict += len(kept_as.keys() - duplicates)
         self.counters.duplicate += len(duplicates)
         self.counters.durable += len(lines) - len(duplicates)
-        return Durable(frozenset(duplicates), set())
+        return Durable(frozenset(duplicates), set(), kept_as)
 
     def refusal(self) -> Refusal | None:
         return self.refused

@@ -15,9 +15,11 @@ BAD = Rejected("invalid_event", "event_type is required", (Problem("event_type",
 LARGE = Rejected("event_too_large", "the event is too large")
 
 
-def response(*outcomes: Accepted | Rejected, duplicates: int = 0) -> BatchResponse:
+def response(
+    *outcomes: Accepted | Rejected, duplicates: int = 0, kept_as: dict[int, str] | None = None
+) -> BatchResponse:
     accepted = [each for each in outcomes if isinstance(each, Accepted)]
-    return BatchResponse(outcomes, accepted, duplicates)
+    return BatchResponse(outcomes, accepted, duplicates, kept_as or {})
 
 
 @pytest.mark.parametrize(
@@ -110,3 +112,14 @@ def test_an_index_is_exact_among_errors_without_details() -> None:
     body = response(*pair * 200, BAD).body()
     errors: Any = body["errors"]
     assert [*range(0, 400, 2), 400] == [each["index"] for each in errors]
+
+
+def test_a_conflict_is_a_success_with_the_id_under_which_it_is_kept() -> None:
+    found = response(BAD, FIRST, SECOND, kept_as={1: "e2~8d"})
+    assert (207, [None, "e1", "e2~8d"]) == (found.status, found.body()["event_ids"])
+    assert [2] == found.body()["conflicts"]
+    assert 1 == found.log_fields()["conflicts"]
+
+
+def test_a_batch_without_conflicts_does_not_mention_them() -> None:
+    assert "conflicts" not in response(FIRST).body() | response(FIRST).log_fields()

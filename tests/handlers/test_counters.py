@@ -55,6 +55,14 @@ async def test_duplicates_have_a_heading_of_their_own(fetch: Fetch, site: Site) 
     assert {"durable": 2, "duplicate": 2} == counts(site)
 
 
+async def test_a_conflict_is_durable_and_counted_once_more_as_a_conflict(
+    fetch: Fetch, site: Site
+) -> None:
+    for event_type in ("a", "b", "b"):
+        await send(fetch, ONE, {"event_id": "a", "event_type": event_type})
+    assert {"durable": 2, "conflict": 1, "duplicate": 1} == counts(site)
+
+
 async def test_a_refused_request_is_refused_with_all_its_events(fetch: Fetch, site: Site) -> None:
     site.sink.refused = JournalUnavailable("the disk is gone", 5)
     assert 503 == await send(fetch, ONE, GOOD)

@@ -95,6 +95,33 @@ async def test_a_duplicate_is_a_success_that_says_so(fetch: Fetch, site: Site) -
     assert 1 == len(site.sink.events)
 
 
+async def test_another_event_with_a_known_id_is_told_under_which_id_it_is_kept(
+    fetch: Fetch, site: Site
+) -> None:
+    await fetch(ONE, body=sent({"event_type": "a", "event_id": "e"}))
+    one, again = [await fetch(ONE, body=sent({"event_type": "b", "event_id": "e"})) for _ in "12"]
+    kept = site.sink.events[1]["event_id"]
+    assert str(kept).startswith("e~")
+    success = {"status": "success", "event_id": kept, "message": "Event ingested successfully"}
+    assert (200, {**success, "conflict": True}) == (one.code, payload(one))
+    assert {**success, "duplicate": True, "conflict": True} == payload(again)
+    assert ["a", "b"] == [each["event_type"] for each in site.sink.events]
+
+
+async def test_conflicts_in_a_batch_are_successes_with_their_indexes(
+    fetch: Fetch, site: Site
+) -> None:
+    event = {"event_type": "a", "event_id": "e"}
+    batch = [{}, event, {**event, "properties": {"n": 1}}, {**event, "user_id": "u"}]
+    found = payload(await fetch(BATCH, body=sent(batch)))
+    assert [None, *(each["event_id"] for each in site.sink.events)] == found["event_ids"]
+    assert (3, 0, [2, 3]) == (
+        found["success_count"],
+        found["duplicate_count"],
+        found["conflicts"],
+    )
+
+
 async def test_an_event_without_an_id_is_no_duplicate(fetch: Fetch, site: Site) -> None:
     for given in ({}, {}, {"event_id": None}, {"event_id": ""}):
         assert "duplicate" not in payload(await fetch(ONE, body=sent({"event_type": "a", **given})))

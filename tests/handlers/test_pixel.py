@@ -52,6 +52,15 @@ async def test_a_duplicate_says_so(fetch: Fetch, site: Site) -> None:
     assert 1 == len(site.sink.events)
 
 
+async def test_a_conflict_says_so(fetch: Fetch, site: Site) -> None:
+    first, other = [await fetch(f"{PIXEL}?event_type={each}&event_id=e1", "GET") for each in "ab"]
+    assert "X-Event-Conflict" not in first.headers
+    assert "true" == other.headers["X-Event-Conflict"]
+    assert [first.headers["X-Event-Id"], other.headers["X-Event-Id"]] == [
+        each["event_id"] for each in site.sink.events
+    ]
+
+
 @pytest.mark.parametrize(
     ("query", "status", "reason"),
     [

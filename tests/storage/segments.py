@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from storage.dedup.identity import Identities, kept_identity, pack
 from storage.delivery.shipment import Packer
 from storage.filesystem import FileSystem, LocalFileSystem
 from storage.journal.directory import JournalDirectory
@@ -28,6 +29,12 @@ def event(number: int, day: str = DAY) -> bytes:
 
 def events(count: int, day: str = DAY) -> list[bytes]:
     return [event(number, day) for number in range(count)]
+
+
+def recorded(*lines: bytes) -> bytes:
+    """The identities of events, as the id log holds them."""
+    keys, fingerprints = zip(*map(kept_identity, lines), strict=True)
+    return pack(Identities(keys, fingerprints))
 
 
 def numbered_name(number: int, layout: str = "auto-100", count: int | None = None) -> SegmentName:

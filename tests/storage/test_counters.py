@@ -25,11 +25,20 @@ def test_received_events_are_those_with_an_outcome(
 
 def test_every_counter_is_reported_by_its_name() -> None:
     counters = Counters(
-        arrived=110, durable=1, duplicate=2, rejected=3, refused=4, recovered=5, delivered=6, lost=7
+        arrived=110,
+        durable=1,
+        conflict=9,
+        duplicate=2,
+        rejected=3,
+        refused=4,
+        recovered=5,
+        delivered=6,
+        lost=7,
     )
     assert {
         "received": 10,
         "durable": 1,
+        "conflict": 9,
         "duplicate": 2,
         "rejected": 3,
         "refused": 4,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.dedup.id_log import IdLimits, IdLog, id_digest
+from storage.dedup.id_log import IdLimits, IdLog
+from storage.dedup.identity import kept_identity
 from storage.filesystem import FileSystem, LocalFileSystem
 from storage.journal.directory import JournalDirectory
 from storage.journal.lock import DirectoryInUse, DirectoryLock
@@ -18,10 +19,12 @@ from storage.stores.directory import DirectoryStore
 from tests.storage.segments import (
     DAY,
     contents,
+    event,
     events,
     local,
     no_reserve,
     numbered_name,
+    recorded,
     sealed_in,
     write_sealed,
     write_segment,
@@ -70,7 +73,7 @@ def leave(directory: Path) -> None:
     (journal.staged / f"{numbered_name(DELIVERED).id}.{DAY}.ndjson.gz").write_bytes(b"orphan")
     log = IdLog(journal, ID_LIMITS, no_reserve(directory))
     assert [] == list(log.load())
-    log.record(numbered_name(DELIVERED).id, id_digest(f"e{DELIVERED}"))
+    log.record(numbered_name(DELIVERED).id, recorded(event(DELIVERED)))
     log.close()
 
 
@@ -90,7 +93,7 @@ async def opened(directory: Path, fs: FileSystem | None = None) -> AsyncIterator
 
 
 def known(found: OpenDirectory) -> set[str]:
-    return {each for each in DURABLE if found.id_window.find(id_digest(each)) is not None}
+    return {f"e{each}" for each in range(100) if found.id_window.find(*kept_identity(event(each)))}
 
 
 def delivered(directory: Path) -> list[str]:

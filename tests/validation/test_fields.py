@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from voluptuous import Required
 
+from storage.dedup.identity import conflict_line
 from tests.test_documents import table
 from tests.validation.readers import NOW, make_reader, without_fast_path
 from validation.fast_path import FastPath, Sent
@@ -84,6 +85,10 @@ def stored(outcome: object) -> dict[str, Any]:
     return event
 
 
+# Those that validation stores.
+STORED = [each for each in FIELDS if each.set_by is not SetBy.STORAGE]
+
+
 def test_no_field_is_in_the_table_twice() -> None:
     names = [each.name for each in FIELDS]
     assert len(set(names)) == len(names)
@@ -91,7 +96,7 @@ def test_no_field_is_in_the_table_twice() -> None:
 
 def test_an_event_with_every_field_is_stored_in_the_order_of_the_table() -> None:
     event = stored(make_reader().single(compact(OF_A_WRONG_CLOCK), KNOWN_BY_THE_SERVER))
-    assert [each.name for each in FIELDS] == list(event)
+    assert [each.name for each in STORED] == list(event)
 
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
@@ -105,7 +110,21 @@ def test_an_event_with_nothing_optional_has_only_what_every_event_has(
 def test_the_builder_stores_nothing_that_the_table_does_not_have() -> None:
     correction = {"original_timestamp": "o", "clock_correction_ms": 1}
     event = stored_form("i", "e", "t", "u", "s", {}, "a", correction, KNOWN_BY_THE_SERVER)
-    assert [each.name for each in FIELDS] == list(event)
+    assert [each.name for each in STORED] == list(event)
+
+
+def test_deduplication_sets_the_fields_that_it_is_said_to_set() -> None:
+    event = json.loads(conflict_line(b'{"event_id":"e1","event_type":"c"}', "e1~0"))
+    assert [each.name for each in FIELDS if each.set_by is SetBy.STORAGE] == list(event)[2:]
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_the_time_of_receipt_equals_no_timestamp_that_was_sent(reader: EventReader) -> None:
+    at = UNKNOWN_TO_THE_SERVER.received_at
+    sent = stored(reader.single(compact(PLAIN | {"timestamp": at}), UNKNOWN_TO_THE_SERVER))
+    assert (at, "2026-11-23T17:30:00.001Z") == (sent["timestamp"], sent["received_at"])
+    unsent = stored(reader.single(compact(PLAIN), UNKNOWN_TO_THE_SERVER))
+    assert (at, at) == (unsent["timestamp"], unsent["received_at"])
 
 
 def test_the_schema_has_a_rule_for_each_field_of_the_client() -> None:
@@ -127,7 +146,8 @@ def test_the_fast_path_reads_the_fields_of_the_client_and_no_others() -> None:
 
 def test_the_fields_of_the_server_are_those_stored_although_no_client_sent_them() -> None:
     event = stored(make_reader().single(compact(OF_A_WRONG_CLOCK), KNOWN_BY_THE_SERVER))
-    assert sorted(SERVER_FIELDS) == sorted(event.keys() - OF_A_WRONG_CLOCK.keys())
+    later = {each.name for each in FIELDS if each.set_by is SetBy.STORAGE}
+    assert sorted(SERVER_FIELDS - later) == sorted(event.keys() - OF_A_WRONG_CLOCK.keys())
 
 
 @pytest.mark.parametrize("info", INFOS.values(), ids=INFOS)

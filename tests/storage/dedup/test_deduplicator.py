@@ -3,12 +3,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import orjson
 import pytest
 
 from storage.counters import Counters
-from storage.dedup.deduplicator import Deduplicator, load_ids
-from storage.dedup.id_log import IdLimits, IdLog, id_digest
+from storage.dedup.deduplicator import Deduplicator, Durable, load_ids
+from storage.dedup.id_log import IdLimits, IdLog
 from storage.dedup.id_window import IdWindow
+from storage.dedup.identity import conflict_id, conflict_line, fingerprints, kept_identity
 from storage.delivery.shipment import Packer
 from storage.filesystem import FileSystem, LocalFileSystem
 from storage.journal.directory import JournalDirectory
@@ -69,7 +71,7 @@ class Bench:
         return taken.duplicates
 
     def knows(self, number: int) -> bool:
-        return self.window.find(id_digest(f"e{number}")) is not None
+        return self.window.find(*kept_identity(event(number))) is not None
 
 
 @asynccontextmanager
@@ -269,7 +271,8 @@ class Scan:
         return self.fs.calls.count("open_read")
 
     def known(self, numbers: range) -> int:
-        return sum(self.window.find(id_digest(f"e{number}")) is not None for number in numbers)
+        found = (self.window.find(*kept_identity(event(number))) for number in numbers)
+        return sum(each is not None for each in found)
 
 
 def unknown_segments(directory: Path, count: int) -> None:
@@ -296,5 +299,112 @@ def test_ids_that_are_known_count_too(tmp_path: Path) -> None:
         (tmp_path / numbered_name(number, count=100).file_name).unlink()
     for path in (tmp_path / "ids").iterdir():
         raw = path.read_bytes()
-        path.write_bytes(raw[raw.index(numbered_name(3).id.encode()) :])
+        path.write_bytes(raw[raw.index(b"2 " + numbered_name(3).id.encode()) :])
     assert (2 + 1, 1 + 1) == (Scan(tmp_path, 400).segments_read, Scan(tmp_path, 200).segments_read)
+
+
+def other(number: int) -> bytes:
+    """Another event with the id of `event(number)`."""
+    return event(number, "2026-11-24")
+
+
+def kept(number: int) -> bytes:
+    """The line of `other(number)` as a conflict."""
+    return conflict_line(other(number), kept_id(number))
+
+
+def kept_id(number: int) -> str:
+    return conflict_id(f"e{number}", fingerprints([other(number)])[0])
+
+
+async def send(p: Bench, *lines: bytes) -> Durable:
+    return await p.dedup.append(lines, [orjson.loads(line)["event_id"] for line in lines])
+
+
+async def test_another_event_with_a_known_id_is_kept_under_an_id_of_its_own(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with process(tmp_path) as p:
+        await send(p, event(1))
+        found = await send(p, event(2), other(1))
+        assert (frozenset(), {1: kept_id(1)}) == (found.duplicates, found.kept_as)
+        assert (3, 1, 0) == (p.counters.durable, p.counters.conflict, p.counters.duplicate)
+    assert [event(1), event(2), kept(1)] == stored(tmp_path)
+    (record,) = (each for each in caplog.records if each.message == "event id conflict")
+    assert {"events": 1, "segment": next(iter(found.segments))} == record.__dict__["fields"]
+
+
+async def test_a_retry_of_a_conflict_is_its_duplicate(tmp_path: Path) -> None:
+    async with process(tmp_path) as p:
+        await send(p, event(1))
+        first = await send(p, other(1))
+        again = await send(p, other(1), event(1))
+        assert (frozenset({0, 1}), {0: kept_id(1)}) == (again.duplicates, again.kept_as)
+        assert first.segments <= again.segments
+        assert (2, 1, 2) == (p.counters.durable, p.counters.conflict, p.counters.duplicate)
+    assert sorted([event(1), kept(1)]) == sorted(stored(tmp_path))
+
+
+async def test_a_conflict_in_one_batch_is_kept(tmp_path: Path) -> None:
+    async with process(tmp_path) as p:
+        found = await send(p, event(1), other(1), event(1), other(1))
+    assert (frozenset({2, 3}), {1: kept_id(1), 3: kept_id(1)}) == (found.duplicates, found.kept_as)
+    assert sorted([event(1), kept(1)]) == sorted(stored(tmp_path))
+
+
+async def test_of_two_events_with_one_id_sent_at_once_both_are_kept(tmp_path: Path) -> None:
+    async with process(tmp_path) as p:
+        one, two, again = await asyncio.gather(
+            send(p, event(1)), send(p, other(1)), send(p, other(1))
+        )
+    assert [{}, {0: kept_id(1)}, {0: kept_id(1)}] == [one.kept_as, two.kept_as, again.kept_as]
+    assert {1} == {len(two.duplicates) + len(again.duplicates)}
+    assert sorted([event(1), kept(1)]) == sorted(stored(tmp_path))
+
+
+async def test_an_event_whose_rival_was_refused_keeps_its_id(
+    tmp_path: Path, expected_errors: list[str]
+) -> None:
+    expected_errors.append("journal cannot be written")
+    async with process(tmp_path, FaultyFileSystem([Fault("sync", 1)])) as p:
+        with pytest.raises(JournalUnavailable):
+            await send(p, event(1))
+        while p.dedup.refusal() is not None:
+            await asyncio.sleep(0.02)
+        assert {} == (await send(p, other(1))).kept_as
+    assert [other(1)] == stored(tmp_path)
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["orderly", "killed"])
+@pytest.mark.parametrize("delivered", [False, True], ids=["pending", "delivered"])
+async def test_the_next_process_knows_the_conflicts_of_this_one(
+    tmp_path: Path, crash: bool, delivered: bool
+) -> None:
+    async with process(tmp_path, crash=crash) as p:
+        await send(p, event(1), other(1))
+    if delivered:
+        async with process(tmp_path):
+            pass
+        remove_segments(tmp_path)
+    async with process(tmp_path) as p:
+        found = await send(p, event(1), other(1))
+    assert (frozenset({0, 1}), {1: kept_id(1)}) == (found.duplicates, found.kept_as)
+
+
+async def test_many_events_may_have_one_id(tmp_path: Path) -> None:
+    lines = [event(1, f"2026-11-{day:02d}") for day in range(1, 31)]
+    async with process(tmp_path) as p:
+        found = [await send(p, each) for each in lines]
+        again = await send(p, *lines)
+    assert 29 == len({kept for each in found for kept in each.kept_as.values()})
+    assert set(range(30)) == again.duplicates
+    assert 30 == len(stored(tmp_path))
+
+
+async def test_events_without_an_id_between_others_are_kept(tmp_path: Path) -> None:
+    async with process(tmp_path) as p:
+        await send(p, event(1))
+        lines = [event(5), event(1), event(6), other(1)]
+        found = await p.dedup.append(lines, [None, "e1", None, "e1"])
+    assert (frozenset({1}), {3: kept_id(1)}) == (found.duplicates, found.kept_as)
+    assert sorted([event(1), event(5), event(6), kept(1)]) == sorted(stored(tmp_path))

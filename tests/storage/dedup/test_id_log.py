@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.dedup.id_log import DIGEST_BYTES, IdBlock, IdLimits, IdLog, id_digest
+from storage.dedup.id_log import IdBlock, IdLimits, IdLog
+from storage.dedup.identity import IDENTITY_BYTES, Identities, id_keys, pack
 from storage.journal.directory import JournalDirectory
 from tests.storage.segments import flip, no_reserve, tear
 from tests.support.failing_filesystem import FaultyFileSystem
@@ -17,8 +18,8 @@ def segment_id(number: int) -> str:
     return f"20261123T173000000Z-{number:016x}"
 
 
-def digests(*names: str) -> bytes:
-    return b"".join(map(id_digest, names))
+def identities(*names: str) -> bytes:
+    return pack(Identities(id_keys(names), [*map(len, names)]))
 
 
 class Bench:
@@ -46,7 +47,7 @@ class Bench:
         return log
 
     def loaded(self) -> list[tuple[str, bytes]]:
-        return [(block.segment_id, block.digests) for block in self.log().load()]
+        return [(block.segment_id, block.identities) for block in self.log().load()]
 
     def files(self) -> list[str]:
         return sorted(path.name for path in (self.directory / "ids").iterdir())
@@ -61,44 +62,39 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def test_a_digest_is_the_same_in_every_process_and_version() -> None:
-    assert id_digest("first").hex() == "1c6616224336f5d2ea1e55c74768eac0"
-    assert len(id_digest("")) == DIGEST_BYTES
-
-
-def test_recorded_digests_are_loaded_by_the_next_process(bench: Bench) -> None:
+def test_recorded_identities_are_loaded_by_the_next_process(bench: Bench) -> None:
     log = bench.ready()
-    log.record(segment_id(1), digests("a", "b"))
+    log.record(segment_id(1), identities("a", "b"))
     log.record(segment_id(2), b"")
     again = bench.log()
     assert [block.segment_id for block in again.load()] == [segment_id(1), segment_id(2)]
-    again.record(segment_id(3), digests("c"))
+    again.record(segment_id(3), identities("c"))
     assert bench.loaded() == [
-        (segment_id(1), digests("a", "b")),
+        (segment_id(1), identities("a", "b")),
         (segment_id(2), b""),
-        (segment_id(3), digests("c")),
+        (segment_id(3), identities("c")),
     ]
 
 
 def test_the_file_has_the_form_of_its_page(bench: Bench) -> None:
-    bench.ready().record(segment_id(1), digests("first"))
-    head = f"{segment_id(1)} 1".encode()
-    checksum = zlib.crc32(head + digests("first"))
-    expected = head + f" {checksum:08x}\n".encode() + digests("first")
+    bench.ready().record(segment_id(1), identities("first"))
+    head = f"2 {segment_id(1)} 1".encode()
+    checksum = zlib.crc32(head + identities("first"))
+    expected = head + f" {checksum:08x}\n".encode() + identities("first")
     assert expected == bench.only_file().read_bytes()
     assert bench.files() == ["00000001.ids"]
 
 
 def test_every_torn_end_leaves_the_blocks_before_it(bench: Bench, tmp_path: Path) -> None:
     log = bench.ready()
-    log.record(segment_id(1), digests("a", "b"))
+    log.record(segment_id(1), identities("a", "b"))
     first_ends = bench.only_file().stat().st_size
-    log.record(segment_id(2), digests("c"))
+    log.record(segment_id(2), identities("c"))
     whole = bench.only_file().read_bytes()
     for length in range(first_ends, len(whole)):
         bench.only_file().write_bytes(whole)
         tear(bench.only_file(), length)
-        assert bench.loaded() == [(segment_id(1), digests("a", "b"))]
+        assert bench.loaded() == [(segment_id(1), identities("a", "b"))]
 
 
 def test_no_flipped_byte_makes_an_id_that_was_not_there(
@@ -106,20 +102,20 @@ def test_no_flipped_byte_makes_an_id_that_was_not_there(
 ) -> None:
     expected_errors.append("event ids are corrupt")
     log = bench.ready()
-    log.record(segment_id(1), digests("a"))
-    log.record(segment_id(2), digests("b"))
+    log.record(segment_id(1), identities("a"))
+    log.record(segment_id(2), identities("b"))
     path = bench.only_file()
     whole = path.read_bytes()
     for byte in range(len(whole)):
         path.write_bytes(whole)
         flip(path, byte, 0x01)
         found = b"".join(block for _, block in bench.loaded())
-        assert digests("a", "b").startswith(found)
+        assert identities("a", "b").startswith(found)
         path.write_bytes(whole)
 
 
 def test_a_file_without_a_valid_block_is_removed(bench: Bench) -> None:
-    bench.ready().record(segment_id(1), digests("a"))
+    bench.ready().record(segment_id(1), identities("a"))
     tear(bench.only_file(), 40)
     assert (bench.loaded(), bench.files()) == ([], [])
 
@@ -129,32 +125,32 @@ def test_a_record_that_failed_can_be_retried(bench: Bench, kind: str) -> None:
     log = bench.ready()
     bench.fs.fail(kind, code=errno.EIO, partial=50)
     with pytest.raises(OSError, match="Input/output"):
-        log.record(segment_id(1), digests("a"))
-    log.record(segment_id(1), digests("a"))
-    log.record(segment_id(2), digests("b"))
-    assert bench.loaded() == [(segment_id(1), digests("a")), (segment_id(2), digests("b"))]
+        log.record(segment_id(1), identities("a"))
+    log.record(segment_id(1), identities("a"))
+    log.record(segment_id(2), identities("b"))
+    assert bench.loaded() == [(segment_id(1), identities("a")), (segment_id(2), identities("b"))]
 
 
 @pytest.mark.parametrize("kind", ["write", "sync"])
 def test_a_file_that_failed_is_not_appended_to(bench: Bench, kind: str) -> None:
     log = bench.ready()
-    log.record(segment_id(1), digests("a"))
+    log.record(segment_id(1), identities("a"))
     bench.fs.fail(kind, partial=50)
     bench.fs.fail("truncate")
     with pytest.raises(OSError, match="Input/output"):
-        log.record(segment_id(2), digests("b"))
-    log.record(segment_id(2), digests("b"))
-    log.record(segment_id(3), digests("c"))
+        log.record(segment_id(2), identities("b"))
+    log.record(segment_id(2), identities("b"))
+    log.record(segment_id(3), identities("c"))
     assert len(bench.files()) == 2
     found = [block for _, block in bench.loaded()]
-    assert sorted(set(found)) == sorted([digests("a"), digests("b"), digests("c")])
+    assert sorted(set(found)) == sorted([identities("a"), identities("b"), identities("c")])
 
 
 def test_files_are_removed_when_all_their_ids_have_expired(bench: Bench) -> None:
     log = bench.ready()
     seen = []
     for number in range(12):
-        log.record(segment_id(number), digests("a"))
+        log.record(segment_id(number), identities("a"))
         seen.append(len(bench.files()))
         bench.monotonic += DAY_S / 8 + 1
     assert [1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8] == seen
@@ -164,7 +160,7 @@ def test_files_before_the_last_ids_to_remember_are_removed(bench: Bench) -> None
     bench.max_ids = 2
     log = bench.ready()
     for number in range(4):
-        log.record(segment_id(number), digests("a"))
+        log.record(segment_id(number), identities("a"))
         bench.monotonic += DAY_S / 8 + 1
     assert [segment_id(number) for number in (1, 2, 3)] == [name for name, _ in bench.loaded()]
 
@@ -174,12 +170,12 @@ def test_a_clock_that_jumps_removes_nothing(bench: Bench) -> None:
     for jump in (0.0, 1e8, -1e8):
         bench.now = BEGUN + jump
         bench.monotonic += DAY_S / 4
-        log.record(segment_id(int(abs(jump)) + int(jump > 0)), digests("a"))
+        log.record(segment_id(int(abs(jump)) + int(jump > 0)), identities("a"))
     assert len(bench.files()) == 3
 
 
 def test_a_block_is_as_old_as_its_segment(bench: Bench) -> None:
-    bench.ready().record(segment_id(1), digests("a"))
+    bench.ready().record(segment_id(1), identities("a"))
     ages = []
     for later in (0.0, 600.0, -600.0):
         bench.now = BEGUN + later
@@ -188,22 +184,22 @@ def test_a_block_is_as_old_as_its_segment(bench: Bench) -> None:
 
 
 def test_a_block_counts_its_ids() -> None:
-    assert IdBlock("s", digests("a", "b"), 0.0).count == 2
+    assert IdBlock("s", identities("a", "b"), 0.0).count == 2
 
 
 def test_a_file_that_was_loaded_is_removed_when_it_is_old(bench: Bench) -> None:
-    bench.ready().record(segment_id(1), digests("a"))
+    bench.ready().record(segment_id(1), identities("a"))
     bench.now += DAY_S * 2
     again = bench.log()
     assert [segment_id(1)] == [block.segment_id for block in again.load()]
-    again.record(segment_id(2), digests("b"))
+    again.record(segment_id(2), identities("b"))
     assert ["00000002.ids"] == bench.files()
 
 
 def test_a_file_is_full_at_2_mib(bench: Bench) -> None:
     log = bench.ready()
     for number in range(1, 8):
-        log.record(segment_id(number), bytes(DIGEST_BYTES) * 40_000)
+        log.record(segment_id(number), bytes(IDENTITY_BYTES) * 40_000)
     sizes = [path.stat().st_size // 640_000 for path in sorted((bench.directory / "ids").iterdir())]
     assert [4, 3] == sizes
 
@@ -212,7 +208,7 @@ def test_the_directory_is_synced_only_for_the_first_block_of_a_file(bench: Bench
     log = bench.ready()
     bench.fs.calls.clear()
     for number in (1, 2, 3):
-        log.record(segment_id(number), digests("a"))
+        log.record(segment_id(number), identities("a"))
     assert ["create", *("write", "sync"), "sync_directory", *("write", "sync") * 2] == (
         bench.fs.calls
     )
@@ -221,7 +217,7 @@ def test_the_directory_is_synced_only_for_the_first_block_of_a_file(bench: Bench
 def test_an_invalid_tail_is_reported_with_its_place(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bench.ready().record(segment_id(1), digests("a"))
+    bench.ready().record(segment_id(1), identities("a"))
     size = bench.only_file().stat().st_size
     with bench.only_file().open("ab") as file:
         file.write(b"torn")
@@ -234,7 +230,7 @@ def test_an_invalid_tail_is_reported_with_its_place(
 
 def test_many_blocks_of_one_file_are_read(bench: Bench) -> None:
     log = bench.ready()
-    expected = [(segment_id(n), digests(*map(str, range(n)))) for n in range(5)]
+    expected = [(segment_id(n), identities(*map(str, range(n)))) for n in range(5)]
     for name, each in expected:
         log.record(name, each)
     assert expected == bench.loaded()
@@ -245,10 +241,10 @@ def test_an_invalid_block_before_a_valid_one_is_corruption(
 ) -> None:
     expected_errors.append("event ids are corrupt")
     log = bench.ready()
-    log.record(segment_id(1), digests(*map(str, range(20))))
+    log.record(segment_id(1), identities(*map(str, range(20))))
     size = bench.only_file().stat().st_size
     for number in (2, 3):
-        log.record(segment_id(number), digests("a"))
+        log.record(segment_id(number), identities("a"))
     flip(bench.only_file(), size)
     assert [segment_id(1)] == [name for name, _ in bench.loaded()]
 
@@ -256,17 +252,31 @@ def test_an_invalid_block_before_a_valid_one_is_corruption(
 @pytest.mark.parametrize("kind", ["write", "sync", "sync_directory"])
 def test_a_failure_in_a_second_file_leaves_the_first_unchanged(bench: Bench, kind: str) -> None:
     log = bench.ready()
-    full = bytes(DIGEST_BYTES) * 150_000
+    full = bytes(IDENTITY_BYTES) * 150_000
     log.record(segment_id(1), full)
     bench.fs.fail(kind, partial=30)
     with pytest.raises(OSError, match="Input/output"):
-        log.record(segment_id(2), digests("b"))
+        log.record(segment_id(2), identities("b"))
     assert ["00000001.ids"] == bench.files()
     before = bench.fs.calls.count("sync_directory")
     for number in (2, 3, 4):
-        log.record(segment_id(number), digests("b"))
+        log.record(segment_id(number), identities("b"))
     assert ["00000001.ids", "00000003.ids"] == bench.files()
     assert 1 == bench.fs.calls.count("sync_directory") - before
-    assert [(segment_id(1), full)] + [(segment_id(n), digests("b")) for n in (2, 3, 4)] == (
+    assert [(segment_id(1), full)] + [(segment_id(n), identities("b")) for n in (2, 3, 4)] == (
         bench.loaded()
     )
+
+
+def test_a_file_of_the_first_format_is_reported_and_not_taken_for_identities(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = f"{segment_id(1)} 1".encode()
+    digest = bytes(range(16))
+    (bench.directory / "ids").mkdir()
+    path = bench.directory / "ids" / "00000001.ids"
+    path.write_bytes(b"%b %08x\n%b" % (head, zlib.crc32(head + digest), digest))
+    assert [] == bench.loaded()
+    (record,) = caplog.records
+    assert "WARNING" == record.levelname
+    assert record.getMessage().startswith("event ids of an older version are not used")

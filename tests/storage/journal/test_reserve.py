@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.dedup.id_log import DIGEST_BYTES
+from storage.dedup.identity import IDENTITY_BYTES
 from storage.journal.directory import JournalDirectory
 from storage.journal.recovery import recover
 from storage.journal.reserve import Reserve, sealing_bytes
@@ -110,7 +110,7 @@ def test_the_reserve_has_room_for_the_ids_of_the_smallest_events() -> None:
         b'"received_at":"2026-11-23T17:30:00.000Z","ip_address":"::1"}\n'
     )
     for segment in (64 << 10, 8 << 20, 1 << 30):
-        assert segment / len(smallest) * DIGEST_BYTES < sealing_bytes(segment)
+        assert segment / len(smallest) * IDENTITY_BYTES < sealing_bytes(segment)
 
 
 def test_a_segment_is_sealed_on_a_full_disk_and_none_begun(tmp_path: Path) -> None:
