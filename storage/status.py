@@ -28,6 +28,8 @@ def delivery_status(
             "seconds": round(max(0.0, now - min(begun_at, default=now)), 1),
         },
         "already_in_store": shipper.already_in_store,
+        "late_conflicts": shipper.late_conflicts,
+        "unverified": shipper.unverified,
         "last_delivery": _text(shipper.last_delivery_at),
         "last_error": failure
         and {

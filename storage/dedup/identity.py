@@ -74,6 +74,11 @@ def conflict_id(event_id: str, fingerprint: int) -> str:
     return f"{event_id}{_SEPARATOR}{fingerprint:016x}"
 
 
+def is_conflict_id(event_id: str) -> bool:
+    """Return True if an id is that of a conflict."""
+    return _SEPARATOR in event_id
+
+
 def conflict_line(line: bytes, kept_as: str) -> bytes:
     """Return an event as it is kept under another id; its own follows as the last field."""
     event = orjson.loads(line)

@@ -100,6 +100,11 @@ def event_key(prefix: str, where: Address) -> str:
     return f"{_partition(prefix, where.day)}/{name}.json"
 
 
+def unverified_prefix(prefix: str) -> str:
+    """Return the prefix of copies that readers skip, since its last name has an underscore."""
+    return f"{prefix}/_unverified"
+
+
 def batch_key(prefix: str, day: str, segment_id: str) -> str:
     """Return the key of the object that holds a segment's events of one day."""
     return f"{_partition(prefix, day)}/{segment_id}.ndjson.gz"

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from storage.dedup.identity import conflict_id, conflict_line, kept_identity
 from storage.delivery import layout
 from storage.delivery.segment_index import SegmentIndex
 from storage.delivery.staging import Draft, Staging, object_in_memory
@@ -166,10 +167,18 @@ class Packer:
                 return self._batch_object(shipment, plan)
         with self._open(shipment.segment.name) as stream:
             line = self._line(stream, shipment.segment.name, plan.offsets[0])
-        key = layout.event_key(shipment.segment.name.rules.prefix, layout.address(line))
-        return StoredObject(
-            key, "application/json", len(line), partial(io.BytesIO, line), create_only=True
-        )
+        return _event_object(shipment.segment.name.rules.prefix, line)
+
+    def pack_beside(
+        self, shipment: Shipment, line: bytes, *, is_hidden: bool = False
+    ) -> StoredObject:
+        """Make the object of an event whose key is taken; a hidden one is not seen by readers."""
+        prefix = shipment.segment.name.rules.prefix
+        if is_hidden:
+            prefix = layout.unverified_prefix(prefix)
+        _, fingerprint = kept_identity(line)
+        kept_as = conflict_id(layout.address(line).event_id, fingerprint)
+        return _event_object(prefix, conflict_line(line, kept_as))
 
     def _batch_object(self, shipment: Shipment, plan: ObjectPlan) -> StoredObject:
         name, day = shipment.segment.name, plan.day
@@ -214,6 +223,13 @@ class Packer:
 
     def _path(self, name: SegmentName) -> Path:
         return self._directory.segment(name)
+
+
+def _event_object(prefix: str, line: bytes) -> StoredObject:
+    key = layout.event_key(prefix, layout.address(line))
+    return StoredObject(
+        key, "application/json", len(line), partial(io.BytesIO, line), create_only=True
+    )
 
 
 def _lines_of_day(

@@ -55,6 +55,16 @@ class Shipper:
         return self._uploader.already_in_store
 
     @property
+    def late_conflicts(self) -> int:
+        """The number of events that were stored beside another event with the same id."""
+        return self._uploader.late_conflicts
+
+    @property
+    def unverified(self) -> int:
+        """The number of events of which a hidden copy was stored, since their key was taken."""
+        return self._uploader.unverified
+
+    @property
     def last_delivery_at(self) -> float | None:
         """The time when the store last acknowledged an object, in Unix seconds."""
         return self._uploader.last_delivery_at
@@ -153,7 +163,9 @@ class Shipper:
 
     async def _ship(self, segment: SealedSegment) -> None:
         try:
-            shipment = await self._uploader.deliver(segment)
+            shipment = await self._uploader.deliver(
+                segment, may_have_been_sent=not self._backlog.is_fresh(segment)
+            )
         except SegmentVanished:
             _log.error(
                 "segment file was removed before delivery",

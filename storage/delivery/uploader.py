@@ -28,6 +28,7 @@ from logs.events import get_logger
 from logs.secrets import shown
 from storage.delivery.backoff import PERMANENT, TRANSIENT
 from storage.delivery.shipment import ObjectPlan, Packer, SegmentVanished, Shipment
+from storage.delivery.taken_key import Attempts, Outcome, Putter
 from storage.journal.segment import SealedSegment
 from storage.stores.store import Store, StoreError
 
@@ -72,13 +73,16 @@ class DeliveryFailure:
 class _Pass:
     """One pass over the pending objects of a shipment, which ends at the first failure.
 
-    `maybe_stored` has the first offsets of objects whose attempt failed, although the store may
-    have them; `already_in_store` counts objects that the store had before any attempt.
+    `already_in_store` counts objects that the store had before any attempt, `late_conflicts` those
+    that were stored beside another event, `unverified` those of which a copy was made because
+    nobody could find out.
     """
 
     pending: deque[ObjectPlan]
-    maybe_stored: set[int]
+    attempts: Attempts
     already_in_store: int = 0
+    late_conflicts: int = 0
+    unverified: int = 0
     delivered: int = 0
     failure: StoreError | OSError | None = None
 
@@ -87,13 +91,15 @@ class _Pass:
             return None
         return self.pending.popleft()
 
-    def succeed(self, plan: ObjectPlan, is_new: bool) -> None:
+    def succeed(self, plan: ObjectPlan, outcome: Outcome) -> None:
         self.delivered += 1
-        if not is_new and plan.offsets[0] not in self.maybe_stored:
+        self.late_conflicts += outcome is Outcome.CONFLICT
+        self.unverified += outcome is Outcome.UNVERIFIED
+        if outcome is Outcome.PRESENT and plan.offsets[0] not in self.attempts.maybe_stored:
             self.already_in_store += 1
 
     def fail(self, plan: ObjectPlan, failure: StoreError | OSError) -> None:
-        self.maybe_stored.add(plan.offsets[0])
+        self.attempts.maybe_stored.add(plan.offsets[0])
         self.pending.append(plan)
         self.failure = failure
 
@@ -103,7 +109,7 @@ class Uploader:
 
     def __init__(self, packer: Packer, store: Store, concurrency: int, clock: Clock) -> None:
         self._packer = packer
-        self._store = store
+        self._putter = Putter(packer, store)
         self._concurrency = concurrency
         self._clock = clock
         self._threads = ThreadPoolExecutor(
@@ -111,6 +117,8 @@ class Uploader:
         )
         self._loop = asyncio.get_running_loop()
         self.already_in_store = 0
+        self.late_conflicts = 0
+        self.unverified = 0
         self.last_delivery_at: float | None = None
         self.last_failure: DeliveryFailure | None = None
 
@@ -118,13 +126,15 @@ class Uploader:
         """Start no more work. A thread that is sending an object may outlive this call."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def deliver(self, segment: SealedSegment) -> Shipment:
+    async def deliver(self, segment: SealedSegment, *, may_have_been_sent: bool) -> Shipment:
         """Put a segment's objects into the store, then delete the segment.
 
-        Raises SegmentVanished if somebody else removed it before it was delivered.
+        `may_have_been_sent` says that an earlier process may have sent some of them. Raises
+        SegmentVanished if somebody else removed the segment before it was delivered.
         """
         started = self._clock.monotonic()
-        shipment = await self._retry(segment, self._send_all)
+        attempts = Attempts(may_have_been_sent)
+        shipment = await self._retry(segment, partial(self._send_all, attempts=attempts))
         await self._retry(segment, lambda _: self._discard(shipment))
         self._report(shipment, self._clock.monotonic() - started)
         return shipment
@@ -156,36 +166,52 @@ class Uploader:
     async def _discard(self, shipment: Shipment) -> None:
         await self.in_thread(partial(self._packer.discard, shipment))
 
-    async def _send_all(self, segment: SealedSegment) -> Shipment:
+    async def _send_all(self, segment: SealedSegment, attempts: Attempts) -> Shipment:
         shipment = await self.in_thread(partial(self._packer.open_shipment, segment))
         pending = deque(shipment.plans())
-        maybe_stored: set[int] = set()
         attempt = 0
         while pending:
-            done = await self._run(shipment, _Pass(pending, maybe_stored))
-            self.already_in_store += done.already_in_store
-            _report_already_in_store(shipment, done.already_in_store)
+            done = _Pass(pending, attempts)
+            try:
+                await self._run(shipment, done)
+            except Exception:
+                attempts.may_have_been_sent = True
+                raise
+            self._note_taken(shipment, done)
             if isinstance(done.failure, OSError):
+                attempts.may_have_been_sent = True
                 raise done.failure
             if done.failure is not None:
                 attempt = 1 if done.delivered else attempt + 1
                 await self._wait_after(done.failure, shipment, attempt)
         return shipment
 
-    async def _run(self, shipment: Shipment, current: _Pass) -> _Pass:
+    def _note_taken(self, shipment: Shipment, done: _Pass) -> None:
+        self.already_in_store += done.already_in_store
+        self.late_conflicts += done.late_conflicts
+        self.unverified += done.unverified
+        for text, objects in (
+            ("objects already in store, not replaced", done.already_in_store),
+            ("event id conflict in store", done.late_conflicts),
+            ("taken key cannot be read, unverified copy stored", done.unverified),
+        ):
+            if objects:
+                _log.warning(text, segment=shipment.segment.name.id, objects=objects)
+
+    async def _run(self, shipment: Shipment, current: _Pass) -> None:
         senders = min(self._concurrency, len(current.pending))
         await asyncio.gather(*(self._send(shipment, current) for _ in range(senders)))
-        return current
 
     async def _send(self, shipment: Shipment, current: _Pass) -> None:
         while (plan := current.next()) is not None:
             try:
+                put = partial(self._putter.put, shipment, plan, current.attempts)
                 with self._stalls_reported(shipment):
-                    is_new = await self.in_thread(partial(self._put, shipment, plan))
+                    outcome = await self.in_thread(put)
             except (StoreError, OSError) as failure:
                 current.fail(plan, failure)
             else:
-                current.succeed(plan, is_new)
+                current.succeed(plan, outcome)
                 self.last_delivery_at = self._clock.now()
 
     @contextlib.contextmanager
@@ -206,9 +232,6 @@ class Uploader:
             yield
         finally:
             timer.cancel()
-
-    def _put(self, shipment: Shipment, plan: ObjectPlan) -> bool:
-        return self._store.put(self._packer.pack(shipment, plan))
 
     async def _wait_after(self, failure: StoreError, shipment: Shipment, attempt: int) -> None:
         backoff = PERMANENT if failure.permanent else TRANSIENT
@@ -256,13 +279,3 @@ def _lower_priority() -> None:
     with contextlib.suppress(OSError):
         niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS_ADDED
         os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _MAX_NICENESS))
-
-
-# Either an earlier process sent them before it was killed, or other events have the same ids.
-def _report_already_in_store(shipment: Shipment, objects: int) -> None:
-    if objects:
-        _log.warning(
-            "objects already in store, not replaced",
-            segment=shipment.segment.name.id,
-            objects=objects,
-        )

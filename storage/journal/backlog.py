@@ -54,6 +54,7 @@ class Backlog:
         self._old: deque[SealedSegment] = deque()
         self._fresh: deque[SealedSegment] = deque()
         self._shipping: dict[str, SealedSegment] = {}
+        self._fresh_shipping: set[str] = set()
         self._delivered_meanwhile: set[str] | None = None
         self._segments = 0
         self._events = 0
@@ -105,14 +106,23 @@ class Backlog:
         return segment
 
     def _newest(self) -> SealedSegment:
-        return self._fresh.pop() if self._fresh else self._old.pop()
+        return self._mark(self._fresh.pop()) if self._fresh else self._old.pop()
 
     def _oldest(self) -> SealedSegment:
-        return self._old.popleft() if self._old else self._fresh.popleft()
+        return self._old.popleft() if self._old else self._mark(self._fresh.popleft())
+
+    def _mark(self, segment: SealedSegment) -> SealedSegment:
+        self._fresh_shipping.add(segment.name.id)
+        return segment
+
+    def is_fresh(self, segment: SealedSegment) -> bool:
+        """Return True if this process sealed a segment that `next` returned, for certain."""
+        return segment.name.id in self._fresh_shipping
 
     def done(self, segment: SealedSegment, delivered: int) -> None:
         """Remove a segment that `next` returned, after `delivered` of its events were delivered."""
         del self._shipping[segment.name.id]
+        self._fresh_shipping.discard(segment.name.id)
         if self._delivered_meanwhile is not None:
             self._delivered_meanwhile.add(segment.name.id)
         self._count(segment, -1)

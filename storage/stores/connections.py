@@ -9,7 +9,7 @@ Invariants:
   nothing. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 - A request and its response take at most `deadline_s(size)` seconds, from the connection to the
   last byte. Without it, a response of one header field every few seconds would never time out.
-- At most `_MAX_BODY_BYTES` of a response are in memory.
+- At most `MAX_GET_BYTES` of an object, and `_MAX_BODY_BYTES` of any other response, are in memory.
 """
 
 import io
@@ -26,6 +26,7 @@ from botocore.awsrequest import (
 from botocore.exceptions import BotoCoreError, HTTPClientError
 
 from storage.stores.deadlines import Deadlines
+from storage.stores.store import MAX_GET_BYTES
 
 _OK = 200
 _FIRST_REDIRECT_STATUS = 301
@@ -33,7 +34,7 @@ _REDIRECT_STATUSES = range(_FIRST_REDIRECT_STATUS, 400)
 # S3's ETags are strong. Web frameworks add weak ones to any response (RFC 9110, section 8.8.3).
 _WEAK = "W/"
 
-# An error of S3 has less than 2 KiB. Objects are only read by `server.py --check`, small ones.
+# An error of S3 has less than 2 KiB.
 _MAX_BODY_BYTES = 64 * 1024
 
 _DEADLINE_S = 60.0
@@ -84,7 +85,7 @@ class Connections:
         session._manager.pool_classes_by_scheme = pools
 
     def send(self, request: Any) -> Any:
-        """Send a prepared request and return its response, with at most 64 KiB of its body.
+        """Send a prepared request and return its response, with a bounded part of its body.
 
         Raises NotAcknowledged, UnexpectedRedirect, DeadlineExceeded, or what botocore's session
         raises.
@@ -105,7 +106,8 @@ class Connections:
         with self._deadlines.exchange(seconds) as exchange:
             try:
                 response = self._session.send(request)
-                _read_body(response)
+                is_object = request.method == "GET" and response.status_code == _OK
+                _read_body(response, MAX_GET_BYTES if is_object else _MAX_BODY_BYTES)
             except Exception as error:
                 if exchange.has_expired:
                     raise DeadlineExceeded(seconds=seconds) from error
@@ -119,17 +121,17 @@ class Connections:
         self._session.close()
 
 
-def _read_body(response: Any) -> None:
+def _read_body(response: Any, max_bytes: int) -> None:
     raw = response.raw
     try:
-        body = raw.read(_MAX_BODY_BYTES + 1)
-        if len(body) > _MAX_BODY_BYTES:
+        body = raw.read(max_bytes + 1)
+        if len(body) > max_bytes:
             # The connection cannot be used again without reading the rest.
             raw.close()
         raw.release_conn()
     except Exception as error:
         raise HTTPClientError(error=error) from error
-    response._content = body[:_MAX_BODY_BYTES]
+    response._content = body[:max_bytes]
     response.raw = io.BytesIO(response._content)
 
 

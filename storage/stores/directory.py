@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from storage.filesystem import FileSystem, remove_if_exists, write_new
-from storage.stores.store import StoredObject, StoreError
+from storage.stores.store import MAX_GET_BYTES, ObjectTooLarge, StoredObject, StoreError
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -59,7 +59,10 @@ class DirectoryStore:
     def get(self, key: str) -> bytes:
         """See `Store.get`."""
         with _as_store_error(), self._fs.open_read(self._root / key) as body:
-            return body.read()
+            content = body.read(MAX_GET_BYTES + 1)
+            if len(content) > MAX_GET_BYTES:
+                raise ObjectTooLarge
+            return content
 
     def delete(self, key: str) -> None:
         """See `Store.delete`."""

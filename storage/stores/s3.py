@@ -24,7 +24,7 @@ from logs.events import get_logger
 from storage.stores.connections import Connections
 from storage.stores.deadlines import Deadlines
 from storage.stores.small_put import SmallPut
-from storage.stores.store import StoredObject, StoreError
+from storage.stores.store import MAX_GET_BYTES, ObjectTooLarge, StoredObject, StoreError
 
 _log = get_logger(__name__)
 
@@ -222,7 +222,10 @@ class S3Store:
     def get(self, key: str) -> bytes:
         """See `Store.get`."""
         with _as_store_error():
-            body: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            found = self._client.get_object(Bucket=self._bucket, Key=key)
+            if found["ContentLength"] > MAX_GET_BYTES:
+                raise ObjectTooLarge
+            body: bytes = found["Body"].read()
             return body
 
     def delete(self, key: str) -> None:

@@ -8,6 +8,9 @@ from logs.secrets import shown
 
 _MAX_CODE_CHARS = 100
 
+# Far above any event: 256 KiB of JSON grow at most sixfold in their stored form.
+MAX_GET_BYTES = 2 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
@@ -39,6 +42,14 @@ class StoreError(Exception):
         self.permanent = permanent
 
 
+class ObjectTooLarge(StoreError):
+    """An object that is larger than any that this package reads."""
+
+    def __init__(self) -> None:
+        message = f"it has more than {MAX_GET_BYTES} bytes, which no event has"
+        super().__init__("ObjectTooLarge", message, permanent=True)
+
+
 class Store(Protocol):
     """A place that holds objects. Its methods block and may be called from several threads.
 
@@ -55,9 +66,9 @@ class Store(Protocol):
         """
 
     def get(self, key: str) -> bytes:
-        """Return the body of a small object (of up to 64 KiB).
+        """Return the body of an object of up to MAX_GET_BYTES.
 
-        Raises StoreError if it is larger, does not exist or may not be read.
+        Raises ObjectTooLarge if it is larger, StoreError if it does not exist or may not be read.
         """
 
     def delete(self, key: str) -> None:

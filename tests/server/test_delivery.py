@@ -194,7 +194,7 @@ def test_a_bucket_created_later_gets_every_event(server: ServerProcess, seaweed:
     bucket.remove()
 
 
-def test_a_known_id_cannot_replace_what_another_server_stored(
+def test_an_event_with_an_id_that_another_server_stored_is_stored_beside_it(
     server: ServerProcess, bucket: Bucket
 ) -> None:
     server.start(STORAGE_DIR=None, FLUSH_INTERVAL="50ms", **bucket.settings)
@@ -204,9 +204,11 @@ def test_a_known_id_cannot_replace_what_another_server_stored(
     server.start(JOURNAL_DIR="another-journal")
     assert "duplicate" not in server.post({"event_id": "e1", "event_type": "ours"}).json()
     server.wait_until_delivered()
-    assert ["theirs"] == [each["event_type"] for each in events_in(bucket.objects())]
-    assert 1 == server.wait_for("objects already in store, not replaced")["objects"]
-    assert 1 == server.health()["already_in_store"]
+    stored = {each["event_type"]: each for each in events_in(bucket.objects())}
+    assert {"theirs", "ours"} == set(stored)
+    assert ("e1", "e1") == (stored["theirs"]["event_id"], stored["ours"]["original_event_id"])
+    assert 1 == server.wait_for("event id conflict in store")["objects"]
+    assert 1 == server.health()["late_conflicts"]
 
 
 def test_s3_may_be_killed_and_restarted_under_traffic(

@@ -24,6 +24,8 @@ class FakeJournal:
 
 class FakeShipper:
     already_in_store = 3
+    late_conflicts = 2
+    unverified = 1
     last_delivery_at: float | None = None
     last_failure: DeliveryFailure | None = None
 
@@ -50,7 +52,9 @@ def bench(tmp_path: Path) -> Bench:
 def test_the_backlog_without_pending_events_is_zero(bench: Bench) -> None:
     found = bench.status()
     assert {"events": 0, "bytes": 0, "seconds": 0.0} == found["backlog"]
-    assert 3 == found["already_in_store"]
+    assert [3, 2, 1] == [
+        found[each] for each in ("already_in_store", "late_conflicts", "unverified")
+    ]
     assert (None, None) == (found["last_delivery"], found["last_error"])
 
 

@@ -20,9 +20,11 @@ def files(store: Path) -> dict[str, bytes]:
 
 
 def events_in(objects: dict[str, bytes]) -> list[dict[str, Any]]:
-    """Return the events in objects of either layout."""
+    """Return the events in objects of either layout, those that readers see."""
     found: list[dict[str, Any]] = []
     for key, body in objects.items():
+        if any(part.startswith("_") for part in key.split("/")):
+            continue
         text = gzip.decompress(body) if key.endswith(".gz") else body
         found.extend(json.loads(line) for line in text.splitlines())
     return found

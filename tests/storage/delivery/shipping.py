@@ -14,7 +14,7 @@ from storage.delivery.uploader import Clock, DeliveryFailure
 from storage.journal.backlog import Backlog
 from storage.journal.record import encode
 from storage.journal.segment import KeyRules, SealedSegment, new_segment_name
-from storage.stores.store import StoredObject, StoreError
+from storage.stores.store import MAX_GET_BYTES, ObjectTooLarge, StoredObject, StoreError
 from tests.storage.segments import local
 from tests.support.waiting import WAIT_S
 
@@ -33,7 +33,8 @@ class MemoryStore:
     """Objects in memory.
 
     `failures` are raised first, in order. `refused_keys` has errors that are raised for a key
-    every time, `lost_responses` errors that are raised once, after the object was stored.
+    every time, `lost_responses` errors that are raised once, after the object was stored. Reading
+    is denied unless the store `is_readable`.
     """
 
     def __init__(self, *failures: Exception) -> None:
@@ -42,6 +43,7 @@ class MemoryStore:
         self.failures = list(failures)
         self.refused_keys: dict[str, Exception] = {}
         self.lost_responses: dict[str, Exception] = {}
+        self.is_readable = True
         self.max_in_flight = 0
         self._in_flight = 0
         self._lock = threading.Lock()
@@ -75,6 +77,10 @@ class MemoryStore:
             return True
 
     def get(self, key: str) -> bytes:
+        if not self.is_readable:
+            raise denied()
+        if len(self.objects[key]) > MAX_GET_BYTES:
+            raise ObjectTooLarge
         return self.objects[key]
 
     def delete(self, key: str) -> None:
@@ -108,11 +114,16 @@ class Bench:
         return failure
 
 
+def line_of(event_id: str, event_type: str = "ours", received_at: str = "17:30:01") -> bytes:
+    return (
+        f'{{"event_id":"{event_id}","event_type":"{event_type}","timestamp":'
+        f'"2026-11-23T17:30:00.000Z","received_at":"2026-11-23T{received_at}.000Z"}}'
+    ).encode()
+
+
 def write_segment(directory: Path, *ids: str, layout: str = "auto-100") -> SealedSegment:
     name = new_segment_name(KeyRules(layout, "events")).sealed(len(ids))
-    lines = [
-        b'{"event_id":"%b","timestamp":"2026-11-23T17:30:00.000Z"}' % each.encode() for each in ids
-    ]
+    lines = [line_of(each) for each in ids]
     records = encode(lines, name.checksum_seed)
     (directory / name.file_name).write_bytes(records)
     return SealedSegment(name, len(records))

@@ -273,3 +273,17 @@ def test_events_of_one_day_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(layout, "address", parsed)
     assert [ONE] * 9 == days(lines)
+
+
+@pytest.mark.parametrize("event_id", ["a~9bd5e07d5d8e5f4c", f"{'x' * 128}~0123456789abcdef"])
+def test_the_id_of_a_conflict_can_be_part_of_a_key(event_id: str) -> None:
+    line = json.dumps({"event_id": event_id, "timestamp": "2026-11-23T17:30:00.000Z"}).encode()
+    key = layout.event_key("events", layout.address(line))
+    assert f"events/year=2026/month=11/day=23/{event_id}.json" == key
+
+
+@pytest.mark.parametrize("event_id", ["a~", "a~9", "~9bd5e07d5d8e5f4c", "a~9BD5E07D5D8E5F4C"])
+def test_no_other_id_with_a_tilde_can(event_id: str) -> None:
+    line = json.dumps({"event_id": event_id, "timestamp": "2026-11-23T17:30:00.000Z"}).encode()
+    with pytest.raises(layout.NotAnEvent):
+        layout.address(line)

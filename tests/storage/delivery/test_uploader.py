@@ -9,7 +9,7 @@ import pytest
 from storage.delivery import uploader
 from storage.delivery.shipment import Packer
 from storage.stores.store import StoredObject
-from tests.storage.delivery.shipping import DAY, MemoryStore, bench, denied, slow_down
+from tests.storage.delivery.shipping import DAY, MemoryStore, bench, denied, line_of, slow_down
 from tests.support.waiting import WAIT_S, until
 
 
@@ -24,17 +24,21 @@ async def test_a_transient_failure_is_retried_with_doubling_waits(tmp_path: Path
         assert "SlowDown" == b.last_failure.code
 
 
-async def test_an_event_in_the_store_is_not_replaced_and_counts_as_delivered(
+async def test_an_event_that_the_store_has_already_is_not_replaced_and_counts_as_delivered(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = MemoryStore()
-    store.objects[f"{DAY}/a.json"] = b"first"
+    late = store.objects[f"{DAY}/a.json"] = line_of("a", received_at="12:00:00")
     async with bench(tmp_path, store) as b:
         b.seal("a", "b")
         assert await b.shipper.drain(WAIT_S)
-        assert b"first" == store.objects[f"{DAY}/a.json"]
-        assert f"{DAY}/b.json" in store.objects
+        assert {f"{DAY}/a.json": late, f"{DAY}/b.json": line_of("b")} == store.objects
         assert [] == b.files()
+        assert (1, 0, 0) == (
+            b.shipper.already_in_store,
+            b.shipper.late_conflicts,
+            b.shipper.unverified,
+        )
     assert [1] == already_in_store(caplog)
 
 
