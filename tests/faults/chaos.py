@@ -202,7 +202,10 @@ class Chaos:
 def ledger(chaos: Chaos) -> dict[str, int]:
     """Count the events that were sent, and their outcomes."""
     record, stored = chaos.record, chaos.store.stored
-    found = Counter(event["event_id"] for event in events_in(stored.objects))
+    found = Counter(
+        event.get("properties", event).get("name", event["event_id"])
+        for event in events_in(stored.objects)
+    )
     refused = record.statuses["503"]
     return {
         **chaos.done,
@@ -210,6 +213,7 @@ def ledger(chaos: Chaos) -> dict[str, int]:
         "retried": record.resent,
         "acknowledged": len(record.acknowledged),
         "acknowledged as duplicates": record.duplicates,
+        "acknowledged as conflicts": record.conflicts,
         "rejected": len(record.rejected),
         "requests refused with 503": refused,
         "requests without a response": sum(record.statuses.values())

@@ -15,4 +15,5 @@ def test_nothing_is_lost_and_nothing_is_delivered_twice(tmp_path: Path) -> None:
         heading: found[heading] for heading in MUST_BE_ZERO
     }, f"seed {seed}: {found}"
     assert found["kills"] > 0
+    assert found["acknowledged as conflicts"] > 0
     assert found["acknowledged"] == found["sent"] == found["delivered"] > 0
