@@ -64,7 +64,7 @@ def test_mail(collector: Collector, site: Site, tab: Visit) -> None:
     for _ in range(2):
         tab.page.goto(page)
     (event,) = collector.wait_for("mail_open")
-    assert ("spring-u-17", "u-17") == (event["event_id"], event["user_id"])
+    assert ("c27e5b9f41d8463a", "u-17") == (event["event_id"], event["user_id"])
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_curl(collector: Collector) -> None:
     command = snippet("curl", collector.url)
     for _ in range(2):
         done = subprocess.run(command, shell=True, capture_output=True, timeout=60, check=True)
-        assert "order-4711" == json.loads(done.stdout)["event_id"]
+        assert "d4a9e6b2-5c07-4f38-8e1b-7a6c3d2f9e50" == json.loads(done.stdout)["event_id"]
     (event,) = collector.wait_for("order")
     assert {"total": 59} == event["properties"]
 
