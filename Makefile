@@ -22,7 +22,7 @@ run: .venv/installed ## run the server, with data/store as the store unless sett
 
 .PHONY: test
 test: lint ## check formatting, lint, types and import rules, then run every test
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: .venv/installed-dev check-format ## check formatting, lint, types and import rules
