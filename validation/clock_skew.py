@@ -25,31 +25,31 @@ def correction(timestamp: object, sent_at: object, now: float) -> Correction | N
     `sent_at` is the time of sending by the same clock as `timestamp`; `now`, in Unix seconds, is
     the time of receipt. A value that is not RFC 3339 makes a correction impossible.
     """
-    if not isinstance(timestamp, str) or not isinstance(sent_at, str):
+    added_ms = missing_ms(sent_at, now)
+    return None if added_ms is None else shifted(timestamp, added_ms)
+
+
+def missing_ms(sent_at: object, now: float) -> int | None:
+    """Return the milliseconds that a clock which reads `sent_at` is late; None if it is right.
+
+    None as well if `sent_at` is not RFC 3339. The other arguments are as in `correction`.
+    """
+    if not isinstance(sent_at, str):
         return None
     try:
-        skew = _skew(sent_at, now)
-        if _is_small(skew):
-            return None
-        added_ms = skew // _MILLISECOND
+        skew = datetime.fromtimestamp(now, UTC) - parse_time(sent_at)
+    except (ValueError, OverflowError):
+        return None
+    return None if abs(skew.total_seconds()) <= TOLERATED_SKEW_S else skew // _MILLISECOND
+
+
+def shifted(timestamp: object, added_ms: int) -> Correction | None:
+    """Return the correction of an event's time by `added_ms`; None if it is impossible."""
+    if not isinstance(timestamp, str):
+        return None
+    try:
         original = parse_time(timestamp).astimezone(UTC)
         corrected = original + added_ms * _MILLISECOND
     except (ValueError, OverflowError):
         return None
     return Correction(utc_text(original), utc_text(corrected), added_ms)
-
-
-def is_clock_right(sent_at: str, now: float) -> bool:
-    """Return True if a clock that reads `sent_at` certainly needs no correction."""
-    try:
-        return _is_small(_skew(sent_at, now))
-    except (ValueError, OverflowError):
-        return False
-
-
-def _skew(sent_at: str, now: float) -> timedelta:
-    return datetime.fromtimestamp(now, UTC) - parse_time(sent_at)
-
-
-def _is_small(skew: timedelta) -> bool:
-    return abs(skew.total_seconds()) <= TOLERATED_SKEW_S

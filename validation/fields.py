@@ -1,8 +1,8 @@
 """The fields of an event: one table of them, and the one builder of the form that is stored.
 
-Every other list of fields (the schema's rules, the fast path's struct, the tables in EVENTS.md and
-the README) is tested against this table. A field that the server sets is never a client's to set:
-the schema drops a client's value for it, and the fast path leaves such an event to the schema.
+Every other list of fields (the schema's rules, the tables in EVENTS.md and the README) is tested
+against this table, and the fast path's columns against the builder. A field that the server sets is
+never a client's to set: schema and fast path drop a client's value for it.
 """
 
 from collections.abc import Mapping
@@ -56,47 +56,34 @@ CLIENT_FIELDS = frozenset(each.name for each in FIELDS) - SERVER_FIELDS
 
 # The client's fields that have a place of their own in the stored form.
 PLACED_FIELDS = CLIENT_FIELDS - {"sent_at"}
+_OPTIONAL_PLACED = ("user_id", "session_id", "properties")
 
 
-def stored_form(
-    event_id: str,
-    event_type: object,
-    timestamp: object,
-    user_id: object,
-    session_id: object,
-    properties: object,
-    sent_at: object,
-    others: Mapping[str, object] | None,
-    info: RequestInfo,
-) -> dict[str, object]:
+def stored_form(event_id: str, event: Mapping[str, object], info: RequestInfo) -> dict[str, object]:
     """Return an event as it is stored, with its fields in the order of the table.
 
-    None stands for an absent field. `others` holds the remaining fields in their order: the
-    client's own with `sent_at` among them, then the server's correction. An event without any of
-    its own may have its `sent_at` passed by itself, which saves the fast path a dictionary.
+    None stands for an absent value of a field that has a rule. The other fields keep their order:
+    the client's own with `sent_at` among them, then the server's correction.
 
     `received_at` equals `timestamp` only if the client sent none: then a retry, which is received
     at another time, can be recognized. It is a millisecond later than a `timestamp` that is equal.
     """
     received_at = info.received_at
+    timestamp = event.get("timestamp")
     if timestamp == received_at:
         received_at = a_millisecond_later(received_at)
     stored: dict[str, object] = {
         "event_id": event_id,
-        "event_type": event_type,
+        "event_type": event["event_type"],
         "timestamp": timestamp or info.received_at,
         "received_at": received_at,
     }
-    if user_id is not None:
-        stored["user_id"] = user_id
-    if session_id is not None:
-        stored["session_id"] = session_id
-    if properties is not None:
-        stored["properties"] = properties
-    if sent_at is not None:
-        stored["sent_at"] = sent_at
-    if others:
-        stored |= others
+    for name in _OPTIONAL_PLACED:
+        if event.get(name) is not None:
+            stored[name] = event[name]
+    for name in event:
+        if name not in PLACED_FIELDS:
+            stored[name] = event[name]
     if info.user_agent:
         stored["user_agent"] = info.user_agent
     if info.ip_address:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 
 import orjson
 
+from validation.chunks import chunks
 from validation.fast_path import FastPath
 from validation.field_names import name_problems
-from validation.fields import CLIENT_FIELDS, PLACED_FIELDS, stored_form
+from validation.fields import CLIENT_FIELDS, stored_form
 from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.problems import NO_PROBLEMS, Problem, Problems, kind_of
 from validation.query import QueryError, event_in_query
@@ -154,6 +155,19 @@ class EventReader:
     def _each(self, texts: Iterable[bytes], info: RequestInfo) -> Turns[list[Accepted | Rejected]]:
         meter = Meter()
         outcomes: list[Accepted | Rejected] = []
+        for chunk in chunks(texts):
+            accepted = None
+            if len(chunk) > 1:
+                if meter.is_full(sum(map(len, chunk))):
+                    yield
+                accepted = self._fast_path.each(chunk, info)
+            outcomes += accepted or (yield from self._one_by_one(chunk, info, meter))
+        return outcomes
+
+    def _one_by_one(
+        self, texts: Iterable[bytes], info: RequestInfo, meter: Meter
+    ) -> Turns[list[Accepted | Rejected]]:
+        outcomes: list[Accepted | Rejected] = []
         for text in texts:
             if meter.is_full(len(text)):
                 yield
@@ -230,29 +244,11 @@ class EventReader:
     def _accept(self, checked: dict[str, object], info: RequestInfo) -> Accepted | Rejected:
         client_event_id = checked.get("event_id")
         event_id = str(client_event_id or self._new_id())
-        stored = _stored(event_id, checked, info)
-        line = orjson.dumps(stored)
+        line = orjson.dumps(stored_form(event_id, checked, info))
         size = len(line)
         if size > self._max_event_bytes:
             return self._too_large(str(size))
         return Accepted(event_id, line, event_id if client_event_id else None)
-
-
-def _stored(event_id: str, checked: dict[str, object], info: RequestInfo) -> dict[str, object]:
-    others = None
-    if not checked.keys() <= PLACED_FIELDS:
-        others = {name: value for name, value in checked.items() if name not in PLACED_FIELDS}
-    return stored_form(
-        event_id,
-        checked["event_type"],
-        checked.get("timestamp"),
-        checked.get("user_id"),
-        checked.get("session_id"),
-        checked.get("properties"),
-        None,
-        others,
-        info,
-    )
 
 
 def _not_an_object(event: object, hint: str) -> Rejected:

@@ -54,6 +54,10 @@ class EventSchema:
         except Invalid:
             return self._check_fully(event)
 
+    def rule(self, name: str) -> Callable[[Any], object]:
+        """Return the rule for a field's value: it returns the final form, or raises Invalid."""
+        return _event_type if name == "event_type" else self._optional[name]
+
     def _corrected(self, event: dict[str, object]) -> dict[str, object]:
         sent_at = event.get("sent_at")
         if sent_at is None or sent_at == "":
@@ -87,6 +91,8 @@ class EventSchema:
 
 
 def _without_server_fields(event: dict[str, object]) -> dict[str, object]:
+    if SERVER_FIELDS.isdisjoint(event):
+        return dict(event)
     return {name: value for name, value in event.items() if name not in SERVER_FIELDS}
 
 

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from datetime import time as time_of_day
 from functools import lru_cache
@@ -34,6 +34,9 @@ _MAX_CHARS = 100
 _FINAL_CHARS = 24
 # The separators: every third character from the first hyphen to the point.
 _FINAL_MARKS = "--T::."
+# The final form with all digits alike.
+_FINAL_DIGITS = b"0000-00-00T00:00:00.000Z"
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _LEAP_SECOND = "60"
 _END_OF_DAY = "24"
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -89,7 +92,9 @@ def event_time(text: str, now: float) -> str:
     anything else or the time is out of range.
     """
     is_final = _is_in_final_form(text)
-    moment = parse_time(text)
+    moment = _existing(text) if is_final else _moment(text)
+    if is_final and _EARLIEST_TEXT <= text <= latest_text(int(now)):
+        return text
     if moment < _EARLIEST:
         raise ValueError("must not be before 2000-01-01")
     if moment.timestamp() > now + _AHEAD_S:
@@ -103,23 +108,28 @@ def latest_text(second: int) -> str:
     return utc_text(datetime.fromtimestamp(second + _AHEAD_S, UTC))
 
 
-def is_final_time(text: str, latest: str) -> bool:
-    """Return True if `event_time` would return the text unchanged; `latest` is from `latest_text`.
+def are_final_times(texts: Sequence[str], latest: str) -> bool:
+    """Return True if `event_time` would return every text unchanged; `latest` is `latest_text`'s.
 
     False means: ask `event_time`. It may also be returned within a second of the limit.
     """
-    if not (
-        len(text) == _FINAL_CHARS
-        and text[4:20:3] == _FINAL_MARKS
-        and text[23] == "Z"
-        and _EARLIEST_TEXT <= text <= latest
-    ):
+    digits = "".join(texts).encode().translate(_DIGITS)
+    if digits != _FINAL_DIGITS * len(texts) or set(map(len, texts)) != {_FINAL_CHARS}:
+        return False
+    if min(texts) < _EARLIEST_TEXT or max(texts) > latest:
         return False
     try:
-        datetime.fromisoformat(text)
+        for _ in map(datetime.fromisoformat, texts):
+            pass
     except ValueError:
         return False
     return True
+
+
+def later_texts(texts: Iterable[str], added_ms: int) -> list[str]:
+    """Return texts in the form of `utc_text`, so much later; OverflowError if none is."""
+    added = added_ms * _MILLISECOND
+    return [utc_text(each + added) for each in map(datetime.fromisoformat, texts)]
 
 
 def parse_time(text: str) -> datetime:

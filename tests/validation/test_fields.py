@@ -8,20 +8,18 @@ import base64
 import json
 import re
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import msgspec
 import pytest
 from voluptuous import Required
 
 from storage.dedup.identity import conflict_line
 from tests.test_documents import table
-from tests.validation.readers import NOW, make_reader, without_fast_path
-from validation.fast_path import FastPath, Sent
+from tests.validation.readers import NOW, make_column_reader, make_reader, without_fast_path
 from validation.fields import (
-    CLIENT_FIELDS,
     FIELDS,
     PLACED_FIELDS,
     SERVER_FIELDS,
@@ -53,7 +51,11 @@ EVENTS = {"plain": PLAIN, "full": EVERY_CLIENT_FIELD, "clock": OF_A_WRONG_CLOCK}
 INFOS = {"known": KNOWN_BY_THE_SERVER, "unknown": UNKNOWN_TO_THE_SERVER}
 
 
-READERS = {"reader": make_reader(), "schema": without_fast_path(make_reader())}
+READERS = {
+    "reader": make_reader(),
+    "columns": make_column_reader(),
+    "schema": without_fast_path(make_reader()),
+}
 
 
 def compact(event: object) -> bytes:
@@ -109,7 +111,7 @@ def test_an_event_with_nothing_optional_has_only_what_every_event_has(
 
 def test_the_builder_stores_nothing_that_the_table_does_not_have() -> None:
     correction = {"original_timestamp": "o", "clock_correction_ms": 1}
-    event = stored_form("i", "e", "t", "u", "s", {}, "a", correction, KNOWN_BY_THE_SERVER)
+    event = stored_form("i", EVERY_CLIENT_FIELD | correction, KNOWN_BY_THE_SERVER)
     assert [each.name for each in STORED] == list(event)
 
 
@@ -135,13 +137,27 @@ def test_the_schema_has_a_rule_for_each_field_of_the_client() -> None:
     assert [each.name for each in of_the_client if not each.is_optional] == required
 
 
-def test_the_fast_path_reads_the_fields_of_the_client_and_no_others() -> None:
-    fields = msgspec.structs.fields(Sent)
-    assert sorted(CLIENT_FIELDS) == sorted(each.name for each in fields)
-    of_the_client = [each for each in FIELDS if each.set_by is SetBy.CLIENT]
-    assert [each.name for each in of_the_client if not each.is_optional] == [
-        each.name for each in fields if each.required
+FIELDS_TO_LEAVE_OUT = ["event_id", "timestamp", "user_id", "session_id", "properties", "sent_at"]
+INFO_OF_A_FIELD = UNKNOWN_TO_THE_SERVER._replace(user_agent="agent/1")
+PLAIN_INFOS = [UNKNOWN_TO_THE_SERVER, INFO_OF_A_FIELD, INFO_OF_A_FIELD._replace(ip_address="::1")]
+
+
+@pytest.mark.parametrize("at", ["2026-11-23T16:00:00.000Z", UNKNOWN_TO_THE_SERVER.received_at])
+@pytest.mark.parametrize("event", [EVERY_CLIENT_FIELD, OF_A_WRONG_CLOCK], ids=["right", "wrong"])
+@pytest.mark.parametrize("info", PLAIN_INFOS, ids=range(3))
+def test_columns_are_stored_as_the_builder_does_whatever_is_absent(
+    at: str, event: dict[str, object], info: RequestInfo
+) -> None:
+    whole = event | {"timestamp": at, "own": {"b": 1}, "other": None}
+    columns, schema = make_column_reader(2000, 100), without_fast_path(make_reader(2000, 100))
+    events = [
+        {name: value for name, value in whole.items() if name not in absent}
+        for size in range(len(FIELDS_TO_LEAVE_OUT) + 1)
+        for absent in combinations(FIELDS_TO_LEAVE_OUT, size)
     ]
+    for several in [[each] for each in events] + [events[n : n + 8] for n in range(0, 64, 8)]:
+        body = compact(several)
+        assert schema.batch(body, info) == columns.batch(body, info)
 
 
 def test_the_fields_of_the_server_are_those_stored_although_no_client_sent_them() -> None:
@@ -165,15 +181,6 @@ def test_a_client_never_sets_a_field_of_the_server(
     expected = stored(way(reader, event, info))
     assert expected == stored(way(reader, {name: FORGED, **event}, info))
     assert expected == stored(way(reader, {**event, name: FORGED}, info))
-
-
-@pytest.mark.parametrize("name", sorted(SERVER_FIELDS))
-def test_an_event_with_a_field_of_the_server_is_not_for_the_fast_path(name: str) -> None:
-    text = compact(EVERY_CLIENT_FIELD | {name: FORGED})
-    fast_path = FastPath(1000, 10, lambda: "made", lambda: NOW)
-    assert fast_path.one(compact(EVERY_CLIENT_FIELD), KNOWN_BY_THE_SERVER) is not None
-    assert fast_path.one(text, KNOWN_BY_THE_SERVER) is None
-    assert fast_path.several(b"[%b]" % text, KNOWN_BY_THE_SERVER) is None
 
 
 def documented(page: str, *head: str) -> list[tuple[str, str]]:
