@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation.times import UtcClock, event_time, utc_text
+from validation.times import (
+    UtcClock,
+    are_final_times,
+    event_time,
+    later_texts,
+    latest_text,
+    utc_text,
+)
 
 NOW = datetime(2026, 11, 23, 17, 30, tzinfo=UTC).timestamp()
 
@@ -164,3 +171,54 @@ def test_a_text_is_kept_only_if_every_character_has_the_stored_form(at: int) -> 
             continue
         assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", stored)
         assert stored == text or at in {10, 17, 19, 23}
+
+
+FINAL_TIMES = ["2026-11-23T17:30:00.123Z", "2000-01-01T00:00:00.000Z", "2024-02-29T23:59:59.999Z"]
+
+
+def are_final(*texts: str) -> bool:
+    return are_final_times(texts, latest_text(int(NOW)))
+
+
+def test_final_times_are_recognized_together() -> None:
+    assert are_final(*FINAL_TIMES)
+    assert are_final("2026-11-24T17:30:00.000Z")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026-11-23T17:30:00Z",
+        "2026-11-23t17:30:00.123Z",
+        "2026-11-23T17:30:00.123z",
+        "2026-11-23T17:30:00.123+00:00",
+        "2026-02-29T17:30:00.123Z",
+        "2026-11-23T24:00:00.000Z",
+        "2026-11-23T17:30:60.000Z",
+        "1999-12-31T23:59:59.999Z",
+        "2026-11-24T17:30:00.001Z",
+        "٢٠٢٦-11-23T17:30:00.123Z",
+    ],
+)
+@pytest.mark.parametrize("at", range(3))
+def test_one_time_that_is_not_final_is_noticed_among_others(text: str, at: int) -> None:
+    assert not are_final(text)
+    assert not are_final(*FINAL_TIMES[:at], text, *FINAL_TIMES[at:])
+
+
+def test_times_that_are_final_only_when_joined_are_not_final() -> None:
+    for at in range(1, 48):
+        joined = "".join(FINAL_TIMES[:2])
+        assert (at == 24) == are_final(joined[:at], joined[at:])
+
+
+@given(
+    st.lists(st.datetimes(datetime(2000, 1, 1), datetime(2098, 1, 1)), min_size=1),
+    st.integers(-(10**10), 10**10),
+)
+def test_times_are_moved_together(moments: list[datetime], added_ms: int) -> None:
+    texts = [utc_text(each.replace(tzinfo=UTC)) for each in moments]
+    for text, later in zip(texts, later_texts(texts, added_ms), strict=True):
+        moved = datetime.fromisoformat(later) - datetime.fromisoformat(text)
+        assert timedelta(milliseconds=added_ms) == moved
