@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from validation.times import parse_time, utc_text
+from validation.times import is_about, parse_time, utc_text
 
 # A difference up to this may be the time in transit; a larger one is the client's clock.
 TOLERATED_SKEW_S = 2.0
@@ -34,7 +34,7 @@ def missing_ms(sent_at: object, now: float) -> int | None:
 
     None as well if `sent_at` is not RFC 3339. The other arguments are as in `correction`.
     """
-    if not isinstance(sent_at, str):
+    if not isinstance(sent_at, str) or is_about(sent_at, int(now)):
         return None
     try:
         skew = datetime.fromtimestamp(now, UTC) - parse_time(sent_at)

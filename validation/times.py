@@ -108,6 +108,21 @@ def latest_text(second: int) -> str:
     return utc_text(datetime.fromtimestamp(second + _AHEAD_S, UTC))
 
 
+def is_about(text: str, second: int) -> bool:
+    """Return True if a text has the form of `utc_text`, and its time, if any, is within a second.
+
+    `second` is in Unix seconds.
+    """
+    earliest, latest = _neighbours(second)
+    return earliest <= text <= latest and _is_in_final_form(text)
+
+
+@lru_cache(maxsize=1)
+def _neighbours(second: int) -> tuple[str, str]:
+    moment = datetime.fromtimestamp(second, UTC)
+    return utc_text(moment - _SECOND), utc_text(moment + _SECOND)
+
+
 def are_final_times(texts: Sequence[str], latest: str) -> bool:
     """Return True if `event_time` would return every text unchanged; `latest` is `latest_text`'s.
 
@@ -126,10 +141,12 @@ def are_final_times(texts: Sequence[str], latest: str) -> bool:
     return True
 
 
+# Without a zone, whose text would have to be cut off, it costs half as much.
 def later_texts(texts: Iterable[str], added_ms: int) -> list[str]:
-    """Return texts in the form of `utc_text`, so much later; OverflowError if none is."""
+    """Return texts in the form of `utc_text`, so much later; OverflowError if one cannot be."""
     added = added_ms * _MILLISECOND
-    return [utc_text(each + added) for each in map(datetime.fromisoformat, texts)]
+    local = [datetime.fromisoformat(text[:-1]) + added for text in texts]
+    return [each.isoformat("T", "milliseconds") + "Z" for each in local]
 
 
 def parse_time(text: str) -> datetime:

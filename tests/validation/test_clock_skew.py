@@ -1,11 +1,12 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation.clock_skew import TOLERATED_SKEW_S, correction
+from validation.clock_skew import TOLERATED_SKEW_S, correction, missing_ms
 from validation.schema import BrokenRules, EventSchema
+from validation.times import utc_text
 
 NOW = 1_795_455_000.0  # 2026-11-23T17:30:00Z
 
@@ -106,6 +107,17 @@ def test_a_client_cannot_set_the_fields_of_a_correction() -> None:
         event["original_timestamp"],
         event["clock_correction_ms"],
     )
+
+
+@given(st.integers(-4000, 4000), st.integers(0, 999))
+def test_a_clock_is_right_up_to_the_tolerance_at_any_part_of_a_second(
+    late_ms: int, part_ms: int
+) -> None:
+    now = NOW + part_ms / 1000
+    sent = datetime.fromtimestamp(now, UTC) - timedelta(milliseconds=late_ms)
+    for text in (sent.isoformat(timespec="milliseconds"), utc_text(sent)):
+        is_right = abs(late_ms) <= 1000 * TOLERATED_SKEW_S
+        assert (None if is_right else late_ms) == missing_ms(text, now)
 
 
 MOMENTS = st.datetimes(datetime(2001, 1, 1), datetime(2098, 1, 1), timezones=st.just(UTC))
