@@ -13,7 +13,12 @@ from typing import Any
 from voluptuous import Invalid
 
 from validation.clock_skew import missing_ms, shifted
-from validation.schema import MAX_EVENT_ID_CHARS, MAX_ID_CHARS, EventSchema
+from validation.schema import (
+    MAX_EVENT_ID_CHARS,
+    MAX_EVENT_TYPE_CHARS,
+    MAX_ID_CHARS,
+    EventSchema,
+)
 from validation.times import are_final_times, later_texts, latest_text
 
 Column = Sequence[Any]
@@ -50,7 +55,7 @@ class ColumnRules:
         now = self._now()
         final = {**sent, **_corrected(sent.get("timestamp"), sent.get("sent_at"), now)}
         try:
-            final["event_type"] = self._by_rule("event_type", sent["event_type"])
+            final["event_type"] = self._event_types(sent["event_type"])
             if "event_id" in sent:
                 final["event_id"] = self._event_ids(sent["event_id"])
             if "timestamp" in sent:
@@ -68,9 +73,13 @@ class ColumnRules:
         distinct = _distinct(values)
         rule = self._rule(name)
         final = {each: rule(each) for each in distinct}
-        if all(sent is each for sent, each in final.items()):
-            return values
         return [final[each] for each in values]
+
+    def _event_types(self, values: Column) -> Column:
+        is_usual = has_only(_TEXTS, values) and all(map(str.strip, values))
+        if is_usual and max(map(len, values)) <= MAX_EVENT_TYPE_CHARS:
+            return values
+        return self._by_rule("event_type", values)
 
     def _event_ids(self, values: Column) -> Column:
         return values if _are_event_ids(values) else self._by_rule("event_id", values)

@@ -25,7 +25,7 @@ from validation.schema import BrokenRules, EventSchema
 from validation.shapes import MAX_FIELDS, MAX_NAME_CHARS, Batch, Shapes
 
 # In a shorter text there are too few events for columns to pay.
-_COLUMNS_BYTES = 1500
+_COLUMNS_BYTES = 2000
 
 # Lists of names that are remembered to be valid.
 _MAX_NAMES = 1000

@@ -24,7 +24,7 @@ from validation.fields import CLIENT_FIELDS, FIELDS, PLACED_FIELDS, SERVER_FIELD
 from validation.outcomes import RequestInfo
 from validation.times import a_millisecond_later
 
-MAX_SHAPES = 8
+MAX_SHAPES = 16
 MAX_FIELDS = 40
 MAX_NAME_CHARS = 1000
 LEARNING_S = 1.0

@@ -120,6 +120,44 @@ SIZES = [0, 1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 5]
 KINDS = ["one", "array", "lines"]
 
 
+# An event of each of several senders, as they send it.
+_BEACON: dict[str, object] = {
+    "event_id": "1c9f2a7e-44a1-4f0e-9d2b-6a4b5c1d2e3f",
+    "timestamp": "2026-11-23T17:29:55.123Z",
+    "event_type": "page_view",
+    "session_id": "k3j9x2lq8mz1a0",
+    "properties": {"url": "https://shop.example/?q=apple+pie", "ratio": 0.25, "first": True},
+}
+REAL_EVENTS: dict[str, dict[str, object]] = {
+    "beacon.js": _BEACON | {"sent_at": "2026-11-23T17:30:00.000Z"},
+    "beacon.js with a field of its own": _BEACON | {"key": "k", "sent_at": "2026-11-23T17:30:00Z"},
+    "a clock that is late": _BEACON | {"sent_at": "2026-11-23T17:28:30.000Z"},
+    "an SDK": {
+        "event_type": "purchase",
+        "project_id": "p-17",
+        "user_id": 4711,
+        "session_id": None,
+        "event_id": "",
+        "timestamp": "2026-11-23T18:29:55.123456+01:00",
+        "browser": "Firefox 140",
+        "email": "u@example.com",
+        "user_agent": "Mozilla/5.0",
+        "properties": {"amount": 12.5, "items": [{"sku": "a", "n": 2}]},
+    },
+    "umlauts": {
+        "event_type": "größe",
+        "stra\u00dfe": "Z\u00fcrich",
+        "properties": {"\U0001f600": "ä"},
+    },
+    "nested objects": {
+        "event_type": "track",
+        "context": {"page": {"path": "/", "list": [1.5, {}, []]}, "library": {"name": "x"}},
+        "integrations": {"All": True},
+        "properties": [],
+    },
+}
+
+
 class Texts:
     """Random texts, most of them meant for the fast path."""
 

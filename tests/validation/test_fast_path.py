@@ -3,14 +3,17 @@
 To try any number of texts by hand: `python -m tests.validation.test_fast_path 500000`.
 """
 
+import json
 import random
 import sys
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.validation.event_texts import Texts
+from tests.validation.event_texts import REAL_EVENTS, Texts
 from tests.validation.readers import NOW, make_column_reader, make_reader, without_fast_path
 from validation.fast_path import FastPath
 from validation.outcomes import Accepted, Rejected, RequestInfo
@@ -23,7 +26,7 @@ INFOS = [
 ]
 MAX_EVENT_BYTES = 1200
 MAX_BATCH_EVENTS = 4
-CASES = 4000
+CASES = 2500
 
 # The ways of the fast path, named after the methods that a text takes.
 WAYS = {
@@ -93,6 +96,50 @@ def test_the_fast_path_and_the_schema_have_the_same_result(seed: int) -> None:
     found = compare_many(seed, CASES)
     assert {*WAYS, "accepted otherwise", "rejected"} == found.keys()
     assert min(found.values()) > CASES // 200, found
+
+
+def compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+# The forms in which a body may be written, each with its kind and the way that it takes.
+FORMS: dict[str, tuple[Callable[[list[object]], str], str, str]] = {
+    "JavaScript": (compact, "array", "array in columns"),
+    "Python": (json.dumps, "array", "array written again, in columns"),
+    "indented": (partial(json.dumps, indent=2), "array", "array written again, in columns"),
+    "lines": (lambda body: "\n".join(map(compact, body)), "lines", "lines in columns"),
+    "Python's lines": (
+        lambda body: "\r\n".join(map(json.dumps, body)),
+        "lines",
+        "lines written again, in columns",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("sender", REAL_EVENTS)
+def test_what_real_senders_send_is_read_in_columns(sender: str, form: str) -> None:
+    readers = Readers()
+    write, kind, way = FORMS[form]
+    text = write([REAL_EVENTS[sender]] * 2).encode()
+    readers.compare(text, kind, INFOS[0])
+    assert way == readers.compare(text, kind, INFOS[0])
+
+
+@pytest.mark.parametrize("sender", REAL_EVENTS)
+def test_what_real_senders_send_alone_is_on_the_fast_path(sender: str) -> None:
+    assert "one" == Readers().compare(compact(REAL_EVENTS[sender]).encode(), "one", INFOS[0])
+
+
+def test_columns_are_for_bodies_of_more_than_a_few_events() -> None:
+    few, many = (compact([{"event_type": "c"}] * size).encode() for size in (2, 200))
+    fast_path = FastPath(10_000, 200, lambda: "made", lambda: NOW)
+    for text in (few, many):
+        assert fast_path.several(text, INFOS[0])
+    shapes = fast_path._shapes
+    assert shapes.array(many) is not None
+    assert not fast_path._may_have_shape(few)
+    assert fast_path._may_have_shape(many)
 
 
 @pytest.mark.parametrize(

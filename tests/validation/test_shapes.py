@@ -196,6 +196,16 @@ def test_a_value_that_is_not_as_it_will_be_stored_is_left_to_others(name: str, v
     assert learner.shapes.array(good.encode()) is not None
 
 
+@pytest.mark.parametrize("number", [2**63, 2**64, -(2**63) - 1, 10**30])
+@pytest.mark.parametrize("name", ["user_id", "session_id"])
+def test_a_number_that_may_be_beyond_64_bits_is_left_to_others(name: str, number: int) -> None:
+    learner = Learner()
+    learner.learn(["event_type", name])
+    assert learner.shapes.array(compact([{"event_type": "c", name: 2**63 - 1}])) is not None
+    assert learner.shapes.array(compact([{"event_type": "c", name: -(2**63)}])) is not None
+    assert learner.shapes.array(compact([{"event_type": "c", name: number}])) is None
+
+
 def test_lines_are_read_only_if_each_ends_where_its_event_does() -> None:
     learner = Learner()
     learner.learn(["event_type", "own"])
