@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from validation.strict_json import MAX_DEPTH, brackets
+from validation.strict_json import MAX_DEPTH
 
 # orjson refuses to write more levels.
 _ORJSON_DEPTH = 254
@@ -41,14 +41,15 @@ class ExactParser:
         """Parse a text; None if in doubt."""
         try:
             value = orjson.loads(text)
-            again = self._written(value, text)
+            if len(text) <= _SHORT_BYTES and text.count(b"{") + text.count(b"[") <= MAX_DEPTH:
+                again = orjson.dumps(value)
+            else:
+                again = self._written_within_depth(value)
         except (orjson.JSONDecodeError, orjson.JSONEncodeError):
             return None
         return None if again != text and _may_have_lost(text, again) else Exact(value, again)
 
-    def _written(self, value: object, text: bytes) -> bytes:
-        if len(text) <= _SHORT_BYTES and brackets(text) <= MAX_DEPTH:
-            return orjson.dumps(value)
+    def _written_within_depth(self, value: object) -> bytes:
         is_array = isinstance(value, list)
         self._innermost[0] = value if is_array else [value]
         try:

@@ -131,7 +131,9 @@ class FastPath:
     def _checked(self, event: object) -> dict[str, Any]:
         if not isinstance(event, dict):
             raise NeedsSchemaError
-        self._check_names(tuple(event))
+        names = tuple(event)
+        if names not in self._valid_names:
+            self._check_names(names)
         return self._schema.check(event)
 
     def _stored(self, checked: dict[str, Any], info: RequestInfo) -> Accepted:
@@ -143,8 +145,6 @@ class FastPath:
         return Accepted(event_id, line, client_event_id)
 
     def _check_names(self, names: tuple[str, ...]) -> None:
-        if names in self._valid_names:
-            return
         if any(name_problems(names)):
             raise NeedsSchemaError
         if len(names) <= MAX_FIELDS and sum(map(len, names)) <= MAX_NAME_CHARS:

@@ -79,11 +79,12 @@ def stored_form(event_id: str, event: Mapping[str, object], info: RequestInfo) -
         "received_at": received_at,
     }
     for name in _OPTIONAL_PLACED:
-        if event.get(name) is not None:
-            stored[name] = event[name]
-    for name in event:
+        value = event.get(name)
+        if value is not None:
+            stored[name] = value
+    for name, value in event.items():
         if name not in PLACED_FIELDS:
-            stored[name] = event[name]
+            stored[name] = value
     if info.user_agent:
         stored["user_agent"] = info.user_agent
     if info.ip_address:

@@ -17,9 +17,6 @@ MAX_EVENT_TYPE_CHARS = 128
 MAX_EVENT_ID_CHARS = 128
 MAX_ID_CHARS = 256
 
-# Fields that a rule for their value alone cannot decide about.
-_BEYOND_RULES = SERVER_FIELDS | {"sent_at"}
-
 EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 # An integer within 64 bits, sign included, is shorter than MAX_ID_CHARS.
@@ -47,8 +44,10 @@ class EventSchema:
         A client's values for fields that the server sets are dropped; if the server corrected the
         time, its own follow at the end. Raises BrokenRules with every problem.
         """
-        if not event.keys().isdisjoint(_BEYOND_RULES):
-            event = self._corrected(_without_server_fields(event))
+        if not SERVER_FIELDS.isdisjoint(event):
+            event = {name: value for name, value in event.items() if name not in SERVER_FIELDS}
+        if "sent_at" in event:
+            event = self._corrected(event)
         try:
             return self._check_quickly(event)
         except Invalid:
@@ -59,9 +58,9 @@ class EventSchema:
         return _event_type if name == "event_type" else self._optional[name]
 
     def _corrected(self, event: dict[str, object]) -> dict[str, object]:
-        sent_at = event.get("sent_at")
+        sent_at = event["sent_at"]
         if sent_at is None or sent_at == "":
-            event.pop("sent_at", None)
+            return {name: value for name, value in event.items() if name != "sent_at"}
         found = correction(event.get("timestamp"), sent_at, self._now())
         if found is None:
             return event
@@ -88,12 +87,6 @@ class EventSchema:
         except MultipleInvalid as error:
             raise BrokenRules(list(_problems(error))) from None
         return checked
-
-
-def _without_server_fields(event: dict[str, object]) -> dict[str, object]:
-    if SERVER_FIELDS.isdisjoint(event):
-        return dict(event)
-    return {name: value for name, value in event.items() if name not in SERVER_FIELDS}
 
 
 class BrokenRules(Exception):

@@ -93,6 +93,7 @@ def event_time(text: str, now: float) -> str:
     """
     is_final = _is_in_final_form(text)
     moment = _existing(text) if is_final else _moment(text)
+    # Texts are compared in a fraction of the time.
     if is_final and _EARLIEST_TEXT <= text <= latest_text(int(now)):
         return text
     if moment < _EARLIEST:

@@ -18,6 +18,8 @@ def final(sent: Columns) -> Columns:
         ("event_type", ["a", " b "], ["a", " b "]),
         ("event_id", ["a", "-_.", "a" * 128], ["a", "-_.", "a" * 128]),
         ("event_id", [None, "", "a"], [None, None, "a"]),
+        ("event_id", ["a", "", "b"], ["a", None, "b"]),
+        ("event_id", ["a", ""], ["a", None]),
         ("user_id", ["a", None, "é" * 256], ["a", None, "é" * 256]),
         ("user_id", [17, "", 0, -(2**63)], ["17", None, "0", str(-(2**63))]),
         ("session_id", ["", ""], [None, None]),

@@ -45,7 +45,7 @@ def test_a_text_in_which_nothing_is_lost_is_written_again(text: bytes, again: by
     [
         b'{"a":1,"a":1}',
         b'{"a":1,"\\u0061":2}',
-        b'{"a":"\\u0022","b":1,"b":1}',
+        b'{"a":"\\u0022\\u0022","b":1,"b":1}',
         b"[18446744073709551616]",
         b"[-9223372036854775809]",
         b"[1e400]",

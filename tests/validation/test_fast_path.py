@@ -168,17 +168,24 @@ def test_one_deep_event_among_many_flat_ones_is_found() -> None:
     assert {Accepted} == {type(each) for each in found[:-1]}
 
 
-def test_no_event_of_a_batch_that_is_too_large_is_read() -> None:
+@pytest.mark.parametrize("columns_bytes", [0, 10_000])
+def test_no_event_of_a_batch_that_is_too_large_is_read(columns_bytes: int) -> None:
     made: list[str] = []
 
     def make() -> str:
         made.append("made")
         return "made"
 
+    fast_path = FastPath(MAX_EVENT_BYTES, 4, make, lambda: NOW, columns_bytes=columns_bytes)
+    several = [compact([{"event_type": "c"}] * size).encode() for size in (4, 5)]
+    assert fast_path.several(several[0], INFOS[0]) is not None
+    assert fast_path.several(several[1], INFOS[0]) is None
+    assert ["made"] * 4 == made
     reader = EventReader(MAX_EVENT_BYTES, 4, make, lambda: NOW)
+    setattr(reader, "_fast_path", fast_path)  # noqa: B010
     with pytest.raises(BodyError, match="at most 4 events"):
-        reader.batch(b"[%b]" % b",".join([b'{"event_type":"c"}'] * 5), INFOS[0])
-    assert [] == made
+        reader.batch(several[1], INFOS[0])
+    assert ["made"] * 4 == made
 
 
 if __name__ == "__main__":
