@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from validation.chunks import MAX_TEXTS
 from validation.columns import ColumnRules, NeedsSchemaError, has
 from validation.exactness import ExactParser
 from validation.field_names import name_problems
@@ -109,6 +110,9 @@ class FastPath:
             batch = self._shapes.array(text)
         if batch is not None:
             return self._batch(batch, info)
+        # More of them take more than a turn: they are for `each`.
+        if len(events) > MAX_TEXTS:
+            raise NeedsSchemaError
         checked = [self._checked(each) for each in events]
         return [self._stored(each, info) for each in checked]
 

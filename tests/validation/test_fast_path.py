@@ -15,6 +15,7 @@ import pytest
 
 from tests.validation.event_texts import REAL_EVENTS, Texts
 from tests.validation.readers import NOW, make_column_reader, make_reader, without_fast_path
+from validation.chunks import MAX_TEXTS
 from validation.fast_path import FastPath
 from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.reader import BodyError, EventReader
@@ -166,6 +167,16 @@ def test_one_deep_event_among_many_flat_ones_is_found() -> None:
     found = reader.batch(b"[%b]" % b",".join(several), INFOS[0])
     assert [Rejected] == [type(each) for each in found[-1:]]
     assert {Accepted} == {type(each) for each in found[:-1]}
+
+
+def test_a_turn_reads_a_bounded_number_of_events_one_by_one() -> None:
+    in_two_orders = [{"event_type": "c", "own": 1}, {"own": 1, "event_type": "c"}]
+    fast_path = FastPath(100_000, 1000, lambda: "made", lambda: NOW)
+    reader = EventReader(100_000, 1000, lambda: "made", lambda: NOW)
+    for size in (MAX_TEXTS // 2, MAX_TEXTS):
+        text = compact(in_two_orders * size).encode()
+        assert (2 * size <= MAX_TEXTS) == (fast_path.several(text, INFOS[0]) is not None)
+        assert {Accepted} == {type(each) for each in reader.batch(text, INFOS[0])}
 
 
 @pytest.mark.parametrize("columns_bytes", [0, 10_000])
