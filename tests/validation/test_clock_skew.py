@@ -120,6 +120,11 @@ def test_a_clock_is_right_up_to_the_tolerance_at_any_part_of_a_second(
         assert (None if is_right else late_ms) == missing_ms(text, now)
 
 
+def test_a_text_that_only_sorts_like_the_present_is_read() -> None:
+    assert 5 * 3_600_000 == missing_ms("2026-11-23T17:30:00+05:00", NOW)
+    assert missing_ms("2026-11-23T17:30:00.000Z", NOW) is None
+
+
 MOMENTS = st.datetimes(datetime(2001, 1, 1), datetime(2098, 1, 1), timezones=st.just(UTC))
 
 
