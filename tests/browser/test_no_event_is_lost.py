@@ -231,8 +231,8 @@ def test_beacons_that_the_server_may_have_forgotten_are_not_sent_again(
     tab.page.evaluate(
         """(hours) => {
             const time = Date.now() - hours * 36e5;
-            const event = (n) => "\\n" + JSON.stringify({event_id: `1-${n}`,
-                timestamp: new Date(time), event_type: "old", properties: {n}});
+            const event = (n) => "\\n" + JSON.stringify({timestamp: new Date(time),
+                event_id: `1-${n}`, event_type: "old", properties: {n}});
             const beacons = event(0) + event(1);
             const copy = `0 ${beacons.length} ${time}` + beacons + event(2);
             localStorage.setItem("beacon.js:other", copy);
