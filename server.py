@@ -102,12 +102,21 @@ async def _serve(settings: Settings) -> int:
     try:
         collector = Collector(settings)
         collector.start()
+        await _open_or_stop(collector, stopping := asyncio.create_task(_stop_signal()))
     except (DirectoryInUse, OSError, StoreError) as error:
         _log.error("cannot start", cause=str(error))
         return _EXIT_FAILED
-    await _stop_signal()
+    await stopping
     await collector.stop()
     return 0
+
+
+async def _open_or_stop(collector: Collector, stopping: asyncio.Task[None]) -> None:
+    """Open the store; return before that if a signal asks to stop. Raises StoreError."""
+    opening = asyncio.create_task(collector.open_store())
+    done, _ = await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if opening in done:
+        await opening
 
 
 async def _stop_signal() -> None:
