@@ -7,6 +7,8 @@ from storage.filesystem import FileSystem
 from storage.stores.directory import DirectoryStore
 from storage.stores.store import Store
 
+_MAX_SERVER_FIELDS_BYTES = 64 * 1024
+
 
 class StoreSettings(Protocol):
     """The settings that decide which store is used; see `README.md`, "Settings"."""
@@ -27,13 +29,20 @@ class StoreSettings(Protocol):
     def s3_sse_kms_key_id(self) -> str | None: ...  # noqa: D102
     @property
     def upload_concurrency(self) -> int: ...  # noqa: D102
+    @property
+    def max_event_bytes(self) -> int: ...  # noqa: D102
 
 
 def open_store(settings: StoreSettings, fs: FileSystem) -> Store:
     """Return the store for the directory or the bucket; StoreError if it cannot be used at all."""
     if settings.storage_dir is not None:
-        return DirectoryStore(fs, settings.storage_dir)
+        return DirectoryStore(fs, settings.storage_dir, _max_get_bytes(settings))
     return _open_bucket(settings)
+
+
+# Two attempts at one event differ in the fields of the server, such as the User-Agent.
+def _max_get_bytes(settings: StoreSettings) -> int:
+    return settings.max_event_bytes + _MAX_SERVER_FIELDS_BYTES
 
 
 def _open_bucket(settings: StoreSettings) -> Store:
@@ -49,4 +58,5 @@ def _open_bucket(settings: StoreSettings) -> Store:
         connections=settings.upload_concurrency,
         conditional_writes=settings.s3_conditional_writes,
         encryption=encryption,
+        max_get_bytes=_max_get_bytes(settings),
     )
