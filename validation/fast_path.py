@@ -12,7 +12,7 @@ import msgspec
 import orjson
 from msgspec import Meta, Struct
 
-from validation.clock_skew import is_clock_right
+from validation.clock_skew import is_clock_right, latest_when_sent
 from validation.fields import stored_form
 from validation.outcomes import Accepted, RequestInfo
 from validation.schema import EVENT_ID, MAX_EVENT_ID_CHARS, MAX_EVENT_TYPE_CHARS, MAX_ID_CHARS
@@ -109,8 +109,10 @@ class FastPath:
         now = self._now()
         latest = latest_text(int(now))
         for sent_at in {each.sent_at for each in events}:
-            if sent_at is not None and not is_clock_right(sent_at, now):
-                raise _NeedsSchema
+            if sent_at is not None:
+                if not is_clock_right(sent_at, now):
+                    raise _NeedsSchema
+                latest = latest_when_sent(int(now))
         accepted = [self._final(each, info, latest) for each in events]
         with_properties = [each for each in events if each.properties is not None]
         if brackets(text) > 1 + len(events) + len(with_properties):
