@@ -56,7 +56,7 @@ def is_clock_right(sent_at: str, now: float) -> bool:
 
 @lru_cache(maxsize=1)
 def latest_when_sent(second: int) -> str:
-    """Return a time at a Unix second up to which no event with a `sent_at` of a right clock is late.
+    """Return the latest time that needs no correction at a Unix second, if the clock is right.
 
     It is in the form of `utc_text`.
     """
