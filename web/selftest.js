@@ -96,7 +96,7 @@
     const until = Date.now() + REPORT_TIMEOUT_MS;
     for (;;) {
       const report = await readReport();
-      if (rows.every(([row]) => report.rows[row]) || Date.now() > until) return report;
+      if (rows.every(([row]) => isComplete(report.rows[row])) || Date.now() > until) return report;
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
   };
@@ -105,6 +105,20 @@
     seen.origin_allowed === false ||
     (seen.preflight && seen.preflight.origin_allowed === false) ||
     /^origin_not_allowed/.test(seen.error || "");
+
+  // A request whose preflight was refused never arrives; any other preflight announces one.
+  const isComplete = (seen) => Boolean(seen && (seen.status || isRefused(seen)));
+
+  // Advice on where to test, or undefined. The collector admits the pages of its own host, whatever
+  // its settings say, so that their success says nothing about sites.
+  const hintFor = (rows) => {
+    if (location.origin !== new URL(base).origin) return undefined;
+    if (rows.some(isRefused))
+      return "The collector does not recognize this page as its own. Configure the proxy to forward the Host header. Test your sites as described at the end of this page.";
+    if (rows.some((seen) => /own host/.test(seen.origin_rule || "")))
+      return "The collector accepts its own page even though it is not in CORS_ALLOWED_ORIGINS. Test from one of your sites, as described at the end of this page.";
+    return undefined;
+  };
 
   // The problem of a row and its remedy, or null.
   const advice = (result, seen) => {
@@ -161,7 +175,7 @@
     summary { padding: .5rem .75rem; cursor: pointer; }
     .ok::before { content: "\\2713\\00a0"; color: var(--ok); font-weight: 700; }
     .bad::before { content: "\\2717\\00a0"; color: var(--bad); font-weight: 700; }
-    .hint { border-left: 3px solid var(--bad); padding-left: .75rem; margin: .75rem 0; }
+    .hint { border-left: 3px solid var(--line); padding-left: .75rem; margin: .75rem 0; }
     .advice { color: var(--bad); padding: 0 .75rem .5rem; }
     dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .15rem 1rem;
       margin: 0; padding: .25rem .75rem .75rem; font-size: .9rem; }
@@ -260,11 +274,7 @@
     const about = seen && seen.status ? serverSections(seen) : [];
     const bad = [...sections, ...about].filter((box) => box.open).length;
     main.dataset.bad = bad;
-    const isOwnHost = location.origin === new URL(base).origin;
-    const hint =
-      isOwnHost && Object.values(report.rows).some(isRefused)
-        ? "The collector's own origin is not in CORS_ALLOWED_ORIGINS. This is correct unless it also serves your pages. Test from one of your sites, as described at the end of this page."
-        : undefined;
+    const hint = hintFor(Object.values(report.rows));
     main.replaceChildren(
       element("h1", bad ? `${bad} of ${sections.length + about.length} checks failed` : "Everything arrives"),
       element("p", `From ${location.origin} to ${base}. The collector keeps none of these test events.`),
