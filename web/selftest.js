@@ -5,9 +5,8 @@
 (() => {
   const script = document.currentScript;
   const base = script.src.replace(/\/selftest\.js.*$/, "");
-  const run = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0")
-  ).join("");
+  // The collector discards only the requests of a run that it began itself.
+  let run = "";
   const RESPONSE_TIMEOUT_MS = 10000;
   const REPORT_TIMEOUT_MS = 6000;
   const BIG_EVENTS = 12;
@@ -78,11 +77,17 @@
     (row) => sendBeacon(row, `${alias}/b`, `[${EVENT}]`),
   ];
 
-  const readReport = async () => {
-    const response = await fetch(`${base}/selftest/report?run=${run}`, { credentials: "omit" });
-    if (!response.ok) throw new Error(`the report has status ${response.status}`);
-    return response.json();
+  // An error that the collector sent, in contrast to one of the network.
+  class Refusal extends Error {}
+
+  const readJson = async (path, options) => {
+    const response = await fetch(base + path, { credentials: "omit", ...options });
+    if (response.ok) return response.json();
+    const { error } = await response.json().catch(() => ({}));
+    throw new Refusal(`status ${response.status}${error ? `: ${error.message}` : ""}`);
   };
+  const beginRun = () => readJson("/selftest/runs", { method: "POST" });
+  const readReport = () => readJson(`/selftest/report?run=${run}`);
 
   const attempt = async ([row, title, send]) => {
     try {
@@ -122,6 +127,11 @@
 
   // The problem of a row and its remedy, or null.
   const advice = (result, seen) => {
+    if (!seen && result.status)
+      return (
+        `The collector responded with ${result.status}, but another process of it began this test. ` +
+        "With REUSE_PORT test one process, on a port of its own. Events that the others received were kept."
+      );
     if (!seen) {
       const origin = new URL(base).origin;
       return (
@@ -241,14 +251,14 @@
     ];
   };
 
-  const snippets = (report) => {
-    const src = `${base}/beacon.${report.script.hash}.js`;
+  const snippets = (version) => {
+    const src = `${base}/beacon.${version.hash}.js`;
     const load = `document.head.append(Object.assign(document.createElement("script"), {src: "${base}/selftest.js"}))`;
     return [
       element("h2", "Script tag"),
       element("pre", `<script async src="${base}/beacon.js"></script>`),
       element("p", "To pin the current version and have the browser verify it:"),
-      element("pre", `<script async src="${src}" integrity="${report.script.integrity}" crossorigin></script>`),
+      element("pre", `<script async src="${src}" integrity="${version.integrity}" crossorigin></script>`),
       element("h2", "Test another site"),
       element("p", "Open a page of the site and paste this into the console of the developer tools:"),
       element("pre", load),
@@ -268,7 +278,7 @@
     return main;
   };
 
-  const show = (main, results, report) => {
+  const show = (main, results, report, version) => {
     const sections = results.map((result) => rowSection(result, report.rows[result.row]));
     const seen = report.rows.post || Object.values(report.rows).find((row) => row.status);
     const about = seen && seen.status ? serverSections(seen) : [];
@@ -282,24 +292,33 @@
       element("h2", "Transports"),
       ...sections,
       ...(about.length ? [element("h2", "Address and clock"), ...about] : []),
-      ...snippets(report)
+      ...snippets(version)
     );
   };
+
+  const failure = (error) =>
+    error instanceof Refusal
+      ? [
+          element("h1", "The self-test could not be completed"),
+          element("p", `${base}/selftest: ${error.message}`, "hint"),
+        ]
+      : [
+          element("h1", "The collector cannot be reached"),
+          element("p", `${base}/selftest: ${error.message}. The browser's console has the cause: a Content-Security-Policy, a certificate or a wrong address.`),
+        ];
 
   const runTest = async () => {
     const main = mount();
     main.append(element("h1", "Testing …"), element("p", `From ${location.origin} to ${base}.`));
     try {
-      const { aliases } = await readReport();
-      const rows = [...ROWS, ...aliases.map(aliasRow)];
+      const begun = await beginRun();
+      run = begun.run;
+      const rows = [...ROWS, ...begun.aliases.map(aliasRow)];
       const results = await Promise.all(rows.map(attempt));
-      show(main, results, await completeReport(rows));
+      show(main, results, await completeReport(rows), begun.script);
     } catch (error) {
       main.dataset.bad = "all";
-      main.replaceChildren(
-        element("h1", "The collector cannot be reached"),
-        element("p", `${base}/selftest/report: ${error.message}. The browser's console has the cause: a Content-Security-Policy, a certificate or a wrong address.`)
-      );
+      main.replaceChildren(...failure(error));
     }
   };
 

@@ -1,6 +1,7 @@
 """The self-test in a real browser: green if all is well, otherwise the setting to change."""
 
 import re
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, Locator, Route
@@ -203,14 +204,33 @@ def test_a_clock_that_is_wrong_is_found_out(collector: Collector, tab: Visit) ->
     assert "clock" in bad(tab)["Clock"]
 
 
-def test_a_collector_that_is_away_is_no_riddle(
-    collector: Collector, site: Site, tab: Visit
-) -> None:
+@pytest.mark.parametrize("path", ["runs", "report"])
+def test_a_collector_that_is_away_is_no_riddle(collector: Collector, tab: Visit, path: str) -> None:
+    tab.page.route(f"**/selftest/{path}*", lambda route: route.abort())
     tab.page.goto(f"{collector.url}/selftest")
-    result(tab)
-    tab.page.route("**/report*", lambda route: route.abort())
-    tab.page.reload()
     assert "cannot be reached" in result(tab).locator("h1").inner_text()
+
+
+def test_a_run_that_the_collector_forgot_ends_with_the_reason(
+    collector: Collector, tab: Visit
+) -> None:
+    def begin_newer_runs(route: Route) -> None:
+        for _ in range(64):
+            urlopen(f"{collector.url}/selftest/runs", data=b"", timeout=60).close()
+        route.continue_()
+
+    tab.page.route("**/selftest/report*", begin_newer_runs)
+    tab.page.goto(f"{collector.url}/selftest")
+    assert "could not be completed" in result(tab).locator("h1").inner_text()
+    assert "run the self-test again" in hint(tab), shown(tab)
+
+
+def test_a_request_that_another_process_received_is_named(collector: Collector, tab: Visit) -> None:
+    tab.page.route("**/events?*.post.*", lambda route: route.fulfill(status=200))
+    tab.page.goto(f"{collector.url}/selftest")
+    found = bad(tab)
+    assert ["POST without preflight"] == list(found)
+    assert "REUSE_PORT" in found["POST without preflight"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
