@@ -135,7 +135,7 @@ class SelfTestHandler(IngestHandler):
             "status": self.get_status(),
             "error": self._error,
             "method": self.request.method,
-            "path": self.request.path,
+            "path": self.request.path[:_MAX_VALUE_CHARS],
             "origin": self._shortened("Origin"),
             "origin_allowed": self.cors.allowed,
             "origin_rule": self.cors.reason,

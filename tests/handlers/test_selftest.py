@@ -102,6 +102,16 @@ async def test_a_batch_is_reported_too(fetch: Fetch, run: str, site: Site, path:
     assert [] == site.sink.events
 
 
+async def test_a_report_has_at_most_300_characters_of_each_text(fetch: Fetch, run: str) -> None:
+    long = "x" * 3_000
+    headers = {"X-Forwarded-For": long, "Content-Type": long}
+    path = f"{'/' * 20_000}api/v1/events"
+    await fetch(marked(run, path, "post"), body=EVENT, headers={"Origin": LISTED, **headers})
+    seen = (await report(fetch, run))["post"]
+    assert ["/" * 300, "x" * 300] == [seen["path"], seen["content_type"]]
+    assert {} == {name: each for name, each in seen.items() if len(str(each)) > 300}
+
+
 async def test_the_pixel_is_reported_too(fetch: Fetch, run: str, site: Site) -> None:
     response = await fetch(
         f"{marked(run, '/api/v1/pixel.gif', 'pixel')}&event_type=selftest", "GET"
