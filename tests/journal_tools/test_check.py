@@ -52,6 +52,13 @@ def test_a_directory_that_a_server_uses_is_reported(tmp_path: Path) -> None:
     assert "stop that process, or set another JOURNAL_DIR" in found.text
 
 
+def test_a_lock_that_is_a_symbolic_link_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "other")
+    found = check_journal(local(tmp_path))
+    assert not found.ok
+    assert f"which is not followed: remove it: '{tmp_path / 'lock'}'" in found.text
+
+
 @pytest.mark.parametrize("file_system", ["tmpfs", "overlay", "nfs4"])
 def test_a_journal_that_is_on_no_local_disk_is_a_warning(tmp_path: Path, file_system: str) -> None:
     mounts = f"1 0 0:1 / / rw - {file_system} none rw"
