@@ -16,7 +16,7 @@ import uvloop
 from dotenv import load_dotenv
 
 from collector import SERVICE, VERSION, Collector
-from journal_tools.check import check_file_system, check_host, check_journal
+from journal_tools.check import check_file_system, check_host, check_journal, check_permissions
 from journal_tools.check_store import check_store
 from journal_tools.findings import Finding
 from journal_tools.mounts import read_mounts
@@ -87,6 +87,7 @@ def _check(settings: Settings) -> int:
         Finding(True, "settings: all are valid"),
         check_host(settings.host),
         check_journal(directory),
+        *check_permissions(directory),
         *check_file_system(directory, read_mounts()),
         *check_store(
             partial(open_store, settings, fs), settings.s3_prefix, settings.s3_conditional_writes
