@@ -12,9 +12,10 @@ import time
 
 from benchmarks.prepared import Load, Prepared
 
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 16 * 1024
 _DRAIN_S = 30.0
 _HEAD_END = b"\r\n\r\n"
+_LENGTH = b"Content-Length: "
 
 
 class _Connection:
@@ -24,41 +25,43 @@ class _Connection:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
-        self.unsent = memoryview(b"")
+        self.unsent: memoryview | None = None
         self.is_waiting = False
         self._received = b""
 
     def send(self, request: bytes) -> None:
-        """Begin to send a request."""
+        """Begin to send a request; what the socket does not take at once is `unsent`."""
         self.is_waiting = True
-        self.unsent = memoryview(request)
-        self.flush()
+        sent = self.socket.send(request)
+        if sent < len(request):
+            self.unsent = memoryview(request)[sent:]
 
-    def flush(self) -> None:
-        """Send as much of the request as the socket takes."""
-        try:
-            self.unsent = self.unsent[self.socket.send(self.unsent) :]
-        except BlockingIOError:
-            return
+    def send_more(self) -> None:
+        """Send as much of the `unsent` part as the socket takes."""
+        if self.unsent is not None:
+            self.unsent = self.unsent[self.socket.send(self.unsent) :] or None
 
     def receive(self) -> bool:
         """Read; return True if the response is complete, end the benchmark if it is no 200."""
         data = self.socket.recv(_READ_BYTES)
         if not data:
             sys.exit("the server closed a connection")
-        self._received += data
-        head, found, rest = self._received.partition(_HEAD_END)
-        if not found or len(rest) < _length(head):
+        if self._received:
+            data = self._received + data
+        head_bytes = data.find(_HEAD_END)
+        if head_bytes < 0 or len(data) < head_bytes + len(_HEAD_END) + _length(data):
+            self._received = data
             return False
-        if not head.startswith(b"HTTP/1.1 200"):
-            sys.exit(f"a request was refused: {self._received[:2000]!r}")
+        if not data.startswith(b"HTTP/1.1 200"):
+            sys.exit(f"a request was refused: {data[:2000]!r}")
         self._received = b""
         self.is_waiting = False
         return True
 
 
-def _length(head: bytes) -> int:
-    return int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+def _length(response: bytes) -> int:
+    begin = response.index(_LENGTH) + len(_LENGTH)
+    return int(response[begin : response.index(b"\r", begin)])
 
 
 class Sending:
@@ -107,7 +110,7 @@ class Sending:
         for number, event in self._poll.poll(0.1):
             connection = self._connections[number]
             if event & select.EPOLLOUT:
-                connection.flush()
+                connection.send_more()
                 self._watch(connection)
             if event & ~select.EPOLLOUT and connection.receive():
                 self.responses += 1
@@ -119,12 +122,12 @@ class Sending:
         if request is None:
             return False
         connection.send(request)
-        if connection.unsent:
+        if connection.unsent is not None:
             self._watch(connection)
         return True
 
     def _watch(self, connection: _Connection) -> None:
-        wanted = select.EPOLLIN | (select.EPOLLOUT if connection.unsent else 0)
+        wanted = select.EPOLLIN if connection.unsent is None else select.EPOLLIN | select.EPOLLOUT
         self._poll.modify(connection.socket, wanted)
 
 
