@@ -54,7 +54,7 @@ query: .venv/installed-query ## open DuckDB on data/store, with the views of doc
 	@exec $(BIN)/duckdb -init queries/duckdb.sql
 
 .PHONY: bench
-bench: .venv/installed-bench ## measure the server's speed in half an hour (needs wrk and nginx; BENCH_ARGS="throughput --rounds 3")
+bench: .venv/installed-bench ## measure the server's speed in 45 minutes (needs wrk and nginx; BENCH_ARGS="throughput --rounds 3")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: chaos
