@@ -30,7 +30,7 @@ class OpenToOthers:
 
     @property
     def remedy(self) -> str:
-        """What to do about it."""
+        """The command that closes it to them."""
         return f"run `chmod go-w {shlex.quote(str(self.path))}`"
 
 
