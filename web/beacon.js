@@ -80,7 +80,7 @@
     lastUrl,
     pending;
 
-  // Pages replace Date.now. The server takes years of 4 digits, and "" as an absent time.
+  // Pages replace Date.now. The server takes years from 2000 to 9999, and "" as an absent time.
   const clock = () => +new Date();
   const iso = (time) =>
     guarded(() => /^\d.+/.exec(new Date(time).toISOString())[0])() || "";
@@ -147,7 +147,7 @@
   const identify = (user) => touchSession(user == null ? "" : user + "");
 
   const newEvent = (type, time) => ({
-    timestamp: iso(time || clock()),
+    timestamp: iso(time || clock()).replace(/^[01].+/, ""),
     event_id: randomId(),
     event_type: type,
     ...touchSession(),
@@ -187,18 +187,9 @@
     return batch;
   };
 
-  // No event is later than its request: the clock was set back, or was right only after the event.
-  // An event without a time stays so, since the server takes another time for another event.
-  const bodyOf = (events) => {
-    const now = iso(clock());
-    return `[${events
-      .replace(
-        /\n\{"timestamp":"([^"]*)/g,
-        (start, time) =>
-          `,{"sent_at":"${now}","timestamp":"${time > now || (time && time < "2000") ? now : time}`
-      )
-      .slice(1)}]`;
-  };
+  // But for the time of sending, each attempt is the same: the server compares them.
+  const bodyOf = (events) =>
+    `[${events.replace(/\n{/g, `,{"sent_at":"${iso(clock())}",`).slice(1)}]`;
 
   // If localStorage is full, the tab has the copy.
   const saveCopy = () => {
