@@ -29,6 +29,9 @@ def test_the_last_event_of_a_closed_page_arrives_100_times_of_100(
         tab.page.goto(url)
         tab.page.evaluate("n => beacon('last', {n})", n)
         tab.page.close()
+    # A browser that is short of time may drop a request of a closed page: then the next page sends.
+    collector.wait_for("last", count=95)
+    visit().page.goto(url)
     assert list(range(100)) == numbers(collector.wait_for("last", count=100))
 
 
