@@ -19,6 +19,7 @@ from handlers.errors import ApiError, as_api_error, error_body
 from http1.activity import Activity
 from http1.connection import ClientConnection
 from logs.events import get_logger
+from validation.problems import excerpt
 
 _log = get_logger(__name__)
 
@@ -215,4 +216,5 @@ class NotFoundHandler(BaseHandler):
     def prepare(self) -> None:
         """Raise the 404, for every method."""
         super().prepare()
-        raise ApiError("not_found", f"there is no endpoint at {self.request.path}: check the URL")
+        path = excerpt(self.request.path)
+        raise ApiError("not_found", f"there is no endpoint at {path}: check the URL")

@@ -12,14 +12,14 @@ from typing import Any
 
 from voluptuous import Invalid
 
-from validation.clock_skew import missing_ms, shifted
+from validation.clock_skew import latest_when_sent, missing_ms, shifted
 from validation.schema import (
     MAX_EVENT_ID_CHARS,
     MAX_EVENT_TYPE_CHARS,
     MAX_ID_CHARS,
     EventSchema,
 )
-from validation.times import are_final_times, later_texts, latest_text
+from validation.times import are_final_times, is_about, later_texts, latest_text
 
 Column = Sequence[Any]
 Columns = dict[str, Column]
@@ -53,12 +53,16 @@ class ColumnRules:
         NeedsSchemaError if the schema may refuse any value.
         """
         now = self._now()
-        final = {**sent, **_corrected(sent.get("timestamp"), sent.get("sent_at"), now)}
+        final = {**sent}
+        times, sent_at = sent.get("timestamp"), sent.get("sent_at")
+        are_final = times is not None and sent_at is not None and _are_right(times, sent_at, now)
+        if sent_at is not None and not are_final:
+            final |= _corrected(times, sent_at, now)
         try:
             final["event_type"] = self._event_types(sent["event_type"])
             if "event_id" in sent:
                 final["event_id"] = self._event_ids(sent["event_id"])
-            if "timestamp" in sent:
+            if "timestamp" in sent and not are_final:
                 final["timestamp"] = self._times(final["timestamp"], latest_text(int(now)))
             for name in ("user_id", "session_id"):
                 if name in sent:
@@ -133,27 +137,38 @@ def _are_event_ids(values: Column) -> bool:
     )
 
 
-def _corrected(timestamps: Column | None, sent_at: Column | None, now: float) -> Columns:
-    if sent_at is None:
-        return {}
+def _corrected(timestamps: Column | None, sent_at: Column, now: float) -> Columns:
     missing = {each: missing_ms(each, now) for each in _distinct(sent_at)}
     if "" in missing:
         sent_at = [None if each == "" else each for each in sent_at]
-    if timestamps is None or not any(missing.values()):
+    if timestamps is None:
         return {"sent_at": sent_at}
     added = [missing.get(each) for each in sent_at]
-    corrected = _all_shifted(timestamps, added)
+    corrected = _all_shifted(timestamps, added, now)
     if corrected is not None:
         return _corrections(sent_at, corrected, timestamps, added)
     found = [
-        None if added_ms is None else shifted(timestamp, added_ms)
+        None if added_ms is None else shifted(timestamp, added_ms, now)
         for timestamp, added_ms in zip(timestamps, added, strict=True)
     ]
+    if not any(found):
+        return {"sent_at": sent_at}
     return _corrections(
         sent_at,
         [each.corrected if each else sent for each, sent in zip(found, timestamps, strict=True)],
         [each and each.original for each in found],
         [each and each.added_ms for each in found],
+    )
+
+
+# The usual case, in which nothing has to be corrected.
+def _are_right(timestamps: Column, sent_at: Column, now: float) -> bool:
+    second = int(now)
+    return (
+        has_only(_TEXTS, sent_at)
+        and all(is_about(each, second) for each in set(sent_at))
+        and has_only(_TEXTS, timestamps)
+        and are_final_times(timestamps, latest_when_sent(second))
     )
 
 
@@ -168,13 +183,14 @@ def _corrections(
     }
 
 
-def _all_shifted(timestamps: Column, added: Column) -> list[str] | None:
+def _all_shifted(timestamps: Column, added: Column, now: float) -> list[str] | None:
     """Return what `shifted` makes of final times, all by the same; None for any others."""
-    if len(set(added)) > 1 or not has_only(_TEXTS, timestamps):
+    if len(set(added)) > 1 or not added[0] or not has_only(_TEXTS, timestamps):
         return None
     if not are_final_times(timestamps, _LATEST):
         return None
     try:
-        return later_texts(timestamps, added[0])
+        corrected = later_texts(timestamps, added[0])
     except OverflowError:
         return None
+    return corrected if max(corrected) <= latest_when_sent(int(now)) else None

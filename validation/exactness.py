@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from validation.strict_json import MAX_DEPTH
+from validation.turns import uncollected
 
 # orjson refuses to write more levels.
 _ORJSON_DEPTH = 254
@@ -40,7 +41,7 @@ class ExactParser:
     def parse(self, text: bytes) -> Exact | None:
         """Parse a text; None if in doubt."""
         try:
-            value = orjson.loads(text)
+            value = uncollected(orjson.loads, text)
             if len(text) <= _SHORT_BYTES and text.count(b"{") + text.count(b"[") <= MAX_DEPTH:
                 again = orjson.dumps(value)
             else:

@@ -36,6 +36,7 @@ class EventSchema:
             "properties": _properties,
         }
         schema: dict[Any, Any] = {Required("event_type"): _event_type, **self._optional}
+        self._ruled = frozenset({"event_type", *self._optional})
         self.rules = Schema(schema, extra=ALLOW_EXTRA)
 
     def check(self, event: dict[str, object]) -> dict[str, object]:
@@ -81,12 +82,14 @@ class EventSchema:
                 checked[name] = rule(event[name])
         return checked
 
+    # The schema spends as much time on each field without a rule, of which there may be many.
     def _check_fully(self, event: dict[str, object]) -> dict[str, object]:
+        ruled = {name: value for name, value in event.items() if name in self._ruled}
         try:
-            checked: dict[str, object] = self.rules(event)
+            checked: dict[str, object] = self.rules(ruled)
         except MultipleInvalid as error:
             raise BrokenRules(list(_problems(error))) from None
-        return checked
+        return event | checked
 
 
 class BrokenRules(Exception):

@@ -91,7 +91,7 @@ def event_time(text: str, now: float) -> str:
     `now` is in Unix seconds. Raises ValueError, with a message for the client, if the text is
     anything else or the time is out of range.
     """
-    is_final = _is_in_final_form(text)
+    is_final = is_in_final_form(text)
     moment = _existing(text) if is_final else _moment(text)
     # Texts are compared in a fraction of the time.
     if is_final and _EARLIEST_TEXT <= text <= latest_text(int(now)):
@@ -115,7 +115,7 @@ def is_about(text: str, second: int) -> bool:
     `second` is in Unix seconds.
     """
     earliest, latest = _neighbours(second)
-    return earliest <= text <= latest and _is_in_final_form(text)
+    return earliest <= text <= latest and is_in_final_form(text)
 
 
 @lru_cache(maxsize=1)
@@ -155,11 +155,15 @@ def parse_time(text: str) -> datetime:
 
     Raises ValueError, with a message for the client.
     """
-    return _existing(text) if _is_in_final_form(text) else _moment(text)
+    return _existing(text) if is_in_final_form(text) else _moment(text)
 
 
-# The form of JavaScript's toISOString(); fromisoformat() reads it once its shape is certain.
-def _is_in_final_form(text: str) -> bool:
+# fromisoformat() reads it once its shape is certain.
+def is_in_final_form(text: str) -> bool:
+    """Return True if a text has the form of `utc_text`, that of JavaScript's toISOString().
+
+    The date and time need not exist.
+    """
     return (
         len(text) == _FINAL_CHARS
         and text[4:20:3] == _FINAL_MARKS

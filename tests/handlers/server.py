@@ -131,5 +131,6 @@ def make_site(
         addresses=AddressResolver([ip_network(each) for each in trusted]),
         web=WebFiles.read(ROOT / "web"),
         aliases=aliases,
+        monotonic=monotonic,
     )
     return Site(app, sink, activity, budget)

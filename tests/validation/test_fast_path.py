@@ -201,3 +201,19 @@ def test_no_event_of_a_batch_that_is_too_large_is_read(columns_bytes: int) -> No
 
 if __name__ == "__main__":
     sys.stdout.write(f"{compare_many(random.randrange(2**32), int(sys.argv[1]))}\n")
+
+
+@pytest.mark.parametrize("sent_at", ["2026-11-23T17:30:00.000Z", "2026-11-21T17:30:00.000Z"])
+@pytest.mark.parametrize(
+    "timestamp",
+    ["2026-11-23T17:30:01.000Z", "2026-11-23T17:30:03.000Z", "2026-11-24T06:00:00+12:00", "x"],
+)
+def test_events_later_than_their_request_are_corrected_together_as_alone(
+    sent_at: str, timestamp: str
+) -> None:
+    usual = {"event_type": "c", "timestamp": "2026-11-23T17:29:59.000Z", "sent_at": sent_at}
+    events = [{"event_id": f"e{n}", **usual} for n in range(30)]
+    events[7]["timestamp"] = timestamp
+    text = compact(events).encode()
+    together = make_column_reader(MAX_EVENT_BYTES, 100).batch(text, INFOS[0])
+    assert without_fast_path(make_reader(MAX_EVENT_BYTES, 100)).batch(text, INFOS[0]) == together
