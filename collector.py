@@ -13,7 +13,7 @@ from handlers.assets import WebFiles
 from handlers.client_address import AddressResolver
 from handlers.connection_errors import ConnectionErrors
 from handlers.cors import CorsPolicy
-from handlers.ingest import EventSink, IngestPipeline
+from handlers.ingestion import EventSink, IngestPipeline
 from handlers.routes import CollectorApplication, make_app
 from http1.activity import Activity
 from http1.listener import connection_limit

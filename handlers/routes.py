@@ -8,14 +8,15 @@ from typing import Any, cast
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application
 
-from handlers.access_log import log_request
+from handlers.access_log import log_handled
 from handlers.admission import AdmissionPolicy
 from handlers.assets import FOR_EVER, FOR_MINUTES, AssetHandler, WebFiles
 from handlers.base import BaseHandler, NotFoundHandler
 from handlers.client_address import AddressResolver
 from handlers.events import BatchHandler, EventHandler
+from handlers.head import HeadRules
 from handlers.health import HealthHandler, ReadyHandler
-from handlers.ingest import IngestPipeline
+from handlers.ingestion import IngestPipeline
 from handlers.pixel import PixelHandler
 from handlers.selftest import SELF_TESTS, ReportHandler, SelfTestLog, dry_run, is_self_test
 from http1.activity import Activity
@@ -119,8 +120,8 @@ def make_app(
         },
         self_tests=_with_aliases(self_tests, aliases),
         not_found=(NotFoundHandler, {"activity": activity}),
-        log_function=log_request,
-        cors_policy=admission.origins,
+        log_function=log_handled,
+        head_rules=HeadRules(addresses, admission.origins),
         cors_debug=cors_debug,
         addresses=addresses,
     )

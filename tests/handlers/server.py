@@ -15,7 +15,7 @@ from handlers.assets import WebFiles
 from handlers.body import BodyBudget
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
-from handlers.ingest import IngestPipeline
+from handlers.ingestion import IngestPipeline
 from handlers.routes import CollectorApplication, make_app
 from http1.activity import Activity
 from settings.origins import allowed_origin
@@ -97,6 +97,7 @@ class Site:
     """An application, and its parts that a test may inspect or change."""
 
     app: CollectorApplication
+    pipeline: IngestPipeline
     sink: RememberingSink
     activity: Activity
     budget: BodyBudget
@@ -118,10 +119,11 @@ def make_site(
         new_id=lambda: f"made-{next(ids)}",
         now=lambda: NOW,
     )
+    pipeline = IngestPipeline(
+        reader, sink, sink.counters, MAX_BODY_BYTES, lambda: NOW_TEXT, budget=budget
+    )
     app = make_app(
-        pipeline=IngestPipeline(
-            reader, sink, sink.counters, MAX_BODY_BYTES, lambda: NOW_TEXT, budget=budget
-        ),
+        pipeline=pipeline,
         activity=activity,
         health_report=lambda: {"status": "healthy"},
         admission=AdmissionPolicy(
@@ -132,4 +134,4 @@ def make_site(
         web=WebFiles.read(ROOT / "web"),
         aliases=aliases,
     )
-    return Site(app, sink, activity, budget)
+    return Site(app, pipeline, sink, activity, budget)
