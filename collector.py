@@ -72,12 +72,14 @@ class Collector:
         self._activity = Activity()
         self._utc_now = UtcClock()
         self._web = WebFiles.read(_WEB_DIRECTORY)
+        app = self._make_app()
         self._http = CollectorServer(
-            self._make_app(),
+            app,
             self._activity,
             ConnectionErrors(),
             connection_limit(),
             _time_limits(settings),
+            app.direct,
         )
 
     def _make_journal(self, directory: JournalDirectory, opened: OpenDirectory) -> Journal:

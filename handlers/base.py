@@ -11,9 +11,9 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 from handlers.body import DISCARDED_BYTES, body_too_large
 from handlers.errors import ApiError, as_api_error
 from handlers.head import HeadRules, facts_from_headers
-from handlers.reply import error_reply, json_body
+from handlers.reply import error_reply, json_body, log_defect
 from http1.activity import Activity
-from http1.connection import ClientConnection
+from http1.handler_connection import HandlerConnection
 from logs.events import get_logger
 
 _log = get_logger(__name__)
@@ -73,7 +73,7 @@ class BaseHandler(RequestHandler):
 
     def prepare(self) -> None:
         """Log the CORS decision if CORS_DEBUG is on."""
-        cast(ClientConnection, self.request.connection).set_timeout_callback(self.time_out)
+        cast(HandlerConnection, self.request.connection).set_timeout_callback(self.time_out)
         if self.settings["cors_debug"]:
             self._log_cors()
 
@@ -157,7 +157,7 @@ class BaseHandler(RequestHandler):
     ) -> None:
         """Log an unexpected exception; the access log has the HTTP errors."""
         if not isinstance(value, HTTPError):
-            _log.error("request failed", request_id=self.request_id, exc_info=value)
+            log_defect(value, self.request_id)
 
     @classmethod
     def methods(cls) -> list[str]:

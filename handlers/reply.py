@@ -6,6 +6,9 @@ from typing import NamedTuple
 import orjson
 
 from handlers.errors import ApiError, error_body
+from logs.events import get_logger
+
+_log = get_logger(__name__)
 
 
 class Reply(NamedTuple):
@@ -34,3 +37,9 @@ def error_reply(error: ApiError, request_id: str) -> Reply:
 def json_body(body: dict[str, object]) -> bytes:
     """Return the bytes of a JSON response."""
     return orjson.dumps(body) + b"\n"
+
+
+def log_defect(error: BaseException | None, request_id: str) -> None:
+    """Log an unexpected exception; the access log has the errors that clients get."""
+    if not isinstance(error, ApiError):
+        _log.error("request failed", request_id=request_id, exc_info=error)
