@@ -1,7 +1,9 @@
 """One log line for each request."""
 
 import logging
+import time
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from tornado.web import RequestHandler
 
@@ -35,19 +37,37 @@ def log_request(
     `seconds` is the time that it took, `size` the bytes of its body, `further` its other fields.
     """
     level = logging.WARNING if status >= _SERVER_ERROR else logging.INFO
-    if not _log.isEnabledFor(level):
-        return
-    fields = {
-        "method": facts.method,
-        "path": facts.path[:_MAX_PATH_CHARS],
-        "status": status,
-        "ms": round(seconds * 1000, 2),
-        "bytes": size,
-        "request_id": identity.request_id,
-        "client": identity.client_address,
-        **further,
+    if _log.isEnabledFor(level):
+        fields = {
+            "method": facts.method,
+            "path": facts.path[:_MAX_PATH_CHARS],
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "bytes": size,
+            "request_id": identity.request_id,
+            "client": identity.client_address,
+            **further,
+        }
+        _log.handle(_record(level, fields))
+
+
+# Logger.log() would inspect the stack for its caller, and a record's constructor would take apart
+# the path of its file: no log format shows either.
+def _record(level: int, fields: Mapping[str, object]) -> logging.LogRecord:
+    now = time.time()
+    record = logging.LogRecord.__new__(logging.LogRecord)
+    record.__dict__ = {
+        **_TEMPLATES[level],
+        "created": now,
+        "msecs": now % 1 * 1000 // 1,
+        "fields": fields,
     }
-    # Logger.log() would inspect the stack for its caller, which no log format shows.
-    record = logging.LogRecord(_log.name, level, "", 0, "request", (), None)
-    record.fields = fields
-    _log.handle(record)
+    return record
+
+
+_TEMPLATES = MappingProxyType(
+    {
+        level: vars(logging.LogRecord(__name__, level, "", 0, "request", (), None))
+        for level in (logging.INFO, logging.WARNING)
+    }
+)

@@ -32,7 +32,7 @@ class DirectIngest:
     admission: AdmissionPolicy
     rules: HeadRules
     # The event loop keeps only weak references to its tasks.
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None] | None] = field(default_factory=set)
 
     def __call__(self, request: PlainPost, respond: Respond) -> bool:
         """See `http1.direct.DirectWay`."""
@@ -44,9 +44,7 @@ class DirectIngest:
         if not self._is_acceptable(facts, identity, len(request.body)):
             return False
         run = self._run(endpoint, facts, identity, request.body, respond, time.time())
-        task = asyncio.get_running_loop().create_task(run)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.add(asyncio.get_running_loop().create_task(run))
         return True
 
     def _is_acceptable(self, facts: Facts, identity: Identity, size: int) -> bool:
@@ -82,3 +80,5 @@ class DirectIngest:
         respond(reply.status, headers, content)
         seconds = time.time() - started
         log_request(facts, identity, reply.status, seconds, len(body), reply.log_fields)
+        # A callback of the task would take another turn of the event loop.
+        self._tasks.discard(asyncio.current_task())

@@ -167,7 +167,10 @@ class Ingestion:
         self._in_flight = 0
 
     def _plain(self, body: bytes) -> bytes:
-        if is_gzip(body) or BodyHeaders.of(self._facts).is_gzip:
+        is_packed = is_gzip(body) or (
+            self._facts.content_encoding is not None and BodyHeaders.of(self._facts).is_gzip
+        )
+        if is_packed:
             return gunzip(body, self._pipeline.max_body_bytes)
         return body
 

@@ -11,19 +11,15 @@ class HeaderFields:
     """Header fields that llhttp has checked.
 
     `by_name` has the value of each, without white space around it, by its name in lower case; of
-    several fields of one name it has the last.
+    several fields of one name it has the last. `are_unique` is True if no two have the same name.
     """
 
-    __slots__ = ("_received", "by_name")
+    __slots__ = ("_received", "are_unique", "by_name")
 
     def __init__(self, received: list[tuple[bytes, bytes]]) -> None:
         self._received = received
         self.by_name = {name.lower(): value.strip(_SPACE) for name, value in received}
-
-    @property
-    def are_unique(self) -> bool:
-        """True if no two fields have the same name."""
-        return len(self.by_name) == len(self._received)
+        self.are_unique = len(self.by_name) == len(received)
 
     def repeated(self, names: Iterable[bytes]) -> bytes | None:
         """Return one of these names that several fields have, as it was received, or None."""
