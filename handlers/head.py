@@ -94,7 +94,8 @@ class HeadRules:
             request_id = given
         else:
             request_id = f"{getrandbits(64):016x}"
-        own_hosts = () if facts.origin is None else self.own_hosts(facts)
+        is_decided = facts.origin is None or self.origins.any_origin
+        own_hosts = () if is_decided else self.own_hosts(facts)
         return Identity(
             request_id,
             resolver.resolve(peer, forwarded_for, facts.real_ip),

@@ -94,8 +94,10 @@ def decide_admission(
     policy: AdmissionPolicy, rules: HeadRules, facts: Facts, identity: Identity
 ) -> Admission:
     """Decide by its head whether a request may send events."""
-    own_hosts = () if facts.referer is None else rules.own_hosts(facts)
-    return policy.decide(RequestFacts(facts.method, identity.cors, facts.referer, own_hosts))
+    # Only the request of an image is judged by its page.
+    referer = facts.referer if facts.method == "GET" else None
+    own_hosts = () if referer is None else rules.own_hosts(facts)
+    return policy.decide(RequestFacts(facts.method, identity.cors, referer, own_hosts))
 
 
 class Ingestion:
