@@ -2,7 +2,9 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-# The tests run on every core; PYTEST_ARGS adds arguments for pytest.
+# The tests run on every core, in at least 4 processes: many of them wait for a browser or a timer.
+# PYTEST_ARGS adds arguments for pytest.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores > 4 ? cores : 4)))
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -22,7 +24,7 @@ run: .venv/installed ## run the server, with data/store as the store unless sett
 
 .PHONY: test
 test: lint ## check formatting, lint, types and import rules, then run every test
-	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: .venv/installed-dev check-format ## check formatting, lint, types and import rules
@@ -54,7 +56,7 @@ query: .venv/installed-query ## open DuckDB on data/store, with the views of doc
 	@exec $(BIN)/duckdb -init queries/duckdb.sql
 
 .PHONY: bench
-bench: .venv/installed-bench ## measure the server's speed in half an hour (needs wrk and nginx; BENCH_ARGS="throughput --rounds 3")
+bench: .venv/installed-bench ## measure the server's speed in 45 minutes (needs wrk and nginx; BENCH_ARGS="throughput --rounds 3")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: chaos

@@ -33,6 +33,7 @@ from storage.journal.writer import SegmentWriter
 from storage.opening import OpenDirectory, OpeningLimits, open_directory
 from storage.status import delivery_status
 from storage.stores.choose import open_store
+from storage.stores.deferred import DeferredStore
 from validation.ids import random_ids
 from validation.reader import EventReader
 from validation.times import UtcClock
@@ -52,8 +53,7 @@ _SEAL_S = 10.0
 class Collector:
     """The running server: all parts, constructed in order of dependency.
 
-    The constructor raises DirectoryInUse or StoreError, or OSError if the journal directory cannot
-    be used.
+    The constructor raises DirectoryInUse, or OSError if the journal directory cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -61,8 +61,8 @@ class Collector:
         self._started = time.monotonic()
         fs = LocalFileSystem()
         directory = JournalDirectory(fs, settings.journal_dir)
-        store = open_store(settings, fs)
-        opened = open_directory(directory, store, _opening_limits(settings))
+        self._store = DeferredStore(partial(open_store, settings, fs))
+        opened = open_directory(directory, self._store, _opening_limits(settings))
         self._lock = opened.lock
         self._counters = opened.counters
         self._backlog = opened.backlog
@@ -156,10 +156,14 @@ class Collector:
         )
         port = sockets[0].getsockname()[1]
         self._http.add_sockets(sockets)
+        _log.info("listening", host=settings.host or "*", port=port)
+
+    async def open_store(self) -> None:
+        """Open the store, while requests are served; StoreError if it cannot be used at all."""
+        await asyncio.to_thread(self._store.open)
         # All objects that exist now live as long as the process: to collect garbage among them,
         # above all in boto3's model of S3, would stop every request for 40 ms.
         gc.freeze()
-        _log.info("listening", host=settings.host or "*", port=port)
 
     async def stop(self) -> None:
         """Finish requests, ship within DRAIN_TIMEOUT, and leave the rest in the journal."""

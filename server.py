@@ -17,7 +17,7 @@ import uvloop
 from dotenv import load_dotenv
 
 from collector import SERVICE, VERSION, Collector
-from journal_tools.check import check_file_system, check_host, check_journal
+from journal_tools.check import check_file_system, check_host, check_journal, check_permissions
 from journal_tools.check_store import check_store
 from journal_tools.findings import Finding
 from journal_tools.mounts import read_mounts
@@ -93,6 +93,7 @@ def _check(settings: Settings) -> int:
         Finding(True, "settings: all are valid"),
         check_host(settings.host),
         check_journal(directory),
+        *check_permissions(directory),
         *check_file_system(directory, read_mounts()),
         *check_store(
             partial(open_store, settings, fs), settings.s3_prefix, settings.s3_conditional_writes
@@ -108,12 +109,21 @@ async def _serve(settings: Settings) -> int:
     try:
         collector = Collector(settings)
         collector.start()
+        await _open_or_stop(collector, stopping := asyncio.create_task(_stop_signal()))
     except (DirectoryInUse, OSError, StoreError) as error:
         _log.error("cannot start", cause=str(error))
         return _EXIT_FAILED
-    await _stop_signal()
+    await stopping
     await collector.stop()
     return 0
+
+
+async def _open_or_stop(collector: Collector, stopping: asyncio.Task[None]) -> None:
+    """Open the store; return before that if a signal asks to stop. Raises StoreError."""
+    opening = asyncio.create_task(collector.open_store())
+    done, _ = await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if opening in done:
+        await opening
 
 
 async def _stop_signal() -> None:

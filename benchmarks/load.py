@@ -9,6 +9,7 @@ import urllib.request
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from benchmarks.prepared import Load
 from benchmarks.running import CONNECTIONS, ROOT, needed
 
 BATCH_EVENTS = 100
@@ -53,11 +54,16 @@ def batched(port: int, seconds: float) -> float:
     return BATCH_EVENTS * requests_per_second(port, seconds, "batch.lua", BATCH_CONNECTIONS)
 
 
+def counters(port: int) -> dict[str, int]:
+    """Return the server's counters of events."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as response:
+        found: dict[str, int] = json.load(response)["events"]
+    return found
+
+
 def pending(port: int) -> int:
     """Return the number of events that wait to be shipped."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as response:
-        events: int = json.load(response)["backlog"]["events"]
-    return events
+    return counters(port)["pending"]
 
 
 def wait_until_shipped(port: int) -> None:
@@ -85,6 +91,21 @@ def at_rate(port: int, rate: float, seconds: float) -> Latencies:
     found: Latencies = json.loads(done.stdout)
     if found["failures"]:
         sys.exit(f"some requests were refused: {found}")
+    return found
+
+
+def at_peak(load: Load) -> dict[str, float]:
+    """Send prepared requests at the peak rate; end the benchmark if one is refused."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.sending", load.to_text()],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        sys.exit(f"no result for {load}")
+    found: dict[str, float] = json.loads(done.stdout)
     return found
 
 

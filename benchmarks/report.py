@@ -1,6 +1,7 @@
 """The results as a table and as plots."""
 
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 _COLOURS = {"us": "#1f6feb", "bare": "#6e7781", "put": "#d1242f"}
@@ -9,6 +10,8 @@ _NAMES = {
     "bare": "bare Tornado, stores nothing",
     "put": "one put_object per event",
 }
+# The corpus that no sender sends.
+_IDEAL = "ideal"
 
 
 def write(results: dict[str, Any], folder: Path) -> str:
@@ -19,6 +22,8 @@ def write(results: dict[str, Any], folder: Path) -> str:
         _plot_curves(results["curves"], folder / "latency.png")
     if "outage" in results:
         _plot_outage(results["outage"], folder / "outage.png")
+    if "corpora" in results:
+        _plot_corpora(results["corpora"], folder / "corpora.png")
     return text
 
 
@@ -58,6 +63,35 @@ def _throughput(found: dict[str, Any]) -> Rows:
             f"{ratios['batches / bare']:.1f}",
         ),
     ]
+
+
+def _corpora(found: dict[str, Any]) -> Rows:
+    ratios = found["ratios"]
+    realistic = [
+        ratio
+        for name, ratio in ratios.items()
+        if name.endswith(", 100") and not name.startswith(_IDEAL)
+    ]
+    rates = found["events_per_s"]
+    return [
+        (
+            "realistic events in batches of 100, divided by bare requests/s: median of all corpora",
+            f"{median(realistic):.1f} (lowest: {min(realistic):.1f})",
+        ),
+        *(
+            (
+                f"{_case(name)}, divided by bare requests/s",
+                f"{ratio:.{1 if ratio >= 10 else 2}f} ({rates[name]:,.0f} events/s)",
+            )
+            for name, ratio in ratios.items()
+        ),
+    ]
+
+
+def _case(name: str) -> str:
+    """Return the label of a case with a name such as `sdk, 100`, or `beacon, single`."""
+    corpus, _, size = name.partition(", ")
+    return f"`{corpus}`, single events" if size == "single" else f"`{corpus}`, batches of {size}"
 
 
 def _half_load(found: dict[str, Any]) -> Rows:
@@ -126,6 +160,7 @@ def _processes(found: dict[str, Any]) -> Rows:
 
 _ROWS = {
     "throughput": _throughput,
+    "corpora": _corpora,
     "half_load": _half_load,
     "backlog": _backlog,
     "put_cost": _put_cost,
@@ -190,4 +225,23 @@ def _plot_outage(outage: dict[str, Any], path: Path) -> None:
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=8, frameon=False)
+    figure.savefig(path, dpi=100)
+
+
+def _plot_corpora(corpora: dict[str, Any], path: Path) -> None:
+    figure, ((axes,),) = _figure(9, 1)
+    _label(axes, "Events/s, divided by the requests/s of bare Tornado", "ratio", "")
+    names = list(corpora["ratios"])
+    bars = axes.barh(
+        [_case(each).replace("`", "") for each in names],
+        list(corpora["ratios"].values()),
+        color=[_COLOURS["bare" if each.startswith(_IDEAL) else "us"] for each in names],
+    )
+    axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
+    for at, name in enumerate(names):
+        rounds = [each["events_per_s"] / each["bare"] for each in corpora["rounds"][name]]
+        axes.plot(rounds, [at] * len(rounds), "|", color="#24292f", alpha=0.6)
+    axes.set_axisbelow(True)
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
     figure.savefig(path, dpi=100)

@@ -1,4 +1,4 @@
-"""Files for browsers, read and compressed once at start."""
+"""Files for browsers, read once at start."""
 
 import gzip
 import re
@@ -38,12 +38,14 @@ class Asset:
     integrity: str
 
     @classmethod
-    def of(cls, body: bytes, content_type: str) -> "Asset":
-        """Compress and hash a file. The result depends on the arguments alone."""
+    def of(cls, body: bytes, gzipped: bytes, content_type: str) -> "Asset":
+        """Hash a file. Raise ValueError if `gzipped` is not the same file with gzip."""
+        if gzip.decompress(gzipped) != body:
+            raise ValueError("the compressed file is out of date: run `make web`")
         integrity = f"sha384-{b64encode(sha384(body).digest()).decode()}"
         return cls(
             body,
-            gzip.compress(body, compresslevel=9, mtime=0),
+            gzipped,
             content_type,
             sha256(body).hexdigest()[:_HASH_CHARS],
             integrity,
@@ -60,17 +62,21 @@ class WebFiles:
 
     @classmethod
     def read(cls, directory: Path) -> "WebFiles":
-        """Read the files of `web/`. Raise OSError if one is missing."""
-        minified = directory / "dist"
+        """Read the files of `web/`.
+
+        Raise OSError if one is missing, ValueError if one in `dist/` is out of date.
+        """
+        page = (directory / "selftest.html").read_bytes()
         return cls(
-            _read(minified / "beacon.min.js", _SCRIPT),
-            _read(directory / "selftest.html", _HTML),
-            _read(minified / "selftest.min.js", _SCRIPT),
+            _script(directory / "dist" / "beacon.min.js"),
+            Asset.of(page, gzip.compress(page, compresslevel=9, mtime=0), _HTML),
+            _script(directory / "dist" / "selftest.min.js"),
         )
 
 
-def _read(path: Path, content_type: str) -> Asset:
-    return Asset.of(path.read_bytes(), content_type)
+# `make web` compresses the scripts, to fewer bytes than gzip.compress() would.
+def _script(path: Path) -> Asset:
+    return Asset.of(path.read_bytes(), path.with_name(f"{path.name}.gz").read_bytes(), _SCRIPT)
 
 
 class PublicHandler(BaseHandler):

@@ -15,6 +15,7 @@ from handlers.reply import error_reply, json_body, log_defect
 from http1.activity import Activity
 from http1.handler_connection import HandlerConnection
 from logs.events import get_logger
+from validation.problems import excerpt
 
 _log = get_logger(__name__)
 
@@ -176,4 +177,5 @@ class NotFoundHandler(BaseHandler):
     def prepare(self) -> None:
         """Raise the 404, for every method."""
         super().prepare()
-        raise ApiError("not_found", f"there is no endpoint at {self.request.path}: check the URL")
+        path = excerpt(self.request.path)
+        raise ApiError("not_found", f"there is no endpoint at {path}: check the URL")

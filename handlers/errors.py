@@ -27,7 +27,7 @@ _KINDS = (
     ErrorKind("invalid_event", 400, False, "the event breaks a rule; `details` has each violation"),
     ErrorKind("invalid_batch", 400, False, "the body is neither an array of events nor NDJSON"),
     ErrorKind("origin_not_allowed", 403, False, "the page's origin is not allowed to send events"),
-    ErrorKind("not_found", 404, False, "there is no endpoint at this path"),
+    ErrorKind("not_found", 404, False, "there is no endpoint at this path, or no such self-test"),
     ErrorKind("method_not_allowed", 405, False, "the endpoint has other methods: see `Allow`"),
     ErrorKind("request_timeout", 408, True, "the request arrived too slowly"),
     ErrorKind("event_too_large", 413, False, "an event is larger than `MAX_EVENT_BYTES`"),

@@ -1,6 +1,7 @@
 """The routes, and the dependencies of each handler."""
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
@@ -19,7 +20,8 @@ from handlers.head import HeadRules
 from handlers.health import HealthHandler, ReadyHandler
 from handlers.ingestion import Ingestion, IngestPipeline
 from handlers.pixel import PixelHandler
-from handlers.selftest import SELF_TESTS, ReportHandler, SelfTestLog, dry_run, is_self_test
+from handlers.selftest import SELF_TESTS, ReportHandler, RunsHandler, dry_run
+from handlers.selftest_runs import SelfTestRuns
 from http1.activity import Activity
 
 Route = tuple[type[BaseHandler], dict[str, object]]
@@ -79,6 +81,7 @@ class CollectorApplication(Application):
         self,
         routes: dict[str, Route],
         self_tests: dict[str, Route],
+        runs: SelfTestRuns,
         not_found: Route,
         direct: DirectIngest,
         **settings: object,
@@ -87,12 +90,13 @@ class CollectorApplication(Application):
         self.direct = direct
         self.routes = routes
         self._self_tests = self_tests
+        self._runs = runs
         self._not_found = not_found
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: object) -> Any:
         """Return the delegate that handles the request."""
         path = normalized_path(request.path)
-        if path in self._self_tests and is_self_test(request.query):
+        if path in self._self_tests and self._runs.mark(request.query) is not None:
             return self.get_handler_delegate(request, *self._self_tests[path])
         route = self.routes.get(path) or self._script_of_another_version(path)
         return self.get_handler_delegate(request, *(route or self._not_found))
@@ -113,16 +117,20 @@ def make_app(
     addresses: AddressResolver,
     web: WebFiles,
     aliases: Sequence[str] = (),
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> CollectorApplication:
-    """Make the application. A trailing slash of a path makes no difference."""
+    """Make the application. A trailing slash of a path makes no difference.
+
+    `monotonic` returns seconds, for the age of a run of the self-test.
+    """
     given = {"activity": activity, "admission": admission}
     of_events = _event_routes({**given, "pipeline": pipeline})
     of_scripts = _script_routes(activity, web)
     rules = HeadRules(addresses, admission.origins)
     # A handler logs its decisions on CORS, if asked to.
     endpoints = {} if cors_debug else _with_aliases(_ENDPOINTS, aliases)
-    log = SelfTestLog()
-    dry_given = {**given, "pipeline": dry_run(pipeline), "self_test_log": log}
+    runs = SelfTestRuns(monotonic)
+    dry_given = {**given, "pipeline": dry_run(pipeline), "runs": runs}
     self_tests: dict[str, Route] = {
         path: (SELF_TESTS[handler], dry_given) for path, (handler, _) in of_events.items()
     }
@@ -131,9 +139,10 @@ def make_app(
             **_with_aliases({**of_events, **of_scripts}, aliases),
             "/health": (HealthHandler, {"activity": activity, "report": health_report}),
             "/ready": (ReadyHandler, {"activity": activity, "refusal": pipeline.sink.refusal}),
-            **_selftest_routes(activity, web, log, aliases),
+            **_selftest_routes(activity, web, runs, aliases),
         },
         self_tests=_with_aliases(self_tests, aliases),
+        runs=runs,
         not_found=(NotFoundHandler, {"activity": activity}),
         direct=DirectIngest(endpoints, pipeline, admission, rules),
         log_function=log_handled,
@@ -177,7 +186,7 @@ def short_name(path: str) -> str:
 
 
 def _selftest_routes(
-    activity: Activity, web: WebFiles, log: SelfTestLog, aliases: Sequence[str]
+    activity: Activity, web: WebFiles, runs: SelfTestRuns, aliases: Sequence[str]
 ) -> dict[str, Route]:
     given = {"activity": activity, "cache_control": "no-cache"}
     facts = {
@@ -188,8 +197,6 @@ def _selftest_routes(
     return {
         "/selftest": (AssetHandler, page),
         "/selftest.js": (AssetHandler, {**given, "asset": web.selftest_script}),
-        "/selftest/report": (
-            ReportHandler,
-            {"activity": activity, "self_test_log": log, "facts": facts},
-        ),
+        "/selftest/runs": (RunsHandler, {"activity": activity, "runs": runs, "facts": facts}),
+        "/selftest/report": (ReportHandler, {"activity": activity, "runs": runs}),
     }

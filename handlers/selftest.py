@@ -1,18 +1,17 @@
 """The self-test: a report on each way in which a page can send, as the server saw it.
 
-Its requests go to the same paths as all others, with `selftest=<run>.<row>.<milliseconds>` in the
-query: a random id of the run, the name of the row and the sender's clock as a Unix time. They are
-admitted, validated and responded to like any other events, and then discarded.
+A page begins a run, whose random id the server gives out. The requests of the run go to the same
+paths as all others, with `selftest=<run>.<row>.<milliseconds>` in the query: the id, the name of
+the row and the sender's clock as a Unix time. They are admitted, validated and responded to like
+any other events, and then discarded. Without the id of a run that the server remembers, a request
+is a real one: no client can make it look like a self-test by itself.
 """
 
-import re
 import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qs
 
 from handlers.admission import AdmissionPolicy
 from handlers.assets import PublicHandler
@@ -21,53 +20,20 @@ from handlers.events import BatchHandler, EventHandler
 from handlers.ingest import IngestHandler
 from handlers.ingestion import EventSink, IngestPipeline
 from handlers.pixel import PixelHandler
+from handlers.selftest_runs import MAX_AGE_S, MAX_RUNS, SelfTestRuns, is_run_id
 from http1.activity import Activity
 from storage.refusals import Refusal
 
-PARAMETER = "selftest"
-
-# Bounds on memory: a new run replaces the oldest.
-_MAX_RUNS = 64
-_MAX_ROWS = 64
 _MAX_VALUE_CHARS = 300
 
 _FIRST_ERROR = 400
 
-_RUN = re.compile(r"[0-9a-f]{32}")
-_MARK = re.compile(r"([0-9a-f]{32})\.([a-z0-9-]{1,32})\.([0-9]{1,15})")
-
-
-def is_self_test(query: str) -> bool:
-    """Return True if the query of a request has the mark of a self-test.
-
-    An event may have a field or a property of the same name, whose value is another: such an event
-    is a real one.
-    """
-    return PARAMETER in query and _mark(query) is not None
-
-
-def _mark(query: str) -> re.Match[str] | None:
-    return _MARK.fullmatch("".join(parse_qs(query).get(PARAMETER, [])[:1]))
-
-
-@dataclass(frozen=True, slots=True)
-class SelfTestLog:
-    """Observations of the last runs, for anybody who knows the random id of a run."""
-
-    _runs: OrderedDict[str, dict[str, dict[str, object]]] = field(default_factory=OrderedDict)
-
-    def add(self, run: str, row: str, seen: dict[str, object]) -> None:
-        """Add observations to a row; a later one replaces an earlier one of the same name."""
-        rows = self._runs.setdefault(run, {})
-        self._runs.move_to_end(run)
-        if row in rows or len(rows) < _MAX_ROWS:
-            rows[row] = {**rows.get(row, {}), **seen}
-        if len(self._runs) > _MAX_RUNS:
-            self._runs.popitem(last=False)
-
-    def rows(self, run: str) -> dict[str, dict[str, object]]:
-        """Return the observations of a run, by row."""
-        return self._runs.get(run, {})
+_FORGOTTEN = (
+    "this process does not know the run: it is older than "
+    f"{MAX_AGE_S // 60} minutes, {MAX_RUNS} newer runs replaced it, the server was restarted, or "
+    "another process began it (REUSE_PORT): run the self-test again, against one process; events "
+    "of the run that arrived meanwhile were kept, as events of type selftest"
+)
 
 
 @dataclass
@@ -121,11 +87,11 @@ class SelfTestHandler(IngestHandler):
         activity: Activity,
         pipeline: IngestPipeline,
         admission: AdmissionPolicy,
-        self_test_log: SelfTestLog,
+        runs: SelfTestRuns,
     ) -> None:
         """Take the dependencies."""
         super().initialize(activity, pipeline, admission)
-        self._self_test_log = self_test_log
+        self._runs = runs
         self._arrived_ms = time.time() * 1000
         self._error: str | None = None
 
@@ -148,14 +114,13 @@ class SelfTestHandler(IngestHandler):
         super().write_error(status_code, **kwargs)
 
     def on_finish(self) -> None:
-        """Record the observations of a request with a valid mark."""
-        mark = _mark(self.request.query)
+        """Record the observations of a request, unless its run was forgotten meanwhile."""
+        mark = self._runs.mark(self.request.query)
         if mark is not None:
-            run, row, sent_ms = mark.groups()
             if self.request.method == "OPTIONS":
-                self._self_test_log.add(run, row, {"preflight": self._preflight()})
+                self._runs.add(mark, {"preflight": self._preflight()})
             else:
-                self._self_test_log.add(run, row, self._seen(int(sent_ms)))
+                self._runs.add(mark, self._seen(mark.sent_ms))
         super().on_finish()
 
     def _preflight(self) -> dict[str, object]:
@@ -171,7 +136,7 @@ class SelfTestHandler(IngestHandler):
             "status": self.get_status(),
             "error": self._error,
             "method": self.request.method,
-            "path": self.request.path,
+            "path": self.request.path[:_MAX_VALUE_CHARS],
             "origin": self._shortened("Origin"),
             "origin_allowed": self.cors.allowed,
             "origin_rule": self.cors.reason,
@@ -213,23 +178,40 @@ SELF_TESTS: Mapping[type[Any], type[SelfTestHandler]] = MappingProxyType(
 )
 
 
-class ReportHandler(PublicHandler):
-    """`/selftest/report`: the observations of a run."""
+class RunsHandler(PublicHandler):
+    """`/selftest/runs`: begins a run. Pages of every origin may, without a preflight."""
 
     def initialize(  # type: ignore[override]
-        self, activity: Activity, self_test_log: SelfTestLog, facts: dict[str, object]
+        self, activity: Activity, runs: SelfTestRuns, facts: dict[str, object]
     ) -> None:
         """Take the dependencies; `facts` describe the server, for the page."""
         super().initialize(activity)
-        self._self_test_log = self_test_log
+        self._runs = runs
         self._facts = facts
+
+    def post(self) -> None:
+        """Begin a run; send its id and the facts."""
+        self.set_header("Cache-Control", "no-store")
+        self.respond(200, {"run": self._runs.begin(), **self._facts})
+
+
+class ReportHandler(PublicHandler):
+    """`/selftest/report`: the observations of a run."""
+
+    def initialize(self, activity: Activity, runs: SelfTestRuns) -> None:  # type: ignore[override]
+        """Take the dependencies."""
+        super().initialize(activity)
+        self._runs = runs
 
     def get(self) -> None:
         """Send the observations of the run in the query."""
         run = self.get_query_argument("run", "")
-        if _RUN.fullmatch(run) is None:
+        if not is_run_id(run):
             raise ApiError(
                 "bad_request",
                 "the parameter run must be 32 hexadecimal digits: use the id of a self-test",
             )
-        self.respond(200, {**self._facts, "rows": self._self_test_log.rows(run)})
+        rows = self._runs.rows(run)
+        if rows is None:
+            raise ApiError("not_found", _FORGOTTEN)
+        self.respond(200, {"rows": rows})

@@ -11,6 +11,7 @@ from journal_tools.findings import Finding, advice
 from journal_tools.mounts import danger_of, file_system_of
 from storage.journal.directory import JournalDirectory
 from storage.journal.lock import DirectoryInUse, DirectoryLock
+from storage.journal.permissions import open_to_others
 
 _FOREIGN_HOST = (
     "shells and CI systems set HOST for purposes of their own -- unset it, or set it to an address "
@@ -47,6 +48,12 @@ def check_file_system(directory: JournalDirectory, mounts: str) -> Iterator[Find
         text = f"journal: {path} is on {file_system}, {danger}"
         remedy = "set JOURNAL_DIR to a directory on a local disk or a volume, or set ACK=delivered"
         yield Finding(True, f"{text} -- {remedy}", warns=True)
+
+
+def check_permissions(directory: JournalDirectory) -> Iterator[Finding]:
+    """Warn if other users may write to the directory, which exists, or to a part of it."""
+    for found in open_to_others(directory):
+        yield Finding(True, f"journal: {found.path} {found.cause} -- {found.remedy}", warns=True)
 
 
 def check_host(host: str) -> Finding:

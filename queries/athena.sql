@@ -9,7 +9,8 @@ CREATE EXTERNAL TABLE stored_events (
     session_id string,
     properties string,
     user_agent string,
-    ip_address string
+    ip_address string,
+    original_event_id string
 )
 PARTITIONED BY (year string, month string, day string)
 ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
@@ -49,6 +50,7 @@ SELECT
     json_extract_scalar(properties, '$.referrer') AS referrer,
     user_agent,
     ip_address,
+    original_event_id,
     year,
     month,
     day

@@ -21,7 +21,8 @@ FROM read_json(
         session_id: 'VARCHAR',
         properties: 'JSON',
         user_agent: 'VARCHAR',
-        ip_address: 'VARCHAR'
+        ip_address: 'VARCHAR',
+        original_event_id: 'VARCHAR'
     }
 );
 
@@ -41,6 +42,7 @@ SELECT
     json_extract_string(properties, '$.referrer') AS referrer,
     user_agent,
     ip_address,
+    original_event_id,
     year,
     month,
     day

@@ -14,6 +14,7 @@ CREATE OR REPLACE TEMPORARY VIEW stored_events (
     properties STRING,
     user_agent STRING,
     ip_address STRING,
+    original_event_id STRING,
     year STRING,
     month STRING,
     day STRING
@@ -37,6 +38,7 @@ SELECT
     get_json_object(properties, '$.referrer') AS referrer,
     user_agent,
     ip_address,
+    original_event_id,
     year,
     month,
     day

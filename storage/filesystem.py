@@ -7,6 +7,7 @@ a file system under the journal that loses whatever was not synced.
 import contextlib
 import errno
 import fcntl
+import io
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -47,10 +48,10 @@ class FileSystem(Protocol):
         """Make a new empty file; FileExistsError if the file exists."""
 
     def reopen(self, path: Path) -> AppendFile:
-        """Open an existing file to append to it."""
+        """Open an existing file to append to it; FileNotFoundError for a symbolic link."""
 
     def open_read(self, path: Path) -> BinaryIO:
-        """Open a file for reading, at its start."""
+        """Open a file for reading, at its start; FileNotFoundError for a symbolic link."""
 
     def rename(self, source: Path, target: Path) -> None:
         """Move a file, replacing `target`. Durable after `sync_directory`."""
@@ -116,11 +117,11 @@ class LocalFileSystem:
 
     def reopen(self, path: Path) -> AppendFile:
         """See `FileSystem.reopen`."""
-        return _LocalFile(os.open(path, os.O_WRONLY | os.O_APPEND))
+        return _LocalFile(_open_in_place(path, os.O_WRONLY | os.O_APPEND))
 
     def open_read(self, path: Path) -> BinaryIO:
         """See `FileSystem.open_read`."""
-        return path.open("rb")
+        return io.BufferedReader(io.FileIO(path, opener=_open_in_place))
 
     def rename(self, source: Path, target: Path) -> None:
         """See `FileSystem.rename`."""
@@ -180,6 +181,22 @@ class LocalFileSystem:
                     continue  # delivered and deleted while the directory was read
 
 
+# Whoever may write to a directory could otherwise have any file of this user read or overwritten.
+# `entries` does not list symbolic links, and O_EXCL does not follow them.
+def _open_in_place(path: Path | str, flags: int) -> int:
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW)
+    except OSError as error:
+        if not _is_symbolic_link(error, path):
+            raise
+        text = "a symbolic link is in its place, which is not followed: put the file itself there"
+        raise FileNotFoundError(errno.ENOENT, text, str(path)) from None
+
+
+def _is_symbolic_link(error: OSError, path: Path | str) -> bool:
+    return error.errno == errno.ELOOP and Path(path).is_symlink()
+
+
 class _LocalFile:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -212,12 +229,19 @@ class FileLocked(Exception):
 class FileLock:
     """A lock on a local file; the kernel releases it when the process ends.
 
-    The file is made if it does not exist.
+    The file is made if it does not exist. A symbolic link is not followed, since `write_note` would
+    overwrite the file that it leads to.
     """
 
     def __init__(self, path: Path) -> None:
-        """Take the lock, or raise FileLocked; OSError if the file cannot be made."""
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
+        """Take the lock, or raise FileLocked; OSError if the file cannot be made or is a link."""
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o640)
+        except OSError as error:
+            if not _is_symbolic_link(error, path):
+                raise
+            text = "the lock is a symbolic link, which is not followed: remove it"
+            raise OSError(errno.ELOOP, text, str(path)) from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

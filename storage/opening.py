@@ -11,6 +11,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from logs.events import get_logger
 from storage.counters import Counters
 from storage.dedup.deduplicator import load_ids
 from storage.dedup.id_log import IdLimits, IdLog
@@ -20,9 +21,12 @@ from storage.delivery.shipper import Shipper
 from storage.journal.backlog import Backlog
 from storage.journal.directory import JournalDirectory
 from storage.journal.lock import DirectoryLock
+from storage.journal.permissions import open_to_others
 from storage.journal.recovery import recover
 from storage.journal.reserve import Reserve
 from storage.stores.store import Store
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ def open_directory(
 ) -> OpenDirectory:
     """Lock a journal directory, recover it, and begin to ship its segments.
 
+    A directory that other users may write to is logged as a warning.
+
     `pause` is called between the steps of packing a segment; see `Packer`. Blocks; needs a running
     event loop. Raises DirectoryInUse if another process holds the directory, OSError if the disk
     refuses; then the lock is released, and no event is lost.
@@ -80,4 +86,15 @@ def open_directory(
     except BaseException:
         lock.release()
         raise
+    _warn_of_open_permissions(directory)
     return OpenDirectory(lock, reserve, id_log, id_window, counters, backlog, shipper)
+
+
+def _warn_of_open_permissions(directory: JournalDirectory) -> None:
+    for found in open_to_others(directory):
+        _log.warning(
+            "other users may write to the journal directory",
+            path=str(found.path),
+            mode=f"{found.mode:04o}",
+            remedy=found.remedy,
+        )

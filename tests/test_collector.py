@@ -47,10 +47,11 @@ def info_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
 
 
-def start(settings: Settings, caplog: pytest.LogCaptureFixture) -> tuple[Collector, int]:
+async def start(settings: Settings, caplog: pytest.LogCaptureFixture) -> tuple[Collector, int]:
     """Return a started collector and its port."""
     collector = Collector(settings)
     collector.start()
+    await collector.open_store()
     (line,) = (vars(each) for each in caplog.records if each.getMessage() == "listening")
     caplog.clear()
     return collector, line["fields"]["port"]
@@ -80,7 +81,7 @@ def record_calls(monkeypatch: pytest.MonkeyPatch, *methods: Any) -> list[str]:
 async def test_parts_are_stopped_in_reverse_order(
     settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collector, _ = start(settings, caplog)
+    collector, _ = await start(settings, caplog)
     order = (
         CollectorServer.stop,
         CollectorServer.close_all_connections,
@@ -97,7 +98,7 @@ async def test_parts_are_stopped_in_reverse_order(
 async def test_a_stop_delivers_the_events_and_closes_the_port_and_the_directory(
     settings: Settings, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    collector, port = start(settings, caplog)
+    collector, port = await start(settings, caplog)
     assert 200 == (await exchange(port, POST)).status
     assert [] == delivered(tmp_path)
     await collector.stop()
@@ -118,13 +119,13 @@ async def test_a_disk_that_does_not_respond_does_not_keep_the_shutdown_from_endi
     expected_errors.append(
         "shutdown: the disk does not respond; the next start seals the open segment"
     )
-    collector, port = start(settings, caplog)
+    collector, port = await start(settings, caplog)
     assert 200 == (await exchange(port, POST)).status
     monkeypatch.setattr(collector_module, "_SEAL_S", 0)
     await collector.stop()
     assert [] == delivered(tmp_path)
     caplog.clear()
-    after, _ = start(settings, caplog)
+    after, _ = await start(settings, caplog)
     await after.stop()
     assert ["c"] == delivered(tmp_path)
 
@@ -132,9 +133,21 @@ async def test_a_disk_that_does_not_respond_does_not_keep_the_shutdown_from_endi
 async def test_a_directory_in_use_is_left_to_the_collector_that_has_it(
     settings: Settings, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    collector, port = start(settings, caplog)
+    collector, port = await start(settings, caplog)
     with pytest.raises(DirectoryInUse):
         Collector(settings)
     assert 200 == (await exchange(port, POST)).status
+    await collector.stop()
+    assert ["c"] == delivered(tmp_path)
+
+
+async def test_events_are_accepted_before_the_store_is_open(
+    settings: Settings, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    collector = Collector(settings)
+    collector.start()
+    (line,) = (vars(each) for each in caplog.records if each.getMessage() == "listening")
+    assert 200 == (await exchange(line["fields"]["port"], POST)).status
+    await collector.open_store()
     await collector.stop()
     assert ["c"] == delivered(tmp_path)

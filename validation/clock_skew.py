@@ -1,6 +1,7 @@
 """Correction of timestamps from wrong clocks, by the time at which the client sent the event."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from validation.times import parse_time, utc_text
@@ -23,18 +24,24 @@ def correction(timestamp: object, sent_at: object, now: float) -> Correction | N
     """Return the correction of an event's time; None if it needs none or none is possible.
 
     `sent_at` is the time of sending by the same clock as `timestamp`; `now`, in Unix seconds, is
-    the time of receipt. A value that is not RFC 3339 makes a correction impossible.
+    the time of receipt. An event that is still later than its request was sent before its clock
+    was set back; then it has the time of receipt. A value that is not RFC 3339 makes a correction
+    impossible.
     """
     if not isinstance(timestamp, str) or not isinstance(sent_at, str):
         return None
     try:
         skew = _skew(sent_at, now)
-        if _is_small(skew):
-            return None
-        added_ms = skew // _MILLISECOND
+        added_ms = 0 if _is_small(skew) else skew // _MILLISECOND
         original = parse_time(timestamp).astimezone(UTC)
         corrected = original + added_ms * _MILLISECOND
     except (ValueError, OverflowError):
+        return None
+    received = datetime.fromtimestamp(now, UTC)
+    if (corrected - received).total_seconds() > TOLERATED_SKEW_S:
+        corrected = received
+        added_ms = (received - original) // _MILLISECOND
+    if added_ms == 0:
         return None
     return Correction(utc_text(original), utc_text(corrected), added_ms)
 
@@ -45,6 +52,15 @@ def is_clock_right(sent_at: str, now: float) -> bool:
         return _is_small(_skew(sent_at, now))
     except (ValueError, OverflowError):
         return False
+
+
+@lru_cache(maxsize=1)
+def latest_when_sent(second: int) -> str:
+    """Return the latest time that needs no correction at a Unix second, if the clock is right.
+
+    It is in the form of `utc_text`.
+    """
+    return utc_text(datetime.fromtimestamp(second + TOLERATED_SKEW_S, UTC))
 
 
 def _skew(sent_at: str, now: float) -> timedelta:

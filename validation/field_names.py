@@ -26,9 +26,12 @@ def folded(name: str) -> str:
 _KNOWN = {folded(each.name): each.name for each in FIELDS}
 
 
-def name_problems(names: Iterable[str]) -> Iterator[Problem]:
-    """Yield the problems of the names of an event's fields, which are all different."""
-    seen: dict[str, str] = {}
+def name_problems(names: Iterable[str], seen: dict[str, str] | None = None) -> Iterator[Problem]:
+    """Yield the problems of the names of an event's fields, which are all different.
+
+    An event of many fields is checked part by part: each call has the same `seen`, empty at first.
+    """
+    seen = {} if seen is None else seen
     for name in names:
         if name in CLIENT_FIELDS or name in SERVER_FIELDS:
             continue

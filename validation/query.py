@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from validation.fields import CLIENT_FIELDS, SERVER_FIELDS
 from validation.problems import excerpt
-from validation.strict_json import AmbiguousValue, NotJsonError, Parsed, parse
+from validation.strict_json import NotJsonError, Parsed, parse
 
 _WHOLE_EVENT = "data"
 _PROPERTY = "p."
@@ -40,7 +40,8 @@ def event_in_query(query: str) -> Parsed:
     parsed = Parsed({}, is_exact=True) if whole is None else _decoded(whole)
     event = parsed.value
     if not isinstance(event, dict):
-        if isinstance(event, AmbiguousValue):
+        # An object with equal keys, which is a problem of the event.
+        if isinstance(event, tuple):
             return parsed
         raise QueryError(f"{_WHOLE_EVENT} must be a JSON object")
     for name, text in given.items():

@@ -26,7 +26,9 @@ from validation.strict_json import (
     Parsed,
     find_problems,
     parse_exact,
+    parse_exact_in_turns,
     parse_marking,
+    without_marks,
 )
 from validation.turns import TURN_BYTES, Meter, Turns, at_once
 
@@ -36,6 +38,14 @@ _SPACE = b" \t\r\n"
 
 # The cost of reading an event of any size by the schema, in bytes of the fast path.
 _SCHEMA_BYTES = 512
+
+# A longer event is parsed by orjson, as fast as by the fast path, and in several steps.
+_SHORT_BYTES = 8192
+
+# The cost of the slow parser, and of a field's name, in bytes of the fast path.
+_TIMES_AS_SLOW = 2
+_NAME_BYTES = 16
+_NAMES_AT_ONCE = 500
 
 _BATCH_HINT = ": send several events to /api/v1/events/batch"
 
@@ -64,7 +74,7 @@ class EventReader:
         now: Callable[[], float],
     ) -> None:
         self._max_event_bytes = max_event_bytes
-        self._short_bytes = min(max_event_bytes, TURN_BYTES)
+        self._short_bytes = min(max_event_bytes, _SHORT_BYTES)
         self._max_batch_events = max_batch_events
         self._new_id = new_id
         self._schema = EventSchema(now)
@@ -73,9 +83,11 @@ class EventReader:
 
     def single(self, body: bytes, info: RequestInfo) -> Accepted | Rejected:
         """Read a body that is one event, at once."""
-        if self.is_short(body):
-            return self._fast_path.one(body, info) or self._by_schema(body, info, _BATCH_HINT)
-        return at_once(self.single_in_turns(body, info))
+        outcome: Accepted | Rejected | None = None
+        if len(body) <= self._short_bytes:
+            outcome = self._fast_path.one(body, info)
+            outcome = outcome or self._exact_by_schema(body, info, _BATCH_HINT)
+        return outcome or at_once(self.single_in_turns(body, info))
 
     def batch(self, body: bytes, info: RequestInfo) -> list[Accepted | Rejected]:
         """Read a body that is an array of events, or lines of them, at once.
@@ -90,9 +102,7 @@ class EventReader:
 
     def single_in_turns(self, body: bytes, info: RequestInfo) -> Turns[Accepted | Rejected]:
         """Read a body that is one event."""
-        meter = Meter()
-        meter.is_full(len(body))
-        return (yield from self._long_text(body, info, meter, _BATCH_HINT))
+        return (yield from self._by_schema(body, info, Meter(), _BATCH_HINT))
 
     def is_short(self, body: bytes) -> bool:
         """Return True if to read one event at once takes no more than a turn."""
@@ -100,20 +110,24 @@ class EventReader:
 
     def batch_in_turns(self, body: bytes, info: RequestInfo) -> Turns[list[Accepted | Rejected]]:
         """Read a body that is an array of events; `batch` says what it raises."""
-        accepted = self._fast_path.several(body, info)
+        accepted = yield from self._fast_path.several(body, info)
         if accepted is not None:
             self._check_count(len(accepted))
             return [*accepted]
-        if has_object_lines(body):
-            return (yield from self._lines(body, info))
+        has_lines = has_object_lines(body)
         yield
+        if has_lines:
+            return (yield from self._lines(body, info))
         texts = yield from self._elements(body)
         yield
         return (yield from self._each(texts, info))
 
     def ndjson_in_turns(self, body: bytes, info: RequestInfo) -> Turns[list[Accepted | Rejected]]:
         """Read a body with an event on each line; `ndjson` says what it raises."""
-        if body[:1] == b"[" and self._arrays.is_array(body):
+        is_array = body[:1] == b"[" and self._arrays.is_array(body)
+        if len(body) > TURN_BYTES:
+            yield
+        if is_array:
             return (yield from self.batch_in_turns(body, info))
         return (yield from self._lines(body, info))
 
@@ -123,7 +137,7 @@ class EventReader:
             parsed = event_in_query(query)
         except QueryError as error:
             return Rejected("invalid_query", str(error))
-        return self._event(parsed, info)
+        return at_once(self._event(parsed, info, Meter()))
 
     def _elements(self, body: bytes) -> Turns[list[bytes]]:
         try:
@@ -142,6 +156,8 @@ class EventReader:
             if len(lines) > self._max_batch_events:
                 break
         self._check_count(len(lines))
+        if len(body) > TURN_BYTES:
+            yield
         return (yield from self._each(lines, info))
 
     def _check_count(self, events: int) -> None:
@@ -155,49 +171,52 @@ class EventReader:
         meter = Meter()
         outcomes: list[Accepted | Rejected] = []
         for text in texts:
-            if meter.is_full(len(text)):
+            size = len(text)
+            if meter.is_full(size):
                 yield
+            is_short = size <= self._short_bytes
             outcome: Accepted | Rejected | None
-            if not self.is_short(text):
-                outcome = yield from self._long_text(text, info, meter)
-            elif (outcome := self._fast_path.one(text, info)) is None:
-                if meter.is_full(len(text) + _SCHEMA_BYTES):
+            outcome = self._fast_path.one(text, info) if is_short else None
+            if outcome is None:
+                if meter.is_full(size + _SCHEMA_BYTES):
                     yield
-                outcome = self._by_schema(text, info)
-            outcomes.append(outcome)
+                outcome = self._exact_by_schema(text, info) if is_short else None
+            outcomes.append(outcome or (yield from self._by_schema(text, info, meter)))
         return outcomes
 
-    def _by_schema(self, text: bytes, info: RequestInfo, hint: str = "") -> Accepted | Rejected:
-        try:
-            parsed = parse_exact(text) or parse_marking(text)
-        except NotJsonError as error:
-            return Rejected("invalid_json", str(error))
-        return self._event(parsed, info, hint)
+    def _exact_by_schema(
+        self, text: bytes, info: RequestInfo, hint: str = ""
+    ) -> Accepted | Rejected | None:
+        """Read a short event by the schema; None if it has to be parsed slowly."""
+        parsed = parse_exact(text)
+        if parsed is None or not parsed.is_exact:
+            return None
+        event, found = parsed.value, NO_PROBLEMS
+        if isinstance(event, dict) and not event.keys() <= CLIENT_FIELDS:
+            names = list(name_problems(event))
+            found = found.followed_by(names) if names else found
+        return self._checked(event, found, info, hint)
 
-    # The same in steps, each of which is a turn of its own.
-    def _long_text(
+    def _by_schema(
         self, text: bytes, info: RequestInfo, meter: Meter, hint: str = ""
     ) -> Turns[Accepted | Rejected]:
         if self._is_certainly_too_large(text):
             return self._too_large(f"{len(text)} as sent")
-        accepted = self._fast_path.one(text, info)
-        if accepted is not None:
-            return accepted
         if meter.is_full(len(text)):
             yield
-        parsed = parse_exact(text)
+        parsed = yield from parse_exact_in_turns(text, meter)
         if parsed is None:
             if len(text) > self._max_event_bytes:
                 return self._too_large(f"{len(text)} as sent")
-            if meter.is_full(len(text)):
+            if meter.is_full(len(text) * _TIMES_AS_SLOW):
                 yield
             try:
-                parsed = parse_marking(text)
+                parsed = yield from parse_marking(text, meter)
             except NotJsonError as error:
                 return Rejected("invalid_json", str(error))
-            if meter.is_full(len(text)):
-                yield
-        return self._event(parsed, info, hint)
+        if meter.is_full(len(text) // _TIMES_AS_SLOW):
+            yield
+        return (yield from self._event(parsed, info, meter, hint))
 
     # White space and escapes are all that makes an event shorter when it is stored, apart from
     # digits that no number needs, and nulls and fields of the server that nobody needs to send.
@@ -211,14 +230,22 @@ class EventReader:
         limit = f"an event may have at most {self._max_event_bytes} bytes"
         return Rejected("event_too_large", f"{limit}, this one has {size}")
 
-    def _event(self, parsed: Parsed, info: RequestInfo, hint: str = "") -> Accepted | Rejected:
-        event = parsed.value
-        found = NO_PROBLEMS if parsed.is_exact else find_problems(event)
+    def _event(
+        self, parsed: Parsed, info: RequestInfo, meter: Meter, hint: str = ""
+    ) -> Turns[Accepted | Rejected]:
+        event, found = parsed.value, NO_PROBLEMS
+        if not parsed.is_exact:
+            found = yield from find_problems(event, meter)
+            event = event if found.first else without_marks(event)
+        if isinstance(event, dict) and not event.keys() <= CLIENT_FIELDS:
+            found = found.followed_by((yield from _name_problems(list(event), meter)))
+        return self._checked(event, found, info, hint)
+
+    def _checked(
+        self, event: object, found: Problems, info: RequestInfo, hint: str
+    ) -> Accepted | Rejected:
         if not isinstance(event, dict):
             return _rejected(found) if found.first else _not_an_object(event, hint)
-        if not event.keys() <= CLIENT_FIELDS:
-            names = list(name_problems(event))
-            found = found.followed_by(names) if names else found
         try:
             checked = self._schema.check(event)
         except BrokenRules as broken:
@@ -236,6 +263,17 @@ class EventReader:
         if size > self._max_event_bytes:
             return self._too_large(str(size))
         return Accepted(event_id, line, event_id if client_event_id else None)
+
+
+def _name_problems(names: list[str], meter: Meter) -> Turns[list[Problem]]:
+    seen: dict[str, str] = {}
+    problems: list[Problem] = []
+    for at in range(0, len(names), _NAMES_AT_ONCE):
+        part = names[at : at + _NAMES_AT_ONCE]
+        if meter.is_full(len(part) * _NAME_BYTES):
+            yield
+        problems += name_problems(part, seen)
+    return problems
 
 
 def _stored(event_id: str, checked: dict[str, object], info: RequestInfo) -> dict[str, object]:

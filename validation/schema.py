@@ -39,6 +39,7 @@ class EventSchema:
             "properties": _properties,
         }
         schema: dict[Any, Any] = {Required("event_type"): _event_type, **self._optional}
+        self._ruled = frozenset({"event_type", *self._optional})
         self.rules = Schema(schema, extra=ALLOW_EXTRA)
 
     def check(self, event: dict[str, object]) -> dict[str, object]:
@@ -78,12 +79,14 @@ class EventSchema:
                 checked[name] = rule(event[name])
         return checked
 
+    # The schema spends as much time on each field without a rule, of which there may be many.
     def _check_fully(self, event: dict[str, object]) -> dict[str, object]:
+        ruled = {name: value for name, value in event.items() if name in self._ruled}
         try:
-            checked: dict[str, object] = self.rules(event)
+            checked: dict[str, object] = self.rules(ruled)
         except MultipleInvalid as error:
             raise BrokenRules(list(_problems(error))) from None
-        return checked
+        return event | checked
 
 
 def _without_server_fields(event: dict[str, object]) -> dict[str, object]:

@@ -62,11 +62,12 @@ class ArraySplitter:
         except msgspec.ValidationError:
             raise _not_an_array(body) from None
         except (msgspec.DecodeError, RecursionError) as error:
-            cause = _not_json(body, error)
+            cause = error
         yield
         texts = yield from split_by_tokens(body, self._max_elements)
         if texts is None:
-            raise cause
+            yield
+            raise _not_json(body, cause)
         return texts if len(texts) <= self._max_elements else None
 
     def is_array(self, body: bytes) -> bool:

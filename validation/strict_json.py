@@ -4,33 +4,43 @@ orjson parses in a fraction of the time of any other parser, and accepts only JS
 Two things it changes in silence, though: of two equal keys it keeps the last, and an integer
 beyond 64 bits becomes a double. Both are noticed exactly, by compiled code (`parse_exact`). A text
 that contains either, and one that orjson refuses, is never accepted; only to say what is wrong with
-it, and where, it is parsed again by the standard library (`parse_marking`), which takes up to ten
-times as long. The caller decides whether that is worth its time.
+it, and where, it is parsed again by the standard library (`parse_marking`) and searched by Python
+(`find_problems`), which takes up to ten times as long. The caller decides whether that is worth its
+time.
+
+All of it works in turns: each parser is called for a whole text, which cannot be interrupted, but
+no Python runs for each value of a text without a break. In particular no parser calls Python back.
 """
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import NamedTuple, NoReturn
 
-import msgspec
 import orjson
 
 from validation.problems import MAX_PROBLEMS, Problem, Problems, excerpt, path_of
+from validation.turns import Meter, Turns, at_once, uncollected
 
 MAX_DEPTH = 64
 BOM = b"\xef\xbb\xbf"
 _MIN_INTEGER = -(2**63)
 _MAX_INTEGER = 2**64 - 1
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+# The digits of an integer that may be beyond 64 bits, which take 19, or a part of a double. No
+# condition may follow them: it would be tried again from each digit on.
+_LONG_INTEGER = re.compile(rb"[0-9]{19,}+")
+_BEFORE_DIGITS_OF_DOUBLE = (b".", b"e", b"E", b"e-", b"E-", b"e+", b"E+")
+_AFTER_DIGITS_OF_DOUBLE = (b".", b"e", b"E")
+# JSON from outside of a string up to where a string begins that does not end, or to its end.
+_WHOLE_STRINGS = re.compile(rb'[^"]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"]*+)*+', re.S)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.S)
 # orjson writes every double of 1e16 and above with an exponent.
 _EXPONENT = b"e+"
-# The standard library refuses to convert integers of more than 4300 digits.
-_HUGE_NUMBER = re.compile(r"[0-9]{4300}")
+# As many digits are beyond 64 bits, and converted fast.
 _ENOUGH_DIGITS = 25
-# A string, whose content does not count, or one of JavaScript's constants.
-_CONSTANT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(NaN|-?Infinity)', re.S)
+# JSON up to the first of JavaScript's constants, NaN and Infinity.
+_BEFORE_CONSTANT = re.compile(r'(?:[^"NI]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.S)
 # To search for one costs a tenth of the exception that encoding it raises.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BACKSLASH = b"\\\\"
@@ -38,20 +48,24 @@ _ESCAPED_QUOTE = b"\\u0022"
 _ORJSON_DEPTH = 254
 _INFINITIES = (float("inf"), float("-inf"))
 
+# To write a value takes at most this part of the time to parse it.
+_WRITTEN_TIMES_AS_FAST = 4
+
+# The cost of looking at a value, in bytes of the fast path.
+_VALUE_BYTES = 4
+_MEMBER_BYTES = 2
+_VALUES_AT_ONCE = 1024
+
 
 class NotJsonError(ValueError):
     """A text that is not JSON; the message has the position."""
 
 
-@dataclass(frozen=True, slots=True)
-class AmbiguousValue:
-    """A placeholder in a parsed value for JSON that would not be stored as it was sent."""
-
-    message: str
-
-
 class Parsed(NamedTuple):
-    """A parsed value; unless `is_exact`, it may contain problems that `find_problems` finds."""
+    """A parsed value; unless `is_exact`, it may contain problems that `find_problems` finds.
+
+    Objects are dicts if a text was parsed exactly; `parse_marking` says what they are otherwise.
+    """
 
     value: object
     is_exact: bool
@@ -62,11 +76,11 @@ def parse(text: bytes) -> Parsed:
 
     Raises NotJsonError if the text is not JSON, not UTF-8, or nested deeper than the parsers go.
     """
-    return parse_exact(text) or parse_marking(text)
+    return parse_exact(text) or at_once(parse_marking(text, Meter()))
 
 
 def parse_exact(text: bytes) -> Parsed | None:
-    """Parse a whole text; None if it is not JSON, or anything in it would be lost.
+    """Parse a short text, at once; None if it is not JSON, or anything in it would be lost.
 
     A value that may be nested too deeply is not `is_exact`, since that is a problem as well.
     """
@@ -76,8 +90,31 @@ def parse_exact(text: bytes) -> Parsed | None:
         again = orjson.dumps(value)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return None
-    if again != text and (_has_lost_key(text, again) or _has_lost_integer(text, again)):
+    if again != text and (
+        _has_lost_key(text, again) or (_EXPONENT in again and _has_lost_integer(text))
+    ):
         return None
+    return Parsed(value, is_exact=brackets(text) <= MAX_DEPTH or not _is_too_deep(value))
+
+
+def parse_exact_in_turns(text: bytes, meter: Meter) -> Turns[Parsed | None]:
+    """Parse a text of any length as `parse_exact` does."""
+    text = text.removeprefix(BOM)
+    try:
+        value = uncollected(orjson.loads, text)
+        if meter.is_full(len(text) // _WRITTEN_TIMES_AS_FAST):
+            yield
+        again = orjson.dumps(value)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return None
+    if again != text:
+        if _has_lost_key(text, again):
+            return None
+        if _EXPONENT in again:
+            if meter.is_full(len(text)):
+                yield
+            if _has_lost_integer(text):
+                return None
     return Parsed(value, is_exact=brackets(text) <= MAX_DEPTH or not _is_too_deep(value))
 
 
@@ -102,15 +139,30 @@ def _has_lost_key(text: bytes, again: bytes) -> bool:
     return quotes != again.count(b'"')
 
 
-# msgspec keeps such an integer, and orjson refuses to write it.
-def _has_lost_integer(text: bytes, again: bytes) -> bool:
-    if _EXPONENT not in again or _LONG_NUMBER.search(text) is None:
-        return False
-    try:
-        orjson.dumps(msgspec.json.decode(text))
-    except (orjson.JSONEncodeError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return True
+# Digits in a string do not count; which ones are in a string is found out for large numbers only.
+def _has_lost_integer(text: bytes) -> bool:
+    outside = 0
+    for match in _LONG_INTEGER.finditer(text):
+        at = match.start()
+        if at < outside or not _is_large(text, match):
+            continue
+        before = _WHOLE_STRINGS.match(text, outside, at)
+        outside = before.end() if before else at
+        if outside == at:
+            return True
+        string = _STRING.match(text, outside)
+        outside = string.end() if string else len(text)
     return False
+
+
+def _is_large(text: bytes, digits: re.Match[bytes]) -> bool:
+    before = text[max(0, digits.start() - 2) : digits.start()]
+    if before.endswith(_BEFORE_DIGITS_OF_DOUBLE):
+        return False
+    if text.startswith(_AFTER_DIGITS_OF_DOUBLE, digits.end()):
+        return False
+    most = -_MIN_INTEGER if before.endswith(b"-") else _MAX_INTEGER
+    return int(digits[0][:_ENOUGH_DIGITS]) > most
 
 
 def may_have_lost_key(text: bytes, again: bytes) -> bool:
@@ -118,15 +170,48 @@ def may_have_lost_key(text: bytes, again: bytes) -> bool:
     return text.count(b'"') != again.count(b'"') or _ESCAPED_QUOTE in text
 
 
-def parse_marking(text: bytes) -> Parsed:
-    """Parse a text with a placeholder for each value that has a problem; NotJsonError as `parse`.
+def parse_marking(text: bytes, meter: Meter) -> Turns[Parsed]:
+    """Parse a text that `parse_exact` has not parsed; NotJsonError as `parse`.
 
-    Slow, since it calls Python for each object.
+    An object is a tuple of its members, each a name and a value: so equal names are kept, and all
+    of it is compiled code. Only the value itself and its own items are dicts, unless they have
+    equal names.
     """
-    return Parsed(_marked(text.removeprefix(BOM)), is_exact=False)
+    text = text.removeprefix(BOM)
+    try:
+        value = uncollected(_marked, text)
+    except _HugeIntegerError:
+        if meter.is_full(len(text)):
+            yield
+        value = uncollected(_marked_with_huge_integers, text)
+    if type(value) is tuple:
+        if meter.is_full(len(value) * _MEMBER_BYTES):
+            yield
+        value = _unmarked(value)
+        if type(value) is dict:
+            value = {name: _unmarked(item) for name, item in value.items()}
+    return Parsed(value, is_exact=False)
 
 
-def _marked(text: bytes) -> object:
+def _unmarked(value: object) -> object:
+    if type(value) is Decimal and _MIN_INTEGER <= value <= _MAX_INTEGER:
+        return int(value)
+    if type(value) is not tuple:
+        return value
+    found = dict(value)
+    return found if len(found) == len(value) else value
+
+
+class _HugeIntegerError(ValueError):
+    """An integer with so many digits that the standard library refuses to convert it."""
+
+
+# A Decimal takes any number of digits, in a time that does not grow with their square.
+def _marked_with_huge_integers(text: bytes) -> object:
+    return _marked(text, parse_int=Decimal)
+
+
+def _marked(text: bytes, parse_int: type[Decimal] | None = None) -> object:
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -134,8 +219,8 @@ def _marked(text: bytes) -> object:
     try:
         return json.loads(
             decoded,
-            object_pairs_hook=_object,
-            parse_int=_shortened if _HUGE_NUMBER.search(decoded) else None,
+            object_pairs_hook=tuple,
+            parse_int=parse_int,
             parse_constant=_refuse_constant,
         )
     except _ConstantError:
@@ -145,27 +230,12 @@ def _marked(text: bytes) -> object:
         raise NotJsonError(f"not JSON at {where}: {_lower_first(error.msg)}") from None
     except RecursionError:
         raise NotJsonError("nested too deeply") from None
+    except ValueError:
+        raise _HugeIntegerError from None
 
 
 def _lower_first(message: str) -> str:
     return message[:1].lower() + message[1:]
-
-
-def _object(pairs: list[tuple[str, object]]) -> object:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            return AmbiguousValue(f'has the key "{excerpt(key)}" twice')
-        seen.add(key)
-    raise AssertionError
-
-
-# As many digits are beyond 64 bits as well.
-def _shortened(digits: str) -> int:
-    return int(digits[:_ENOUGH_DIGITS])
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -177,7 +247,9 @@ class _ConstantError(ValueError):
 
 
 def _first_constant(text: str) -> NotJsonError:
-    at = next(match.start(1) for match in _CONSTANT.finditer(text) if match[1])
+    found = _BEFORE_CONSTANT.match(text)
+    at = found.end() if found else 0
+    at -= text[at - 1 : at] == "-"
     return NotJsonError(f"not JSON at {_position(text, at)}: NaN and Infinity are not JSON values")
 
 
@@ -190,66 +262,109 @@ def brackets(text: bytes) -> int:
     return text.count(b"{") + text.count(b"[")
 
 
-def find_problems(value: object) -> Problems:
+def without_marks(value: object) -> object:
+    """Return a value of `parse_marking` in which there is no problem, with dicts as its objects."""
+    if isinstance(value, dict | tuple):
+        members = value.items() if isinstance(value, dict) else value
+        return {name: without_marks(item) for name, item in members}
+    return [without_marks(item) for item in value] if isinstance(value, list) else value
+
+
+def find_problems(value: object, meter: Meter) -> Turns[Problems]:
     """Return the problems of a value that would not be stored as it was sent.
 
     Paths are made for the first MAX_PROBLEMS only; the others are counted.
     """
-    search = _Search()
-    search.look_at(value, None, 1)
+    search = _Search(meter)
+    yield from search.walk(value)
     return Problems(tuple(search.found), search.more, frozenset(search.fields))
 
 
+_CONTAINERS = frozenset({dict, list, tuple})
+
 # The way to a value from the event: the way to what contains it, and its key there.
 _Way = tuple["_Way", str | int] | None
+_Items = Iterator[tuple[str | int, object]]
 
 
 class _Search:
     """A walk over a value. It makes no path, and no list of keys, until it finds a problem."""
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter) -> None:
         self.found: list[Problem] = []
         self.more = 0
         self.fields: set[str] = set()
+        self._meter = meter
+        # The event's field that the walk is in.
+        self._field: str | int | None = None
+        self._unmetered = 0
 
-    def look_at(self, value: object, way: _Way, depth: int) -> None:
-        if type(value) is int:
+    def walk(self, value: object) -> Turns[None]:
+        """Look at a value and at everything in it, in the order of the text."""
+        # The containers around the current item, each with its way and the items still to come.
+        around: list[tuple[_Way, _Items]] = []
+        if not self._enter(value, None, around):
+            self._look_at(value, None)
+        while around:
+            way, items = around[-1]
+            for key, item in items:
+                self._unmetered += 1
+                if self._unmetered >= _VALUES_AT_ONCE and self._is_turn_full():
+                    yield
+                if way is None:
+                    self._field = key
+                if type(item) in _CONTAINERS:
+                    if self._enter(item, (way, key), around):
+                        break
+                elif not (
+                    (type(item) is int and _MIN_INTEGER <= item <= _MAX_INTEGER)
+                    or (type(item) is str and item.isascii())
+                ):
+                    self._look_at(item, (way, key))
+            else:
+                around.pop()
+
+    def _is_turn_full(self) -> bool:
+        size = self._unmetered * _VALUE_BYTES
+        self._unmetered = 0
+        return self._meter.is_full(size)
+
+    def _enter(self, value: object, way: _Way, around: list[tuple[_Way, _Items]]) -> bool:
+        """Begin with the items of a container; False if there is nothing to look at in it."""
+        if not isinstance(value, dict | list | tuple):
+            return False
+        names = () if isinstance(value, list) else _names(value)
+        self._unmetered += len(names)
+        if len(set(names)) != len(names):
+            self._add(way, f'has the key "{excerpt(_first_repeated(names))}" twice')
+            return False
+        if len(around) >= MAX_DEPTH:
+            self._add(way, f"is nested deeper than {MAX_DEPTH} levels")
+            return False
+        for name in names:
+            if not _is_unicode(name):
+                self._add((way, name), "is a key that contains an unpaired surrogate")
+        if not value:
+            return False
+        around.append((way, _items(value)))
+        return True
+
+    def _look_at(self, value: object, way: _Way) -> None:
+        if isinstance(value, int | Decimal):
             if not _MIN_INTEGER <= value <= _MAX_INTEGER:
                 self._add(way, "is an integer beyond 64 bits: send it as a string")
         elif type(value) is str:
             if not _is_unicode(value):
                 self._add(way, "contains an unpaired surrogate")
-        elif type(value) is float:
-            if value in _INFINITIES:
-                self._add(way, "is a number too large for a double: send it as a string")
-        elif type(value) is dict or type(value) is list:
-            self._look_into(value, way, depth)
-        elif type(value) is AmbiguousValue:
-            self._add(way, value.message)
-
-    def _look_into(self, value: dict[str, object] | list[object], way: _Way, depth: int) -> None:
-        if depth > MAX_DEPTH:
-            self._add(way, f"is nested deeper than {MAX_DEPTH} levels")
-            return
-        if type(value) is dict:
-            for name in value:
-                if not _is_unicode(name):
-                    self._add((way, name), "is a key that contains an unpaired surrogate")
-        for key, item in _items(value):
-            if type(item) is dict or type(item) is list:
-                self._look_into(item, (way, key), depth + 1)
-            elif not (
-                (type(item) is int and _MIN_INTEGER <= item <= _MAX_INTEGER)
-                or (type(item) is str and item.isascii())
-            ):
-                self.look_at(item, (way, key), depth)
+        elif type(value) is float and value in _INFINITIES:
+            self._add(way, "is a number too large for a double: send it as a string")
 
     def _add(self, way: _Way, message: str) -> None:
-        keys = _keys(way)
-        if keys:
-            self.fields.add(str(keys[0]))
+        self._unmetered += 1
+        if way is not None:
+            self.fields.add(str(way[1] if way[0] is None else self._field))
         if len(self.found) < MAX_PROBLEMS:
-            self.found.append(Problem(path_of(keys), message))
+            self.found.append(Problem(path_of(_keys(way)), message))
         else:
             self.more += 1
 
@@ -262,10 +377,23 @@ def _keys(way: _Way) -> list[str | int]:
     return keys[::-1]
 
 
-def _items(value: dict[str, object] | list[object]) -> Iterable[tuple[str | int, object]]:
-    items: Iterable[tuple[str | int, object]]
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    return items
+def _names(value: dict[str, object] | tuple[tuple[str, object], ...]) -> tuple[str, ...]:
+    return tuple(value) if isinstance(value, dict) else tuple([name for name, _ in value])
+
+
+def _first_repeated(names: tuple[str, ...]) -> str:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            break
+        seen.add(name)
+    return name
+
+
+def _items(value: dict[str, object] | list[object] | tuple[tuple[str, object], ...]) -> _Items:
+    if isinstance(value, dict):
+        return iter(value.items())
+    return iter(value) if isinstance(value, tuple) else iter(enumerate(value))
 
 
 def _is_unicode(text: str) -> bool:

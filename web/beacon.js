@@ -9,37 +9,36 @@
 // lists, since frameworks set the title late: see endView.
 //
 // The page may have replaced everything that this script uses. Therefore the script has no array
-// methods, no iteration of arrays (`...`, `of`, `[a] =`) and no JSON.stringify. It writes
+// methods, no iteration of arrays (`f(...a)`, `of`, `[a] =`) and no JSON.stringify. It writes
 // `window.fetch`, because `let fetch` in a script of the page would hide the global `fetch`.
 //
-// The collector serves the minified script in dist/: run `make web` after each change.
+// The collector serves the minified script in dist/: run `make web` after each change. Each byte
+// counts there: prefer one way to do a thing, and few names.
 (() => {
-  // Requests that outlive the page may have 65,536 bytes in flight together (Fetch standard).
-  const MAX_BODY_BYTES = 6e4,
-    MAX_COPY_CHARS = 1e5,
+  const MAX_COPY_CHARS = 1e5,
     MAX_QUEUE_CHARS = 2e6,
     // Of a title or URL.
     MAX_CHARS = 4000,
     SESSION_MS = 18e5,
-    RESPONSE_TIMEOUT_MS = 6e4,
+    RESPONSE_TIMEOUT_S = 60,
     PREFIX = "beacon.js:",
     SECRETS =
       "[\\w-]*(token|secret|passw(or)?d|key|session(_?id)?)|auth|code|email|pwd|sid",
-    // Time of the last event, id, and user as JSON.
-    SESSION = /^(\S+) ([\d-]{7,43}) (|"([^"\\\0-\x1f\u2028\u2029\ud800-\udfff]|\\u....){1,512}")$/u;
+    // Time of the last event, id, and user.
+    SESSION = /^(\S+) ([\d-]{7,43}) ([^]{0,512})$/;
 
   // No call may throw into the page, and whatever belongs to the page may throw.
-  const guarded = (action, report) => (a, b, c) => {
+  const guarded = (action, warning) => (a, b, c) => {
     try {
       return action(a, b, c);
     } catch (error) {
-      report && report(error);
+      if (warning) warn(warning, error);
     }
   };
-  const doNothing = () => {};
   const warn = guarded((what, detail) => console.warn(PREFIX, what, detail));
 
-  const get = guarded((object, name) => object[name]);
+  const ofSite = guarded(() => window.localStorage)();
+  const ofTab = guarded(() => window.sessionStorage)();
   // `<img name="title">` replaces document.title, but not the getter.
   const getOfDocument = guarded((name) =>
     window.Document.prototype.__lookupGetter__(name).call(document)
@@ -49,286 +48,257 @@
   );
 
   const stub = window.beacon;
-  const script = getOfDocument("currentScript") || document.querySelector("script[data-key]");
+  const script = getOfDocument("currentScript");
   // A second tag has no effect. window.beacon may also be an element with the id "beacon".
   if (!script || (typeof stub == "function" && !stub.q)) return;
 
   // An option in the script's own URL serves where a tag manager removes the attribute.
   const option = guarded((name) => {
     const given = script.getAttribute("data-" + name);
-    const inUrl = RegExp(`[?&]${name}=([^&#]*)`).exec(script.src);
-    return given == null && inUrl ? decodeURIComponent(inUrl[1]) : given;
+    if (given != null) return given;
+    return decodeURIComponent(RegExp(`[?&]${name}=([^&#]*)`).exec(script.src)[1]);
   });
-  const isOn = (name) => option(name) != "false";
 
-  const source = script.src.replace(/[?#].*/, "");
-  const isShort = /\/s\b[^/]*$/.test(source);
-  const base = (option("url") || source).replace(/[^/]*$/, "");
+  const { 1: folder, 2: isShort } = /([^?#]*\/)?(s\b)?/.exec(script.src);
+  const base = option("url") || folder;
   const batchUrl = base + (isShort ? "b" : "api/v1/events/batch");
   const pixelUrl = base + (isShort ? "i" : "api/v1/pixel") + ".gif?data=";
 
   let queue = "",
     inFlight = "",
     unconfirmed = "",
-    lost = "",
+    lost = 0,
     backoff = 0,
-    maxBatch = 1e4,
+    // Characters without `sent_at`, with which a batch has less than 65,536 bytes: as many as
+    // requests that outlive the page may have in flight together (Fetch standard).
+    maxBatch = 5e4,
     session,
     timer,
-    deadline,
     isTracked,
     view,
     viewTimer,
     lastUrl,
     pending;
 
-  // Pages replace Date.now. The server takes years of 4 digits, and "" as an absent time.
-  const clock = guarded(() => +new Date());
+  // Pages replace Date.now. The server takes years from 2000 to 9999, and "" as an absent time.
+  const clock = () => +new Date();
   const iso = (time) =>
-    guarded(() => /^\d{4}-.*Z$/.exec(new Date(time).toISOString())[0])() || "";
+    guarded(() => /^\d.+/.exec(new Date(time).toISOString())[0])() || "";
 
-  // The server rejects half a surrogate pair, which is what /u matches here.
+  // ASCII, so that characters are bytes. The server rejects half a surrogate pair.
   const quote = (text) =>
-    `"${text.replace(/["\\\0-\x1f\u2028\u2029\ud800-\udfff]/gu, (char) =>
-      char > "\ud7ff" ? "\ufffd" : "\\u" + (65536 + char.charCodeAt()).toString(16).slice(1)
-    )}"`;
+    `"${text
+      .replace(/[\ud800-\udfff]/gu, "\ufffd")
+      .replace(
+        /[^ !#-[\]-~]/g,
+        (char) => "\\u" + escape(char).replace(/%u?/, "00").slice(-4)
+      )}"`;
 
   // As JSON.stringify, but without the toJSON that old libraries give to all objects.
   const json = (value) => {
-    if (value instanceof Date) value = iso(value) || null;
-    const toJSON = value instanceof Object && get(value, "toJSON");
-    if (typeof toJSON == "function" && toJSON != {}.toJSON && toJSON != [].toJSON)
-      value = value.toJSON();
-    if (typeof value == "string") return quote(value);
-    if (/^[ufs]/.test(typeof value)) return "";
-    if (!value || typeof value != "object") return isFinite(value) ? "" + value : "null";
     let text = "";
     if (Array.isArray(value)) {
       for (let at = 0; at < value.length; at++) text += "," + (json(value[at]) || "null");
       return `[${text.slice(1)}]`;
     }
+    if (value instanceof Date) value = iso(value) || null;
+    else if (value instanceof Object)
+      // The property may have no function, or a getter that throws.
+      guarded(() => {
+        if (value.toJSON != {}.toJSON) value = value.toJSON();
+      })();
+    const type = typeof value;
+    if (type == "string") return quote(value);
+    if (!value || type != "object")
+      return /^[ufs]/.test(type) ? "" : isFinite(value) ? "" + value : "null";
     // Without a prototype, so that properties added to Object.prototype are not listed.
-    const own = { __proto__: null, ...value };
-    for (const name in own) text += member(name, json(own[name]));
+    for (const name in { __proto__: null, ...value }) {
+      const item = json(value[name]);
+      if (item) text += `,${quote(name)}:${item}`;
+    }
     return `{${text.slice(1)}}`;
   };
-  const member = (name, text) => text && `,${quote(name)}:${text}`;
 
   const save = guarded((storage, name, text) => {
-    if (text) window[storage][name] = text;
-    else delete window[storage][name];
+    if (text) storage[name] = text;
+    else delete storage[name];
     return true;
   });
 
   // crypto may be missing, and a page may replace both sources by constants.
-  const randomId = () => {
-    const words = guarded(() => window.crypto.getRandomValues(new Uint32Array(4)))() || "";
-    return "0-1-2-3".replace(/\d/g, (at) => (words[at] ^ (Math.random() * 2 ** 32)) >>> 0);
-  };
+  const randomId = () =>
+    "0-0-0-0".replace(/0/g, () => {
+      const word = guarded(() => window.crypto.getRandomValues(new Uint32Array(1))[0])();
+      return (word ^ (Math.random() * 2 ** 32)) >>> 0;
+    });
   const ownKey = PREFIX + randomId();
 
   const touchSession = (user) => {
     const now = clock();
-    const stored = get(get(window, "sessionStorage"), PREFIX);
-    const last = SESSION.exec(stored) || SESSION.exec(session) || "";
+    const last = SESSION.exec(guarded(() => ofTab[PREFIX])() || session) || "";
     // A clock that is set back ends the session too.
-    const id = !last || Math.abs(now - last[1]) > SESSION_MS ? randomId() : last[2];
+    const id = (Math.abs(now - last[1]) > SESSION_MS ? "" : last[2]) || randomId();
     user = user === undefined ? last[3] || "" : user;
-    session = `${now} ${id} ${user}`;
-    save("sessionStorage", PREFIX, session);
-    return member("session_id", quote(id)) + member("user_id", user);
+    session = now + " " + id + " " + user;
+    save(ofTab, PREFIX, session);
+    return { session_id: id, user_id: user || undefined };
   };
 
-  const identify = (user) => touchSession(user == null ? "" : json(user + ""));
+  const identify = (user) => touchSession(user == null ? "" : user + "");
 
-  // An event without its end.
-  const newEvent = (type, time) =>
-    `\n{"event_id":"${randomId()}","timestamp":"${iso(time) || iso(clock())}"` +
-    member("event_type", json(type)) +
-    touchSession() +
-    member("key", json(option("key") || undefined));
+  const newEvent = (type, time) => ({
+    timestamp: iso(time || clock()).replace(/^[01].+/, ""),
+    event_id: randomId(),
+    event_type: type,
+    ...touchSession(),
+    key: option("key") || undefined,
+  });
 
   const push = (event, properties) => {
-    event += member("properties", json(properties)) + member("lost_events", lost) + "}";
     if (queue.length > MAX_QUEUE_CHARS) lost++;
     else {
-      queue += event;
-      lost = "";
+      queue += "\n" + json({ ...event, properties, lost_events: lost || undefined });
+      lost = 0;
     }
     flushIn(1);
   };
 
   const track = (type, properties, time) => {
-    pending || look();
+    if (!pending) look();
     push(newEvent(type, time), properties);
   };
 
-  const flushIn = (seconds) => {
-    timer = timer || setTimeout(sendQueue, seconds * 1000);
+  // The one timer ends the wait for the next request, or that for a response.
+  const flushIn = (seconds, action = send) => {
+    timer = timer || setTimeout(action, seconds * 1000);
+  };
+  const stopTimer = () => {
+    clearTimeout(timer);
+    timer = 0;
   };
 
-  const utf8 = (text) => unescape(encodeURIComponent(text));
-  const count = (events) => events.split("\n").length - 1;
+  // The events at the start that have at most `max` characters together.
+  const firstOf = (events, max) => events.slice(0, (events + "\n").lastIndexOf("\n", max));
 
+  const nextBatch = () => firstOf(queue, maxBatch) || /\n.*/.exec(queue)[0];
   const takeBatch = () => {
-    let batch = "",
-      size = 0,
-      number = 0;
-    queue = queue.replace(/\n.*/g, (event) => {
-      if (size < MAX_BODY_BYTES) size += utf8(event).length + 50;
-      if (number++ && (size > MAX_BODY_BYTES || number > maxBatch)) return event;
-      batch += event;
-      return "";
-    });
-    // Without an event it would never become empty.
-    if (!batch) queue = "";
+    const batch = nextBatch();
+    queue = queue.slice(batch.length);
     return batch;
   };
 
-  // No event is later than its request: the clock was set back, or was right only after the event.
-  const bodyOf = (events) => {
-    const now = iso(clock());
-    const fixed = (time) => (time > now || time < "2000" ? now : time);
-    return events
-      .replace(
-        /\n(\{"event_id":"[\d-]+","timestamp":")([^"]*)(.*)\}/g,
-        (all, start, time, rest) => `,${start}${fixed(time)}${rest},"sent_at":"${now}"}`
-      )
-      .slice(1);
-  };
-
-  const post = async (events) => {
-    const body = `[${bodyOf(events)}]`;
-    try {
-      return await window.fetch(batchUrl, {
-        method: "POST",
-        body,
-        keepalive: utf8(body).length < 65536,
-      });
-    } catch (error) {}
-  };
+  // But for the time of sending, each attempt is the same: the server compares them.
+  const bodyOf = (events) =>
+    `[${events.replace(/\n{/g, `,{"sent_at":"${iso(clock())}",`).slice(1)}]`;
 
   // If localStorage is full, the tab has the copy.
   const saveCopy = () => {
     const all = unconfirmed + inFlight + queue;
-    const kept = (all + "\n").slice(0, MAX_COPY_CHARS).replace(/\n.*$/, "");
-    const missing = +lost + count(all) - count(kept);
-    const copy = (missing || kept) && `${missing} ${unconfirmed.length} ${clock()}${kept}`;
-    return save("localStorage", ownKey, copy) || save("sessionStorage", ownKey, copy);
+    const kept = firstOf(all, MAX_COPY_CHARS);
+    const missing = lost + all.slice(kept.length).split("\n").length - 1;
+    const copy = (missing || kept) && missing + " " + unconfirmed.length + " " + clock() + kept;
+    return save(ofSite, ownKey, copy) || save(ofTab, ownKey, copy);
   };
 
   const send = async () => {
-    if (inFlight || !queue) return;
+    if (inFlight) return;
+    stopTimer();
+    if (!queue) return;
     const batch = (inFlight = takeBatch());
-    const half = count(batch) >> 1;
-    awaitResponse();
-    const response = (await post(batch)) || "";
-    let { status, headers, bodyUsed } = response,
+    flushIn(RESPONSE_TIMEOUT_S, retry);
+    let status,
+      headers,
+      bodyUsed,
       reply = "";
     try {
+      const body = bodyOf(batch);
+      const response = await window.fetch(batchUrl, {
+        method: "POST",
+        body,
+        keepalive: body.length < 65536,
+      });
+      ({ status, headers, bodyUsed } = response);
       reply = (await response.json()) || reply;
     } catch (error) {}
     if (batch != inFlight) return;
     // Another script that wraps fetch may have read the response.
     if (!status || bodyUsed) return sendImages();
-    const { event_ids, errors, error } = reply;
-    if (half && !event_ids && (status == 413 || status == 400)) {
-      maxBatch = half;
+    if (!reply.event_ids && /400|413/.test(status) && batch.lastIndexOf("\n")) {
+      maxBatch = batch.length * 0.6;
       retry(0.1);
-    } else if (event_ids || /^4(?!08|29)/.test(status)) {
-      if (status > 200) warn(status, errors || error);
+    } else if (reply.event_ids || /^4(?!08|29)/.test(status)) {
+      if (status > 200) warn(status, reply.errors || reply);
       finishBatch();
     } else retry(guarded(() => headers.get("Retry-After"))());
-  };
-
-  const awaitResponse = () => {
-    clearTimeout(deadline);
-    deadline = setTimeout(retry, RESPONSE_TIMEOUT_MS);
   };
 
   const finishBatch = () => {
     inFlight = "";
     backoff = 0;
-    clearTimeout(deadline);
     saveCopy();
     send();
   };
 
-  const retry = guarded((seconds) => {
+  const retry = (seconds) => {
     queue = inFlight + queue;
     inFlight = "";
-    clearTimeout(deadline);
     saveCopy();
     backoff = backoff < 30 ? backoff * 2 || 1 : 60;
-    clearTimeout(timer);
-    timer = 0;
+    stopTimer();
     flushIn((+seconds || backoff) * (1 + Math.random() / 2));
-  });
+  };
 
-  // One at a time: an image that fails to load may mean that the server cannot be reached.
+  // One at a time: an image that fails to load may mean that the server cannot be reached. One that
+  // ends after the timeout may send events twice, of which the server keeps one.
   const sendImages = guarded(() => {
-    const batch = inFlight;
-    const event = /\n.{1,5000}(?![^\n])/.exec(batch);
-    if (!event) return batch ? retry() : finishBatch();
-    awaitResponse();
+    const event = /\n.{1,5000}(?!.)/.exec(inFlight);
+    if (!event) return inFlight ? retry() : finishBatch();
     const image = new window.Image();
     image.onload = () => {
-      if (batch != inFlight) return;
-      inFlight = batch.replace(event[0], "");
+      inFlight = inFlight.replace(event[0], "");
       sendImages();
     };
-    image.onerror = () => batch == inFlight && retry();
-    image.src = pixelUrl + encodeURIComponent(btoa(utf8(bodyOf(event[0]))));
-  }, retry);
-
-  const sendQueue = () => {
-    clearTimeout(timer);
-    timer = 0;
-    send();
-  };
+    image.onerror = retry;
+    image.src = pixelUrl + encodeURIComponent(btoa(bodyOf(event[0]).slice(1, -1)));
+  });
 
   const flush = () => {
     closeView();
-    sendQueue();
+    send();
   };
 
   const sendBeacons = () => {
     closeView();
-    while (queue) {
-      const events = takeBatch();
-      unconfirmed += events;
-      if (!guarded(() => window.navigator.sendBeacon(batchUrl, `[${bodyOf(events)}]`))()) {
-        post(events);
-        break;
-      }
-    }
+    // What sendBeacon does not take is sent by fetch.
+    guarded(() => {
+      while (queue && window.navigator.sendBeacon(batchUrl, bodyOf(nextBatch())))
+        unconfirmed += takeBatch();
+    })();
+    send();
     saveCopy();
   };
 
   const requeue = () => {
     queue = unconfirmed + queue;
     unconfirmed = "";
-    if (queue) flushIn(1);
+    flushIn(1);
   };
 
-  const masked = option("mask");
   const secrets = RegExp(
     // A value may be a URL of its own, encoded once or more often.
     `(([^\\w-]|%(25)*..)(${
-      masked ? masked.replace(/[^\w-]+/g, (text) => (/,/.test(text) ? "|" : ".")) : SECRETS
+      (option("mask") || "").replace(/[^\w-]+/g, (text) => (/,/.test(text) ? "|" : ".")) ||
+      SECRETS
     })(]|%5d)?(=|%(25)*3d))[^&#]*`,
     "gi"
   );
-  const urlOf = guarded((url) => url.slice(0, MAX_CHARS).replace(secrets, "$1***"));
+  const urlOf = guarded((url) => url.substring(0, MAX_CHARS).replace(secrets, "$1***"));
   let referrer = urlOf(getOfDocument("referrer"));
 
   // Fragments may hold tokens.
-  const pageUrl = () =>
-    /^(true)?$/.test(option("hash")) ? location.href : location.href.replace(/#.*/, "");
-  const pageTitle = () => {
-    const title = getOfDocument("title");
-    return typeof title == "string" ? title.slice(0, MAX_CHARS) : undefined;
-  };
+  const pageUrl = () => location.href.replace(/^(true)?$/.test(option("hash")) ? "" : /#.*/, "");
+  // Only strings have this method.
+  const pageTitle = guarded(() => getOfDocument("title").substring(0, MAX_CHARS));
 
   const look = guarded(() => {
     const url = pageUrl();
@@ -337,7 +307,7 @@
       view = newEvent("page_view", pending && pending.time);
       lastUrl = url;
       clearTimeout(viewTimer);
-      viewTimer = setTimeout(sendView, 1000);
+      viewTimer = setTimeout(closeView, 1000);
     }
     pending = 0;
   });
@@ -357,11 +327,6 @@
     endView();
   };
 
-  const sendView = () => {
-    flushIn(0);
-    closeView();
-  };
-
   // The title is still that of the view that ends. The URL is read after redirects.
   const navigated = guarded(() => {
     pending = pending || { title: pageTitle(), time: clock() };
@@ -370,9 +335,9 @@
 
   const wrap = guarded((name) => {
     const original = window.history[name];
-    window.history[name] = function () {
+    window.history[name] = (...given) => {
       navigated();
-      return original.apply(this, arguments);
+      return original.apply(window.history, given);
     };
   });
 
@@ -391,50 +356,50 @@
     look();
   };
 
-  const recover = guarded((storage, name) => {
-    const text = window[storage][name];
-    const { 0: head, 1: missing, 2: beacons, 3: time } = /^(\d{1,9}) (\d+) (\S+)/.exec(text);
-    // The server recognizes duplicates for a day, so older beacons are not sent again.
-    // Nearly all of them have arrived.
-    text
-      .slice(head.length + (clock() - time > 8e7 ? +beacons : 0))
-      .replace(/\n\{"event_id":"[\d-]+","timestamp":"[^\0-\x1f\u2028\u2029\ud800-\udfff]*\}/gu, (event) => {
-        queue += event;
-      });
-    lost = +lost + +missing || "";
-  });
+  const recover = (storage, name) => {
+    storage[name].replace(
+      /^(\d{1,9}) (\d+) (\S+)([^]*)/,
+      (copy, missing, beacons, time, events) => {
+        lost += +missing;
+        // The server recognizes duplicates for a day, so older beacons are not sent again.
+        // Nearly all of them have arrived.
+        events
+          .slice(clock() - time > 8e7 ? beacons : 0)
+          .replace(/\n\{"timestamp":"[ -~]*\}/g, (event) => {
+            queue += event;
+          });
+      }
+    );
+  };
 
+  const eachCopyIn = guarded((storage, action) => {
+    for (const name in storage)
+      if (name != ownKey && /^beacon\.js:./.test(name)) action(storage, name);
+  });
   const eachCopy = (action) => {
-    for (const storage in { localStorage: 1, sessionStorage: 1 })
-      guarded(() => {
-        for (const name in window[storage])
-          if (name != ownKey && /^beacon\.js:./.test(name)) action(storage, name);
-      })();
+    eachCopyIn(ofSite, action);
+    eachCopyIn(ofTab, action);
   };
 
   const start = () => {
     eachCopy(recover);
     requeue();
     if (saveCopy()) eachCopy(save);
-    const calls = (stub && stub.q) || "";
-    for (let at = 0; at < calls.length; at++)
+    for (const at in stub && stub.q)
       guarded(({ 0: method, 1: args, 2: time }) =>
-        method ? api[method](args[0]) : api(args[0], args[1], time)
-      )(calls[at]);
-    isTracked = isOn("auto");
-    if (isTracked) watchNavigation();
+        (method ? api[method] : api)(args[0], args[1], time)
+      )(stub.q[at]);
+    if ((isTracked = option("auto") != "false")) watchNavigation();
     listen(window, "online", flush);
     listen(window, "pagehide", sendBeacons);
     listen(document, "visibilitychange", () => (document.hidden ? sendBeacons() : requeue()));
   };
 
   const optedOut =
-    isOn("respect-privacy") &&
-    (get(window.navigator, "globalPrivacyControl") || get(window.navigator, "doNotTrack") == 1);
+    option("respect-privacy") != "false" &&
+    (window.navigator.globalPrivacyControl || window.navigator.doNotTrack == 1);
   const exposed = (action) =>
-    optedOut
-      ? doNothing
-      : guarded(action, (error) => warn("Not sent. A circular structure?", error));
+    guarded(optedOut ? () => {} : action, "circular structure?");
   const api = (window.beacon = exposed(track));
   api.identify = exposed(identify);
   api.flush = exposed(flush);

@@ -5,9 +5,8 @@
 (() => {
   const script = document.currentScript;
   const base = script.src.replace(/\/selftest\.js.*$/, "");
-  const run = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0")
-  ).join("");
+  // The collector discards only the requests of a run that it began itself.
+  let run = "";
   const RESPONSE_TIMEOUT_MS = 10000;
   const REPORT_TIMEOUT_MS = 6000;
   const BIG_EVENTS = 12;
@@ -78,11 +77,17 @@
     (row) => sendBeacon(row, `${alias}/b`, `[${EVENT}]`),
   ];
 
-  const readReport = async () => {
-    const response = await fetch(`${base}/selftest/report?run=${run}`, { credentials: "omit" });
-    if (!response.ok) throw new Error(`the report has status ${response.status}`);
-    return response.json();
+  // An error that the collector sent, in contrast to one of the network.
+  class Refusal extends Error {}
+
+  const readJson = async (path, options) => {
+    const response = await fetch(base + path, { credentials: "omit", ...options });
+    if (response.ok) return response.json();
+    const { error } = await response.json().catch(() => ({}));
+    throw new Refusal(`status ${response.status}${error ? `: ${error.message}` : ""}`);
   };
+  const beginRun = () => readJson("/selftest/runs", { method: "POST" });
+  const readReport = () => readJson(`/selftest/report?run=${run}`);
 
   const attempt = async ([row, title, send]) => {
     try {
@@ -96,7 +101,7 @@
     const until = Date.now() + REPORT_TIMEOUT_MS;
     for (;;) {
       const report = await readReport();
-      if (rows.every(([row]) => report.rows[row]) || Date.now() > until) return report;
+      if (rows.every(([row]) => isComplete(report.rows[row])) || Date.now() > until) return report;
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
   };
@@ -106,8 +111,27 @@
     (seen.preflight && seen.preflight.origin_allowed === false) ||
     /^origin_not_allowed/.test(seen.error || "");
 
+  // A request whose preflight was refused never arrives; any other preflight announces one.
+  const isComplete = (seen) => Boolean(seen && (seen.status || isRefused(seen)));
+
+  // Advice on where to test, or undefined. The collector admits the pages of its own host, whatever
+  // its settings say, so that their success says nothing about sites.
+  const hintFor = (rows) => {
+    if (location.origin !== new URL(base).origin) return undefined;
+    if (rows.some(isRefused))
+      return "The collector does not recognize this page as its own. Configure the proxy to forward the Host header. Test your sites as described at the end of this page.";
+    if (rows.some((seen) => /own host/.test(seen.origin_rule || "")))
+      return "The collector accepts its own page even though it is not in CORS_ALLOWED_ORIGINS. Test from one of your sites, as described at the end of this page.";
+    return undefined;
+  };
+
   // The problem of a row and its remedy, or null.
   const advice = (result, seen) => {
+    if (!seen && result.status)
+      return (
+        `The collector responded with ${result.status}, but another process of it began this test. ` +
+        "With REUSE_PORT test one process, on a port of its own. Events that the others received were kept."
+      );
     if (!seen) {
       const origin = new URL(base).origin;
       return (
@@ -161,7 +185,7 @@
     summary { padding: .5rem .75rem; cursor: pointer; }
     .ok::before { content: "\\2713\\00a0"; color: var(--ok); font-weight: 700; }
     .bad::before { content: "\\2717\\00a0"; color: var(--bad); font-weight: 700; }
-    .hint { border-left: 3px solid var(--bad); padding-left: .75rem; margin: .75rem 0; }
+    .hint { border-left: 3px solid var(--line); padding-left: .75rem; margin: .75rem 0; }
     .advice { color: var(--bad); padding: 0 .75rem .5rem; }
     dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .15rem 1rem;
       margin: 0; padding: .25rem .75rem .75rem; font-size: .9rem; }
@@ -227,14 +251,14 @@
     ];
   };
 
-  const snippets = (report) => {
-    const src = `${base}/beacon.${report.script.hash}.js`;
+  const snippets = (version) => {
+    const src = `${base}/beacon.${version.hash}.js`;
     const load = `document.head.append(Object.assign(document.createElement("script"), {src: "${base}/selftest.js"}))`;
     return [
       element("h2", "Script tag"),
       element("pre", `<script async src="${base}/beacon.js"></script>`),
       element("p", "To pin the current version and have the browser verify it:"),
-      element("pre", `<script async src="${src}" integrity="${report.script.integrity}" crossorigin></script>`),
+      element("pre", `<script async src="${src}" integrity="${version.integrity}" crossorigin></script>`),
       element("h2", "Test another site"),
       element("p", "Open a page of the site and paste this into the console of the developer tools:"),
       element("pre", load),
@@ -254,17 +278,13 @@
     return main;
   };
 
-  const show = (main, results, report) => {
+  const show = (main, results, report, version) => {
     const sections = results.map((result) => rowSection(result, report.rows[result.row]));
     const seen = report.rows.post || Object.values(report.rows).find((row) => row.status);
     const about = seen && seen.status ? serverSections(seen) : [];
     const bad = [...sections, ...about].filter((box) => box.open).length;
     main.dataset.bad = bad;
-    const isOwnHost = location.origin === new URL(base).origin;
-    const hint =
-      isOwnHost && Object.values(report.rows).some(isRefused)
-        ? "The collector's own origin is not in CORS_ALLOWED_ORIGINS. This is correct unless it also serves your pages. Test from one of your sites, as described at the end of this page."
-        : undefined;
+    const hint = hintFor(Object.values(report.rows));
     main.replaceChildren(
       element("h1", bad ? `${bad} of ${sections.length + about.length} checks failed` : "Everything arrives"),
       element("p", `From ${location.origin} to ${base}. The collector keeps none of these test events.`),
@@ -272,24 +292,33 @@
       element("h2", "Transports"),
       ...sections,
       ...(about.length ? [element("h2", "Address and clock"), ...about] : []),
-      ...snippets(report)
+      ...snippets(version)
     );
   };
+
+  const failure = (error) =>
+    error instanceof Refusal
+      ? [
+          element("h1", "The self-test could not be completed"),
+          element("p", `${base}/selftest: ${error.message}`, "hint"),
+        ]
+      : [
+          element("h1", "The collector cannot be reached"),
+          element("p", `${base}/selftest: ${error.message}. The browser's console has the cause: a Content-Security-Policy, a certificate or a wrong address.`),
+        ];
 
   const runTest = async () => {
     const main = mount();
     main.append(element("h1", "Testing …"), element("p", `From ${location.origin} to ${base}.`));
     try {
-      const { aliases } = await readReport();
-      const rows = [...ROWS, ...aliases.map(aliasRow)];
+      const begun = await beginRun();
+      run = begun.run;
+      const rows = [...ROWS, ...begun.aliases.map(aliasRow)];
       const results = await Promise.all(rows.map(attempt));
-      show(main, results, await completeReport(rows));
+      show(main, results, await completeReport(rows), begun.script);
     } catch (error) {
       main.dataset.bad = "all";
-      main.replaceChildren(
-        element("h1", "The collector cannot be reached"),
-        element("p", `${base}/selftest/report: ${error.message}. The browser's console has the cause: a Content-Security-Policy, a certificate or a wrong address.`)
-      );
+      main.replaceChildren(...failure(error));
     }
   };
 

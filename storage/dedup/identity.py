@@ -25,15 +25,13 @@ IDENTITY_BYTES = 16
 # No client's id has this character, so a client cannot take the id of a conflict.
 _SEPARATOR = "~"
 
-# A key is the number that an id's bytes are, modulo a prime below 2^60: ids that resemble each
-# other get different keys, at a third of the cost of a cryptographic hash. Two ids with the same
-# key, by chance or made on purpose, only look like a conflict: both events are kept.
-_MODULUS = 652_980_860_872_082_081
+# Two ids with the same key, by chance or made on purpose, only look like a conflict: both events
+# are kept.
 _KEY_BITS = 60
 _KEY_MASK = (1 << _KEY_BITS) - 1
 FIRST_CONFLICT_KEY = 1 << _KEY_BITS
 
-_FINGERPRINT_BYTES = 8
+_DIGEST_BYTES = 8
 _TIME_CHARS = 24
 
 _USER_AGENT = b',"user_agent":"'
@@ -61,7 +59,7 @@ class Identities(NamedTuple):
 
 def id_keys(event_ids: Iterable[str]) -> list[int]:
     """Return the key of each id: below 2^60, the same in every process and version."""
-    return [int.from_bytes(each.encode(), "little") % _MODULUS for each in event_ids]
+    return [digest & _KEY_MASK for digest in _digests(map(str.encode, event_ids))]
 
 
 def conflict_key(key: int, fingerprint: int) -> int:
@@ -103,12 +101,12 @@ def unpack(raw: bytes) -> Identities:
 
 def fingerprints(lines: Sequence[bytes]) -> Sequence[int]:
     """Return the fingerprint of each event of one request, in its stored form."""
-    return _hashed(_sent_alike(lines) or map(_sent, lines))
+    return _digests(_sent_alike(lines) or map(_sent, lines))
 
 
 def kept_identity(line: bytes) -> tuple[int, int]:
     """Return key and fingerprint of an event as it is kept, a conflict or not."""
-    (fingerprint,) = _hashed([_sent(line)])
+    (fingerprint,) = _digests([_sent(line)])
     try:
         event = orjson.loads(line)
         original_id = event.get(ORIGINAL_ID)
@@ -119,8 +117,8 @@ def kept_identity(line: bytes) -> tuple[int, int]:
 
 
 # A copy costs three quarters of a new object.
-def _hashed(texts: Iterable[bytes]) -> Sequence[int]:
-    empty = blake2b(digest_size=_FINGERPRINT_BYTES)
+def _digests(texts: Iterable[bytes]) -> Sequence[int]:
+    empty = blake2b(digest_size=_DIGEST_BYTES)
     digests = []
     for text in texts:
         digest = empty.copy()

@@ -9,7 +9,7 @@ Invariants:
   nothing. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 - A request and its response take at most `deadline_s(size)` seconds, from the connection to the
   last byte. Without it, a response of one header field every few seconds would never time out.
-- At most `MAX_GET_BYTES` of an object, and `_MAX_BODY_BYTES` of any other response, are in memory.
+- At most `max_get_bytes` of an object, and `_MAX_BODY_BYTES` of any other response, are in memory.
 """
 
 import io
@@ -26,7 +26,6 @@ from botocore.awsrequest import (
 from botocore.exceptions import BotoCoreError, HTTPClientError
 
 from storage.stores.deadlines import Deadlines
-from storage.stores.store import MAX_GET_BYTES
 
 _OK = 200
 _FIRST_REDIRECT_STATUS = 301
@@ -74,8 +73,9 @@ class DeadlineExceeded(HTTPClientError):  # type: ignore[misc]
 class Connections:
     """The connections of one client, in place of the `http_session` of botocore that they use."""
 
-    def __init__(self, session: Any, deadlines: Deadlines) -> None:
+    def __init__(self, session: Any, deadlines: Deadlines, max_get_bytes: int) -> None:
         self._session = session
+        self._max_get_bytes = max_get_bytes
         self._deadlines = deadlines
         pools = {
             "http": partial(_HTTPPool, deadlines),
@@ -107,7 +107,7 @@ class Connections:
             try:
                 response = self._session.send(request)
                 is_object = request.method == "GET" and response.status_code == _OK
-                _read_body(response, MAX_GET_BYTES if is_object else _MAX_BODY_BYTES)
+                _read_body(response, self._max_get_bytes if is_object else _MAX_BODY_BYTES)
             except Exception as error:
                 if exchange.has_expired:
                     raise DeadlineExceeded(seconds=seconds) from error

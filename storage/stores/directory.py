@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from storage.filesystem import FileSystem, remove_if_exists, write_new
-from storage.stores.store import MAX_GET_BYTES, ObjectTooLarge, StoredObject, StoreError
+from storage.stores.store import DEFAULT_MAX_GET_BYTES, ObjectTooLarge, StoredObject, StoreError
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -18,9 +18,12 @@ _TEMPORARY = ".incomplete"
 class DirectoryStore:
     """Objects as files below `root`; a file is complete and synced before its name appears."""
 
-    def __init__(self, fs: FileSystem, root: Path) -> None:
+    def __init__(
+        self, fs: FileSystem, root: Path, max_get_bytes: int = DEFAULT_MAX_GET_BYTES
+    ) -> None:
         self._fs = fs
         self._root = root
+        self._max_get_bytes = max_get_bytes
 
     def put(self, item: StoredObject) -> bool:
         """See `Store.put`."""
@@ -59,9 +62,9 @@ class DirectoryStore:
     def get(self, key: str) -> bytes:
         """See `Store.get`."""
         with _as_store_error(), self._fs.open_read(self._root / key) as body:
-            content = body.read(MAX_GET_BYTES + 1)
-            if len(content) > MAX_GET_BYTES:
-                raise ObjectTooLarge
+            content = body.read(self._max_get_bytes + 1)
+            if len(content) > self._max_get_bytes:
+                raise ObjectTooLarge(self._max_get_bytes)
             return content
 
     def delete(self, key: str) -> None:

@@ -24,7 +24,7 @@ from logs.events import get_logger
 from storage.stores.connections import Connections
 from storage.stores.deadlines import Deadlines
 from storage.stores.small_put import SmallPut
-from storage.stores.store import MAX_GET_BYTES, ObjectTooLarge, StoredObject, StoreError
+from storage.stores.store import DEFAULT_MAX_GET_BYTES, ObjectTooLarge, StoredObject, StoreError
 
 _log = get_logger(__name__)
 
@@ -119,8 +119,10 @@ class S3Store:
         connections: int,
         conditional_writes: str = "auto",
         encryption: Encryption | None = None,
+        max_get_bytes: int = DEFAULT_MAX_GET_BYTES,
     ) -> None:
         self._bucket = bucket
+        self._max_get_bytes = max_get_bytes
         self.encryption = encryption
         self._is_conditional = conditional_writes != "off"
         self._may_fall_back = conditional_writes == "auto"
@@ -151,7 +153,9 @@ class S3Store:
         session = boto3.session.Session()
         self._client = session.client("s3", endpoint_url=self._endpoint_url, config=self._config)
         endpoint = self._client._endpoint
-        endpoint.http_session = Connections(endpoint.http_session, self._deadlines)
+        endpoint.http_session = Connections(
+            endpoint.http_session, self._deadlines, self._max_get_bytes
+        )
         self._small = SmallPut(self._client, session.get_credentials(), self._bucket)
         self._connected_at = time.monotonic()
 
@@ -223,8 +227,8 @@ class S3Store:
         """See `Store.get`."""
         with _as_store_error():
             found = self._client.get_object(Bucket=self._bucket, Key=key)
-            if found["ContentLength"] > MAX_GET_BYTES:
-                raise ObjectTooLarge
+            if found["ContentLength"] > self._max_get_bytes:
+                raise ObjectTooLarge(self._max_get_bytes)
             body: bytes = found["Body"].read()
             return body
 

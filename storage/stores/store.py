@@ -8,8 +8,8 @@ from logs.secrets import shown
 
 _MAX_CODE_CHARS = 100
 
-# Far above any event: 256 KiB of JSON grow at most sixfold in their stored form.
-MAX_GET_BYTES = 2 * 1024 * 1024
+# Eight events of the default size.
+DEFAULT_MAX_GET_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ class StoreError(Exception):
 
 
 class ObjectTooLarge(StoreError):
-    """An object that is larger than any that this package reads."""
+    """An object that is larger than an event can be."""
 
-    def __init__(self) -> None:
-        message = f"it has more than {MAX_GET_BYTES} bytes, which no event has"
+    def __init__(self, max_bytes: int) -> None:
+        message = f"it has more than {max_bytes} bytes, which no event has"
         super().__init__("ObjectTooLarge", message, permanent=True)
 
 
@@ -66,7 +66,7 @@ class Store(Protocol):
         """
 
     def get(self, key: str) -> bytes:
-        """Return the body of an object of up to MAX_GET_BYTES.
+        """Return the body of an object that is no larger than an event can be.
 
         Raises ObjectTooLarge if it is larger, StoreError if it does not exist or may not be read.
         """

@@ -98,14 +98,14 @@ STORAGE = {
         for text in _GARBAGE
     },
     "storage has another program's lines": """localStorage["beacon.js:other"] =
-        '0 0 0\\n{"event_id":1}\\n{"event_id":"1-2","timestamp":""'""",
+        '0 0 0\\n{"timestamp":1}\\n{"timestamp":"","event_id":"1-2"'""",
     "storage has half an event": """localStorage["beacon.js:other"] = "0 0 0" +
-        '\\n{"event_id":"1-2","timestamp":"","event_type":}'""",
+        '\\n{"timestamp":"","event_id":"1-2","event_type":}'""",
     "storage has half a surrogate pair": """localStorage["beacon.js:other"] = "0 0 0" +
-        '\\n{"event_id":"1-2","timestamp":"","event_type":"\\ud83d"}'""",
+        '\\n{"timestamp":"","event_id":"1-2","event_type":"\\ud83d"}'""",
     **{
         f"storage has an event with {name}": f"""localStorage["beacon.js:other"] = "0 0 0" +
-            '\\n{{"event_id":"1-2","timestamp":"","event_type":"{text}"}}'"""
+            '\\n{{"timestamp":"","event_id":"1-2","event_type":"{text}"}}'"""
         for name, text in {"a carriage return": "\\r", "a line separator": "\\u2028"}.items()
     },
     **{

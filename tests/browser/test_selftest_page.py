@@ -1,9 +1,10 @@
 """The self-test in a real browser: green if all is well, otherwise the setting to change."""
 
 import re
+from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Locator, Route
 
 from tests.browser.conftest import Collector, Visit
 from tests.browser.front import Front
@@ -26,6 +27,28 @@ def bad(tab: Visit) -> dict[str, str]:
     return {
         box.locator("summary").inner_text(): box.locator(".advice").inner_text() for box in boxes
     }
+
+
+def shown(tab: Visit) -> str:
+    """Return the whole text of the result, for the message of a failure."""
+    return result(tab).inner_text()
+
+
+def hint(tab: Visit) -> str:
+    """Return the hint above the result, empty if there is none."""
+    return "".join(result(tab).locator(".hint").all_inner_texts())
+
+
+def go_through_a_proxy(collector: Collector, tab: Visit, **added: str) -> None:
+    """Open the self-test at a public name; a proxy adds headers and puts its own Host."""
+    public = "http://collector.example"
+
+    def deliver(route: Route) -> None:
+        url = route.request.url.replace(public, collector.url)
+        route.fulfill(response=route.fetch(url=url, headers={**route.request.headers, **added}))
+
+    tab.page.route(re.compile(re.escape(public)), deliver)
+    tab.page.goto(f"{public}/selftest")
 
 
 def test_the_collectors_own_page_is_green(collector: Collector, tab: Visit) -> None:
@@ -88,7 +111,38 @@ def test_the_collectors_own_page_says_to_test_from_a_site_if_it_is_not_listed(
     collector = stopped_collector
     collector.process.start(CORS_ALLOWED_ORIGINS="https://shop.example.com")
     tab.page.goto(f"{collector.url}/selftest")
-    assert "Test from one of your sites" in result(tab).locator(".hint").inner_text()
+    assert "Test from one of your sites" in hint(tab), shown(tab)
+    assert {} == bad(tab)
+
+
+def test_the_collectors_own_page_names_the_proxy_that_changes_the_host(
+    stopped_collector: Collector, tab: Visit
+) -> None:
+    collector = stopped_collector
+    collector.process.start(CORS_ALLOWED_ORIGINS="https://shop.example.com")
+    go_through_a_proxy(collector, tab)
+    assert "Configure the proxy to forward the Host header" in hint(tab), shown(tab)
+
+
+def test_a_request_that_arrives_later_than_its_preflight_is_waited_for(
+    collector: Collector, site: Site, tab: Visit
+) -> None:
+    early: list[object] = []
+
+    def hold_a_beacon_back(route: Route) -> None:
+        """Make one report say that of one beacon only the preflight has arrived."""
+        response = route.fetch()
+        report = response.json()
+        if not early and "blob" in report["rows"]:
+            early.append(report)
+            preflight = {"status": 204, "headers": "content-type", "origin_allowed": True}
+            report["rows"]["blob"] = {"preflight": preflight}
+        route.fulfill(response=response, json=report)
+
+    tab.page.route("**/report*", hold_a_beacon_back)
+    tab.page.goto(site.put("/", body=f'<script src="{collector.url}/selftest.js"></script>'))
+    assert {} == bad(tab)
+    assert 1 == len(early)
 
 
 def test_a_policy_that_forbids_it_is_named(collector: Collector, site: Site, tab: Visit) -> None:
@@ -136,18 +190,7 @@ def test_an_address_that_is_the_proxys_is_found_out(
     collector = stopped_collector
     trusted = "127.0.0.0/8" if peer_is_trusted else "none"
     collector.process.start(TRUSTED_PROXIES=trusted)
-    # The page believes that it is far away, and its requests have the header of a proxy.
-    public = "http://collector.example"
-
-    def deliver(route: object) -> None:
-        request = route.request  # type: ignore[attr-defined]
-        headers = {**request.headers, **({"x-forwarded-for": forwarded} if forwarded else {})}
-        url = request.url.replace(public, collector.url)
-        answer = route.fetch(url=url, headers=headers)  # type: ignore[attr-defined]
-        route.fulfill(response=answer)  # type: ignore[attr-defined]
-
-    tab.page.route(re.compile(re.escape(public)), deliver)
-    tab.page.goto(f"{public}/selftest")
+    go_through_a_proxy(collector, tab, **({"x-forwarded-for": forwarded} if forwarded else {}))
     found = bad(tab)
     if advice is None:
         assert "Address" not in found
@@ -161,14 +204,33 @@ def test_a_clock_that_is_wrong_is_found_out(collector: Collector, tab: Visit) ->
     assert "clock" in bad(tab)["Clock"]
 
 
-def test_a_collector_that_is_away_is_no_riddle(
-    collector: Collector, site: Site, tab: Visit
-) -> None:
+@pytest.mark.parametrize("path", ["runs", "report"])
+def test_a_collector_that_is_away_is_no_riddle(collector: Collector, tab: Visit, path: str) -> None:
+    tab.page.route(f"**/selftest/{path}*", lambda route: route.abort())
     tab.page.goto(f"{collector.url}/selftest")
-    result(tab)
-    tab.page.route("**/report*", lambda route: route.abort())
-    tab.page.reload()
     assert "cannot be reached" in result(tab).locator("h1").inner_text()
+
+
+def test_a_run_that_the_collector_forgot_ends_with_the_reason(
+    collector: Collector, tab: Visit
+) -> None:
+    def begin_newer_runs(route: Route) -> None:
+        for _ in range(64):
+            urlopen(f"{collector.url}/selftest/runs", data=b"", timeout=60).close()
+        route.continue_()
+
+    tab.page.route("**/selftest/report*", begin_newer_runs)
+    tab.page.goto(f"{collector.url}/selftest")
+    assert "could not be completed" in result(tab).locator("h1").inner_text()
+    assert "run the self-test again" in hint(tab), shown(tab)
+
+
+def test_a_request_that_another_process_received_is_named(collector: Collector, tab: Visit) -> None:
+    tab.page.route("**/events?*.post.*", lambda route: route.fulfill(status=200))
+    tab.page.goto(f"{collector.url}/selftest")
+    found = bad(tab)
+    assert ["POST without preflight"] == list(found)
+    assert "REUSE_PORT" in found["POST without preflight"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

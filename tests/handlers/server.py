@@ -137,5 +137,6 @@ def make_site(
         addresses=AddressResolver([ip_network(each) for each in trusted]),
         web=WebFiles.read(ROOT / "web"),
         aliases=aliases,
+        monotonic=monotonic,
     )
     return Site(app, pipeline, sink, activity, budget)

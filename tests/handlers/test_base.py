@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.handlers.raw import raw_failure, send_raw
-from tests.handlers.server import EVENT, ONE, SHOP, Fetch, Site, failure, make_site
+from tests.handlers.server import EVENT, ONE, SHOP, Fetch, Site, failure, make_site, payload
 from tests.http1.raw_http import request
 from tests.support.waiting import until
 
@@ -25,6 +25,12 @@ async def test_a_404_names_the_path(fetch: Fetch) -> None:
     response = await fetch("/nowhere", "GET")
     assert (404, "not_found") == failure(response)
     assert b"no endpoint at /nowhere" in response.body
+
+
+async def test_a_404_quotes_the_beginning_of_a_long_path(fetch: Fetch) -> None:
+    response = await fetch(f"/{'n' * 20_000}", "GET")
+    expected = f"there is no endpoint at /{'n' * 99}...: check the URL"
+    assert expected == payload(response)["error"]["message"]
 
 
 @pytest.mark.parametrize(

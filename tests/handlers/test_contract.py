@@ -173,7 +173,8 @@ async def test_numbers_of_thousands_of_digits_in_a_target_are_no_defect() -> Non
         f"http://a:{DIGITS}/health",
         f"//a:{DIGITS}/health",
         f"{PIXEL}?sent_at={DIGITS}&e={DIGITS}&timestamp={DIGITS}",
-        f"/selftest/report?id={DIGITS}",
+        f"/selftest/report?run={DIGITS}",
+        f"{ONE}?selftest={DIGITS}.row.{DIGITS}",
         f"/beacon.{DIGITS}.js",
         f"/health?{DIGITS}",
     ]

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from journal_tools.check import check_file_system, check_host, check_journal
+from journal_tools.check import (
+    check_file_system,
+    check_host,
+    check_journal,
+    check_permissions,
+)
 from journal_tools.findings import Finding
 from storage.journal.directory import JournalDirectory
 from storage.journal.lock import DirectoryLock
@@ -52,6 +57,13 @@ def test_a_directory_that_a_server_uses_is_reported(tmp_path: Path) -> None:
     assert "stop that process, or set another JOURNAL_DIR" in found.text
 
 
+def test_a_lock_that_is_a_symbolic_link_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "other")
+    found = check_journal(local(tmp_path))
+    assert not found.ok
+    assert f"which is not followed: remove it: '{tmp_path / 'lock'}'" in found.text
+
+
 @pytest.mark.parametrize("file_system", ["tmpfs", "overlay", "nfs4"])
 def test_a_journal_that_is_on_no_local_disk_is_a_warning(tmp_path: Path, file_system: str) -> None:
     mounts = f"1 0 0:1 / / rw - {file_system} none rw"
@@ -64,6 +76,18 @@ def test_a_journal_that_is_on_no_local_disk_is_a_warning(tmp_path: Path, file_sy
 @pytest.mark.parametrize("mounts", ["1 0 0:1 / / rw - ext4 /dev/vda rw", ""])
 def test_a_journal_on_a_local_disk_needs_no_warning(tmp_path: Path, mounts: str) -> None:
     assert [] == list(check_file_system(local(tmp_path), mounts))
+
+
+def test_a_journal_that_others_may_write_to_is_a_warning(tmp_path: Path) -> None:
+    tmp_path.chmod(0o775)
+    (found,) = check_permissions(local(tmp_path))
+    assert "WARN" == found.label
+    assert (
+        f"journal: {tmp_path} has mode 0775: its group may remove, replace or add events "
+        f"-- run `chmod go-w {tmp_path}`"
+    ) == found.text
+    tmp_path.chmod(0o755)
+    assert [] == list(check_permissions(local(tmp_path)))
 
 
 @pytest.mark.parametrize("host", ["", "127.0.0.1", "localhost"])

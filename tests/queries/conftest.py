@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.queries.corpus import Event, events
+from tests.queries.corpus import CONFLICT, Event, events
 from tests.support.seaweed import Bucket, Seaweed
 from tests.support.server_process import ServerProcess
 
@@ -20,7 +20,7 @@ def sent() -> list[Event]:
 
 
 def fill(directory: Path, sent: list[Event], **settings: str | None) -> None:
-    """Send every event to one server after another, and wait for the store to have them."""
+    """Send every event and a conflict to one server after another; wait until they are stored."""
     for layout in _LAYOUTS:
         own = directory / layout
         own.mkdir()
@@ -30,6 +30,7 @@ def fill(directory: Path, sent: list[Event], **settings: str | None) -> None:
             for start in range(0, len(sent), 50):
                 answer = server.post(sent[start : start + 50], "/api/v1/events/batch")
                 assert 200 == answer.status_code, answer.text
+            assert server.post(CONFLICT).json()["conflict"]
             server.wait_until_delivered()
             server.stop()
         finally:

@@ -50,6 +50,15 @@ ODD_EVENTS: list[Event] = [
 ]
 
 
+# Another event with the id of one of the odd ones.
+CONFLICT: Event = {
+    "event_id": "odd-0",
+    "event_type": "odd",
+    "timestamp": "2026-10-05T12:00:00Z",
+    "properties": {"is_another": True},
+}
+
+
 def events() -> list[Event]:
     """Return every event once, with its own event_id and timestamp."""
     return [*_visits(random.Random(20261005)), *_odd()]

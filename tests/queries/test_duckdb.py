@@ -1,6 +1,7 @@
 """The store as DuckDB reads it, from a directory and from a bucket."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import duckdb
 import duckdb_extension_httpfs
 import pytest
 
-from tests.queries.corpus import Event, answers
+from tests.queries.corpus import CONFLICT, Event, answers
 from tests.support.seaweed import REGION, SECRET, Bucket
 
 Statements = Callable[[str], list[str]]
@@ -47,14 +48,21 @@ def rows(database: duckdb.DuckDBPyConnection, query: str) -> list[Any]:
 def test_every_stored_event_is_a_row(
     database: duckdb.DuckDBPyConnection, sent: list[Event]
 ) -> None:
-    assert [(2 * len(sent),)] == rows(database, "SELECT count(*) FROM stored_events")
+    assert [(2 * len([*sent, CONFLICT]),)] == rows(database, "SELECT count(*) FROM stored_events")
 
 
 def test_each_event_id_is_one_row_of_the_view(
     database: duckdb.DuckDBPyConnection, sent: list[Event]
 ) -> None:
-    found = rows(database, "SELECT event_id FROM events ORDER BY event_id")
-    assert sorted(each["event_id"] for each in sent) == [event_id for (event_id,) in found]
+    found = rows(database, "SELECT event_id FROM events WHERE original_event_id IS NULL")
+    assert sorted(each["event_id"] for each in sent) == sorted(event_id for (event_id,) in found)
+
+
+def test_a_conflict_is_a_row_of_its_own(database: duckdb.DuckDBPyConnection) -> None:
+    found = rows(database, "SELECT event_id, original_event_id, properties FROM events")
+    (conflict,) = [each for each in found if each[1] is not None]
+    assert re.fullmatch("odd-0~[0-9a-f]{16}", conflict[0])
+    assert ("odd-0", CONFLICT["properties"]) == (conflict[1], json.loads(conflict[2]))
 
 
 def test_properties_are_json_text_that_says_what_was_sent(

@@ -1,6 +1,7 @@
 """The store as Spark reads it, from a directory."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.queries.corpus import Event, answers
+from tests.queries.corpus import CONFLICT, Event, answers
 from tests.support.parts import require
 
 Statements = Callable[[str], list[str]]
@@ -52,12 +53,21 @@ def _in_utc(value: Any) -> Any:
 
 
 def test_every_stored_event_is_a_row(spark: SparkSession, sent: list[Event]) -> None:
-    assert [(2 * len(sent),)] == rows(spark, "SELECT count(event_id) FROM stored_events")
+    assert [(2 * len([*sent, CONFLICT]),)] == rows(
+        spark, "SELECT count(event_id) FROM stored_events"
+    )
 
 
 def test_each_event_id_is_one_row_of_the_view(spark: SparkSession, sent: list[Event]) -> None:
-    found = rows(spark, "SELECT event_id FROM events")
+    found = rows(spark, "SELECT event_id FROM events WHERE original_event_id IS NULL")
     assert sorted(each["event_id"] for each in sent) == sorted(event_id for (event_id,) in found)
+
+
+def test_a_conflict_is_a_row_of_its_own(spark: SparkSession) -> None:
+    found = rows(spark, "SELECT event_id, original_event_id, properties FROM events")
+    (conflict,) = [each for each in found if each[1] is not None]
+    assert re.fullmatch("odd-0~[0-9a-f]{16}", conflict[0])
+    assert ("odd-0", CONFLICT["properties"]) == (conflict[1], json.loads(conflict[2]))
 
 
 def test_properties_are_json_text_that_says_what_was_sent(

@@ -72,6 +72,16 @@ def test_check_accepts_a_directory_as_the_store(tmp_path: Path) -> None:
     assert [] == [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
 
 
+def test_check_warns_of_a_journal_that_others_may_write_to(tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal").chmod(0o777)
+    done = run(tmp_path, "--check", STORAGE_DIR="store", JOURNAL_DIR="journal")
+    assert 0 == done.returncode
+    (line,) = [each for each in done.stdout.splitlines() if "chmod" in each]
+    assert line.startswith("WARN journal: journal has mode 0777: ")
+    assert line.endswith(" -- run `chmod go-w journal`")
+
+
 def test_check_reports_a_journal_in_use(server: ServerProcess) -> None:
     server.start()
     done = run(server.directory, "--check", STORAGE_DIR="store", JOURNAL_DIR="journal")

@@ -214,3 +214,17 @@ def test_health_shows_backlog_delivery_and_version(server: ServerProcess) -> Non
     assert health["backlog"]["seconds"] >= 0
     assert health["timestamp"].endswith("Z")
     assert {"version", "uptime_seconds"} <= set(health)
+
+
+def test_a_store_that_cannot_be_used_ends_the_server_and_loses_nothing(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    server.spawn(
+        STORAGE_DIR=None,
+        S3_BUCKET_NAME="nowhere",
+        AWS_REGION="eu-central-1",
+        AWS_PROFILE="missing",
+        AWS_CONFIG_FILE=str(tmp_path / "none"),
+    )
+    assert 1 == server.wait()
+    assert "missing" in server.log("cannot start")[0]["cause"]

@@ -291,3 +291,24 @@ def test_a_new_name_replaces_nothing(
     with pytest.raises(FileExistsError):
         FS.rename_new(source, target)
     assert (b"newer", b"new") == (source.read_bytes(), target.read_bytes())
+
+
+def test_a_symbolic_link_is_never_followed_to_a_file(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"mine")
+    link.symlink_to(target)
+    with pytest.raises(FileNotFoundError, match="symbolic link is in its place"):
+        FS.open_read(link)
+    with pytest.raises(FileNotFoundError, match="symbolic link is in its place"):
+        FS.reopen(link)
+    with pytest.raises(FileExistsError):
+        FS.create(link)
+    assert b"mine" == target.read_bytes()
+
+
+def test_a_directory_may_be_a_symbolic_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "file").write_bytes(b"mine")
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    with FS.open_read(tmp_path / "link" / "file") as stream:
+        assert b"mine" == stream.read()

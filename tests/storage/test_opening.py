@@ -195,3 +195,21 @@ async def test_a_directory_that_does_not_exist_is_made(directory: Path) -> None:
         assert found.backlog.is_empty
         assert 0 == found.counters.recovered
     assert {"lock"} == contents(directory).keys()
+
+
+async def test_a_directory_that_others_may_write_to_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = tmp_path / "journal"
+    directory.mkdir()
+    directory.chmod(0o775)
+    async with opened(directory):
+        pass
+    (found,) = [each for each in caplog.records if "other users" in each.message]
+    assert logging.WARNING == found.levelno
+    expected = {
+        "path": str(directory),
+        "mode": "0775",
+        "remedy": f"run `chmod go-w {directory}`",
+    }
+    assert expected == found.__dict__["fields"]

@@ -2,6 +2,7 @@
 
 from validation.outcomes import RequestInfo
 from validation.reader import EventReader
+from validation.turns import Turns
 
 NOW = 1_795_455_000.0  # 2026-11-23T17:30:00Z
 
@@ -20,5 +21,6 @@ class _ReadsNothing:
     def one(self, text: bytes, info: RequestInfo) -> None:
         return None
 
-    def several(self, text: bytes, info: RequestInfo) -> None:
+    def several(self, text: bytes, info: RequestInfo) -> Turns[None]:
         return None
+        yield

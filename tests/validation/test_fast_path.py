@@ -9,11 +9,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 
+import orjson
 import pytest
 
 from tests.validation.readers import NOW, make_reader, without_fast_path
+from validation.fast_path import FastPath
 from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.reader import BodyError, EventReader
+from validation.turns import at_once
 
 INFOS = [
     RequestInfo("2026-11-23T17:30:00.000Z", "192.0.2.7", "agent/1"),
@@ -237,7 +240,22 @@ def test_the_fast_path_and_the_schema_have_the_same_result(seed: int) -> None:
 def test_common_events_are_on_the_fast_path(text: bytes) -> None:
     fast_path = Readers().fast_path
     assert fast_path.one(text, INFOS[0]) is not None
-    assert 2 == len(fast_path.several(b"[%b,%b]" % (text, text), INFOS[0]) or [])
+    assert 2 == len(at_once(fast_path.several(b"[%b,%b]" % (text, text), INFOS[0])) or [])
+
+
+def test_slow_doubles_of_a_long_array_are_left_to_orjson(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+
+    def loads(text: str) -> object:
+        parsed.append(text)
+        return float(text)
+
+    monkeypatch.setattr(orjson, "loads", loads)
+    fast_path = FastPath(2**18, 10, lambda: "made", lambda: NOW)
+    text = b'[{"event_type":"c","properties":{"a":[%b]}}]' % b",".join([b"1e300"] * 2000)
+    (accepted,) = at_once(fast_path.several(text, INFOS[0])) or []
+    assert 2000 == accepted.line.count(b"1e300") + accepted.line.count(b"1e+300")
+    assert ["1e300"] * 2000 == parsed
 
 
 def test_one_deep_event_among_many_flat_ones_is_found() -> None:

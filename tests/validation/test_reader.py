@@ -1,5 +1,7 @@
 import json
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import orjson
@@ -14,12 +16,13 @@ from validation.fields import FIELDS
 from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.reader import BodyError, EventReader
 from validation.strict_json import Parsed, parse_marking
-from validation.turns import TURN_BYTES, Turns
+from validation.turns import TURN_BYTES, Meter, Turns
 
 NOW = 1_795_455_000.0
 INFO = RequestInfo("2026-11-23T17:30:00.000Z", "192.0.2.7", "agent/1")
 MAX_EVENT_BYTES = 1000
 MAX_BATCH_EVENTS = 5
+MAX_STEPS = 100_000
 
 FROM_THE_SERVER = {"received_at": INFO.received_at, "user_agent": "agent/1"} | {
     "ip_address": "192.0.2.7"
@@ -166,8 +169,8 @@ def test_an_event_may_be_longer_as_sent_than_as_stored() -> None:
 def test_an_event_that_is_too_large_as_sent_is_not_parsed(
     inner: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(validation.reader, "parse_exact", pytest.fail)
-    monkeypatch.setattr(validation.reader, "parse_marking", pytest.fail)
+    for parser in ("parse_exact", "parse_exact_in_turns", "parse_marking"):
+        monkeypatch.setattr(validation.reader, parser, pytest.fail)
     body = b'{"event_type":"c","a":[%b]}' % b",".join([inner] * MAX_EVENT_BYTES)
     for outcome in (reader.single(body, INFO), reader.batch(b"[%b]" % body, INFO)[0]):
         assert isinstance(outcome, Rejected)
@@ -181,9 +184,9 @@ def test_the_slow_parser_gets_no_event_that_is_longer_than_the_limit(
 ) -> None:
     parsed: list[int] = []
 
-    def parse(text: bytes) -> Parsed:
+    def parse(text: bytes, meter: Meter) -> Turns[Parsed]:
         parsed.append(len(text))
-        return parse_marking(text)
+        return parse_marking(text, meter)
 
     monkeypatch.setattr(validation.reader, "parse_marking", parse)
     doubled = b'{"event_type":"c","a":1,%b"a":1}'
@@ -225,17 +228,28 @@ def turn_sizes(turns: Turns[object], sizes: list[int]) -> list[int]:
     return per_turn
 
 
-@pytest.mark.parametrize("parser", ["parse_exact", "parse_marking"])
-@pytest.mark.parametrize("event_bytes", [40, 5_000, 60_000, 300_000])
+@pytest.mark.parametrize(
+    ("parser", "event_bytes"),
+    [
+        ("parse_exact", 40),
+        ("parse_exact", 5_000),
+        ("parse_exact_in_turns", 60_000),
+        ("parse_exact_in_turns", 300_000),
+        ("parse_marking", 40),
+        ("parse_marking", 5_000),
+        ("parse_marking", 60_000),
+        ("parse_marking", 300_000),
+    ],
+)
 def test_a_turn_parses_one_event_or_a_bounded_number_of_bytes(
     parser: str, event_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
     parse = getattr(validation.reader, parser)
 
-    def count(text: bytes) -> object:
+    def count(text: bytes, *meter: Meter) -> object:
         sizes.append(len(text))
-        return parse(text)
+        return parse(text, *meter)
 
     monkeypatch.setattr(validation.reader, parser, count)
     doubled = b'{"a":1,"a":"%b"}' % (b"x" * (event_bytes - 14))
@@ -245,7 +259,70 @@ def test_a_turn_parses_one_event_or_a_bounded_number_of_bytes(
         large.batch_in_turns(b"[%b]" % b",".join(events), INFO),
         large.ndjson_in_turns(b"\n".join(events), INFO),
     ):
-        assert max(turn_sizes(turns, sizes)) <= max(TURN_BYTES, len(doubled))
+        per_turn = turn_sizes(turns, sizes)
+        assert 0 < max(per_turn) <= max(TURN_BYTES, len(doubled))
+
+
+# The text of each event is filled with the items, as often as they fit into EVENT_BYTES.
+EVENT_BYTES = 2**18
+HOSTILE = {
+    "arrays and a lost integer": (b'{"b":99999999999999999999,"a":[', b"[]", b"]}"),
+    "objects and a lost integer": (b'{"b":99999999999999999999,"a":[', b'{"":0}', b"]}"),
+    "objects and NaN": (b'{"a":[', b"{}", b"],NaN"),
+    "objects and a doubled key": (b'{"a":1,"a":[', b'{"":{}}', b"]}"),
+    "objects with doubled keys": (b'{"a":[', b'{"":0,"":0}', b"]}"),
+    "deep arrays and a surrogate": (b'{"b":"\\ud800","a":[', b"[" * 60 + b"]" * 60, b"]}"),
+    "integers beside a huge one": (b'{"b":%b,"a":[' % (b"9" * 5000), b"1", b"]}"),
+    "deep doubles that are too large": (
+        b'{"a":' + b"[" * 60,
+        b"1e999",
+        b"]" * 60 + b"}",
+    ),
+}
+
+
+def hostile(head: bytes, item: bytes, end: bytes) -> bytes:
+    items = (EVENT_BYTES - len(head) - len(end)) // (len(item) + 1)
+    return head + b",".join([item] * items) + end
+
+
+def event_of_many_fields(fields: int) -> bytes:
+    members = [b'"%x":0' % at for at in range(fields)]
+    return b"{" + b",".join(members) + b"}"
+
+
+def steps_per_turn(turns: Turns[object]) -> list[int]:
+    """Return how many lines of Python, about, and calls from it run in each turn."""
+    steps: list[int] = []
+
+    def count(frame: FrameType, event: str, argument: object) -> Callable[..., Any]:
+        steps[-1] += 1
+        return count
+
+    is_done = False
+    while not is_done:
+        steps.append(0)
+        sys.settrace(count)
+        try:
+            next(turns)
+        except StopIteration:
+            is_done = True
+        finally:
+            sys.settrace(None)
+    return steps
+
+
+@pytest.mark.parametrize("text", [hostile(*each) for each in HOSTILE.values()], ids=list(HOSTILE))
+def test_no_turn_runs_python_for_each_value_of_a_hostile_event(text: bytes) -> None:
+    large = EventReader(EVENT_BYTES, 1000, lambda: "made", lambda: NOW)
+    steps = steps_per_turn(large.single_in_turns(text, INFO))
+    assert max(steps) < MAX_STEPS, steps
+
+
+def test_no_turn_runs_python_for_each_field_of_an_event() -> None:
+    large = EventReader(EVENT_BYTES, 1000, lambda: "made", lambda: NOW)
+    steps = steps_per_turn(large.single_in_turns(event_of_many_fields(20_000), INFO))
+    assert max(steps) < MAX_STEPS, steps
 
 
 def test_problems_of_the_json_and_broken_rules_are_reported_together_and_once() -> None:

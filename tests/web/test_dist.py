@@ -1,5 +1,6 @@
 """The minified scripts in web/dist against their sources, with npm and without."""
 
+import gzip
 import json
 import re
 import shutil
@@ -15,7 +16,7 @@ from tests.support.server_process import ROOT
 WEB = ROOT / "web"
 CHECKSUMS = Path("dist") / "SHA256SUMS"
 PACKAGE = json.loads((WEB / "build" / "package.json").read_text(encoding="utf-8"))
-LOCK = (WEB / "build" / "package-lock.json").read_text(encoding="utf-8")
+LOCK = json.loads((WEB / "build" / "package-lock.json").read_text(encoding="utf-8"))
 OUT_OF_DATE = "web/dist is out of date: run `make web` (it needs npm), then commit web/dist"
 
 
@@ -28,7 +29,7 @@ def checksum(path: Path) -> str:
 
 
 def test_the_checksums_cover_the_present_sources_and_output() -> None:
-    covered = relative("*.js", "build/*.js", "build/package-lock.json", "dist/*.js")
+    covered = relative("*.js", "build/*.js", "build/package-lock.json", "dist/*.js", "dist/*.gz")
     expected = "".join(checksum(path) for path in covered)
     assert expected == (WEB / CHECKSUMS).read_text(encoding="utf-8"), OUT_OF_DATE
 
@@ -36,6 +37,12 @@ def test_the_checksums_cover_the_present_sources_and_output() -> None:
 def test_a_script_is_minified_under_its_own_name() -> None:
     expected = [path.with_suffix(".min.js").name for path in relative("*.js")]
     assert expected == [path.name for path in relative("dist/*.js")]
+
+
+@pytest.mark.parametrize("path", relative("dist/*.js"), ids=str)
+def test_the_compressed_script_is_the_script(path: Path) -> None:
+    compressed = (WEB / f"{path}.gz").read_bytes()
+    assert (WEB / path).read_bytes() == gzip.decompress(compressed)
 
 
 def npm(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -58,7 +65,7 @@ def built(tmp_path: Path) -> Path:
     build = copy / "build"
     installed = npm("ci", "--no-audit", "--no-fund", "--loglevel=error", folder=build)
     if installed.returncode != 0:
-        lack(f"npm cannot install esbuild: {installed.stderr.strip()}")
+        lack(f"npm cannot install the tools: {installed.stderr.strip()}")
     done = npm("run", "build", folder=build)
     assert 0 == done.returncode, done.stdout + done.stderr
     return copy
@@ -71,9 +78,12 @@ def test_a_new_build_has_the_same_bytes(built: Path) -> None:
     assert [] == differing, OUT_OF_DATE
 
 
-def test_esbuild_is_pinned_exactly() -> None:
-    assert re.fullmatch(r"\d+\.\d+\.\d+", PACKAGE["devDependencies"]["esbuild"])
+@pytest.mark.parametrize("tool", ["@gfx/zopfli", "esbuild", "terser"])
+def test_each_tool_is_pinned_exactly(tool: str) -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", PACKAGE["devDependencies"][tool])
 
 
 def test_the_lock_file_names_no_registry() -> None:
-    assert not re.findall(r'"resolved"|https?://', LOCK)
+    # `funding` has addresses of people who ask for donations.
+    packages = [{**each, "funding": None} for each in LOCK["packages"].values()]
+    assert not re.findall(r'"resolved"|https?://', json.dumps({**LOCK, "packages": packages}))

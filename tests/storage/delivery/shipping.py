@@ -14,7 +14,7 @@ from storage.delivery.uploader import Clock, DeliveryFailure
 from storage.journal.backlog import Backlog
 from storage.journal.record import encode
 from storage.journal.segment import KeyRules, SealedSegment, new_segment_name
-from storage.stores.store import MAX_GET_BYTES, ObjectTooLarge, StoredObject, StoreError
+from storage.stores.store import DEFAULT_MAX_GET_BYTES, ObjectTooLarge, StoredObject, StoreError
 from tests.storage.segments import local
 from tests.support.waiting import WAIT_S
 
@@ -79,8 +79,8 @@ class MemoryStore:
     def get(self, key: str) -> bytes:
         if not self.is_readable:
             raise denied()
-        if len(self.objects[key]) > MAX_GET_BYTES:
-            raise ObjectTooLarge
+        if len(self.objects[key]) > DEFAULT_MAX_GET_BYTES:
+            raise ObjectTooLarge(DEFAULT_MAX_GET_BYTES)
         return self.objects[key]
 
     def delete(self, key: str) -> None:

@@ -150,3 +150,20 @@ def test_lines_that_cannot_be_read_leave_nothing_staged(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         Staging(local(tmp_path)).write(BATCH, ONE, failing())
     assert set() == staged_files(tmp_path)
+
+
+def test_a_symbolic_link_is_no_staged_object(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+    journal = tmp_path / "journal"
+    segment = write_sealed(journal, lines(2), BATCH)
+    (journal / "staged").mkdir(exist_ok=True)
+    (journal / "staged" / f"{BATCH.id}.{ONE}.ndjson.gz").symlink_to(secret)
+    staging = Staging(local(journal))
+    assert staging.find(segment.name, ONE) is None
+    assert staging.write(segment.name, ONE, [lines(2)])
+    found = staging.find(segment.name, ONE)
+    assert found is not None
+    with found.open() as body:
+        assert b"\n".join(lines(2)) + b"\n" == gzip.decompress(body.read())
+    assert "mine" == secret.read_text()

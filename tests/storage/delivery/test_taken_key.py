@@ -7,7 +7,7 @@ import pytest
 
 from storage.dedup.identity import conflict_id, conflict_line, fingerprints
 from storage.journal.segment import SealedSegment
-from storage.stores.store import MAX_GET_BYTES
+from storage.stores.store import DEFAULT_MAX_GET_BYTES
 from tests.storage.delivery.shipping import (
     DAY,
     Bench,
@@ -101,7 +101,7 @@ async def test_a_key_that_is_taken_by_nobody_knows_whom_gets_a_copy_that_readers
 
 
 async def test_an_object_that_is_too_large_to_be_read_is_another_event(tmp_path: Path) -> None:
-    store = store_with(b" " * (MAX_GET_BYTES + 1))
+    store = store_with(b" " * (DEFAULT_MAX_GET_BYTES + 1))
     async with bench(tmp_path, store) as b:
         b.seal("a")
         assert await b.shipper.drain(WAIT_S)

@@ -76,3 +76,16 @@ def test_one_process_cannot_take_it_twice(tmp_path: Path) -> None:
 def test_a_lock_in_a_missing_directory_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         DirectoryLock(local(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize("target", ["notes", "missing"])
+def test_a_lock_that_is_a_symbolic_link_is_not_followed(tmp_path: Path, target: str) -> None:
+    journal = tmp_path / "journal"
+    journal.mkdir()
+    (tmp_path / "notes").write_text("mine")
+    (journal / "lock").symlink_to(tmp_path / target)
+    with pytest.raises(OSError, match="symbolic link, which is not followed: remove it") as caught:
+        DirectoryLock(local(journal))
+    assert f"'{journal / 'lock'}'" in str(caught.value)
+    assert "mine" == (tmp_path / "notes").read_text()
+    assert not (tmp_path / "missing").exists()

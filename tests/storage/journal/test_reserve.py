@@ -61,6 +61,16 @@ def test_a_reserve_of_another_size_is_made_anew(bench: Bench, left: bytes) -> No
     assert bench.path.stat().st_size == SIZE
 
 
+def test_a_symbolic_link_is_no_reserve(bench: Bench) -> None:
+    other = bench.path.with_name("other")
+    other.write_bytes(bytes(SIZE))
+    bench.path.symlink_to(other)
+    bench.reserve.hold()
+    assert not bench.path.is_symlink()
+    assert SIZE == bench.path.stat().st_size
+    assert other.exists()
+
+
 @pytest.mark.parametrize("kind", ["create", "write", "sync"])
 def test_a_reserve_without_room_leaves_no_file_and_can_be_retried(bench: Bench, kind: str) -> None:
     bench.fs.fail(kind, code=errno.ENOSPC, partial=1000)

@@ -19,6 +19,7 @@ class Settings:
     s3_server_side_encryption: str | None = None
     s3_sse_kms_key_id: str | None = None
     upload_concurrency: int = 2
+    max_event_bytes: int = 1000
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 
 from storage.filesystem import LocalFileSystem
 from storage.stores.directory import DirectoryStore
-from storage.stores.store import MAX_GET_BYTES, ObjectTooLarge, StoredObject, StoreError
+from storage.stores.store import DEFAULT_MAX_GET_BYTES, ObjectTooLarge, StoredObject, StoreError
 from tests.storage.segments import contents
 from tests.support.failing_filesystem import FaultyFileSystem
 from tests.support.fault_policies import Fault
@@ -47,9 +47,9 @@ def test_an_object_is_read_back_and_deleted(store: DirectoryStore, tmp_path: Pat
 
 
 def test_an_object_larger_than_any_event_is_not_read(store: DirectoryStore) -> None:
-    store.put(item(b"x" * MAX_GET_BYTES))
-    assert MAX_GET_BYTES == len(store.get(KEY))
-    store.put(item(b"x" * (MAX_GET_BYTES + 1)))
+    store.put(item(b"x" * DEFAULT_MAX_GET_BYTES))
+    assert DEFAULT_MAX_GET_BYTES == len(store.get(KEY))
+    store.put(item(b"x" * (DEFAULT_MAX_GET_BYTES + 1)))
     with pytest.raises(ObjectTooLarge):
         store.get(KEY)
 

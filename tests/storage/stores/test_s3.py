@@ -16,7 +16,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from storage.stores.s3 import Encryption, S3Store
-from storage.stores.store import MAX_GET_BYTES, ObjectTooLarge, StoredObject, StoreError
+from storage.stores.store import DEFAULT_MAX_GET_BYTES, ObjectTooLarge, StoredObject, StoreError
 
 BUCKET = "collected"
 KEY = "events/year=2026/month=11/day=23/a.json"
@@ -142,9 +142,9 @@ def test_an_object_is_read_back_replaced_and_deleted(service: str, s3: Any) -> N
 
 def test_an_object_larger_than_any_event_is_not_read(service: str, s3: Any) -> None:
     store = store_at(service)
-    store.put(item(b"x" * MAX_GET_BYTES))
-    assert MAX_GET_BYTES == len(store.get(KEY))
-    store.put(item(b"x" * (MAX_GET_BYTES + 1)))
+    store.put(item(b"x" * DEFAULT_MAX_GET_BYTES))
+    assert DEFAULT_MAX_GET_BYTES == len(store.get(KEY))
+    store.put(item(b"x" * (DEFAULT_MAX_GET_BYTES + 1)))
     with pytest.raises(ObjectTooLarge):
         store.get(KEY)
     store.put(item())
