@@ -13,7 +13,7 @@ from handlers.assets import WebFiles
 from handlers.client_address import AddressResolver
 from handlers.connection_errors import ConnectionErrors
 from handlers.cors import CorsPolicy
-from handlers.ingest import EventSink, IngestPipeline
+from handlers.ingestion import EventSink, IngestPipeline
 from handlers.routes import CollectorApplication, make_app
 from http1.activity import Activity
 from http1.listener import connection_limit
@@ -72,12 +72,14 @@ class Collector:
         self._activity = Activity()
         self._utc_now = UtcClock()
         self._web = WebFiles.read(_WEB_DIRECTORY)
+        app = self._make_app()
         self._http = CollectorServer(
-            self._make_app(),
+            app,
             self._activity,
             ConnectionErrors(),
             connection_limit(),
             _time_limits(settings),
+            app.direct,
         )
 
     def _make_journal(self, directory: JournalDirectory, opened: OpenDirectory) -> Journal:

@@ -1,6 +1,6 @@
 """Admission: the decision whether a request may send events, made before any event is read.
 
-`IngestHandler` asks for it once for each request, whichever way the events come: one at a time,
+`decide_admission` asks for it once for each request, whichever way the events come: one at a time,
 as a batch, in an image's query, in a self-test, and for the preflight of each of these. By then
 nothing of an event has been parsed, logged or written.
 
@@ -10,7 +10,7 @@ Further rules have their places:
   `AdmissionPolicy.decide`; the header field that it reads is one more fact. A preflight carries no
   credentials, so a rule that needs them must let OPTIONS pass.
 - A rule on the number of events, such as a rate limit (429), is a second method of the policy,
-  for `IngestHandler.on_events_read` to ask: every way calls it as soon as the number is known, and
+  for `Ingestion._count_arrived` to ask: every way calls it as soon as the number is known, and
   before the journal sees an event.
 - A rule under which events are dropped although the request succeeds, such as a privacy signal,
   is one more field of `Admission`, beside `error`.

@@ -1,29 +1,23 @@
 """The base of all handlers: request ids, CORS headers, JSON responses, one form of error."""
 
-import re
 import time
-from functools import lru_cache
 from http.client import responses
-from random import getrandbits
 from types import TracebackType
 from typing import Any, cast
 
-import orjson
-from tornado.httputil import HTTPHeaders, format_timestamp
+from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from handlers.body import DISCARDED_BYTES, body_too_large
-from handlers.client_address import AddressResolver
-from handlers.cors import CorsDecision, CorsPolicy
-from handlers.errors import ApiError, as_api_error, error_body
+from handlers.errors import ApiError, as_api_error
+from handlers.head import HeadRules, facts_from_headers
+from handlers.reply import error_reply, json_body, log_defect
 from http1.activity import Activity
-from http1.connection import ClientConnection
+from http1.handler_connection import HandlerConnection
 from logs.events import get_logger
 from validation.problems import excerpt
 
 _log = get_logger(__name__)
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @stream_request_body
@@ -40,10 +34,10 @@ class BaseHandler(RequestHandler):
     request_id: str = ""
 
     @property
-    def cors_policy(self) -> CorsPolicy:
-        """The policy on origins that may read a response."""
-        policy: CorsPolicy = self.settings["cors_policy"]
-        return policy
+    def head_rules(self) -> HeadRules:
+        """The rules for the heads of requests and responses."""
+        rules: HeadRules = self.settings["head_rules"]
+        return rules
 
     def initialize(self, activity: Activity) -> None:
         """Take the dependencies."""
@@ -53,63 +47,34 @@ class BaseHandler(RequestHandler):
         self.closes_connection = False
 
     def clear(self) -> None:
-        """Reset the response, as Tornado does, but without a Server header.
-
-        Tornado formats the date again for each request, which is 3 % of a request's cost.
-        """
+        """Reset the response, as Tornado does, but without a Server header."""
         self._headers = HTTPHeaders()
-        self._headers["Date"] = _http_date(int(time.time()))
         self.set_default_headers()
         self._write_buffer = []
         self._status_code = 200
         self._reason = responses[200]
 
     def set_default_headers(self) -> None:
-        """Set the headers of every response, errors included.
-
-        No cache keeps the response to a POST (RFC 9111, section 2), and no browser displays one.
-        """
+        """Set the headers of every response, errors included."""
         if not self.request_id:
             self._identify()
         # set_header would search each value for control characters, which none of these has.
         headers = self._headers
-        headers["Content-Type"] = "application/json"
-        if self.request.method != "POST":
-            headers["Cache-Control"] = "no-store"
-            headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Request-Id"] = self.request_id
-        for name, value in self.cors_policy.response_headers(self.cors):
+        rules, now = self.head_rules, time.time()
+        for name, value in rules.response_headers(self.facts.method, self.identity, now):
             headers[name] = value
 
     def _identify(self) -> None:
-        addresses: AddressResolver = self.settings["addresses"]
-        peer = self.request.remote_ip or ""
-        self.client_address = addresses.resolve(
-            peer, self.request.headers.get_list("X-Forwarded-For"), self.header("X-Real-Ip")
+        request = self.request
+        self.facts = facts_from_headers(
+            request.method or "", request.path, request.remote_ip or "", self.header
         )
-        origin = self.header("Origin")
-        own_hosts = () if origin is None else self.own_hosts()
-        self.cors: CorsDecision = self.cors_policy.decide(origin, own_hosts)
-        given = self.header("X-Request-Id")
-        if given and addresses.trusts(peer) and _REQUEST_ID.fullmatch(given):
-            self.request_id = given
-        else:
-            self.request_id = f"{getrandbits(64):016x}"
-
-    def own_hosts(self) -> list[str]:
-        """Return the names under which the request reached the server.
-
-        They are the Host header and, from a trusted proxy, the entries of X-Forwarded-Host.
-        """
-        addresses: AddressResolver = self.settings["addresses"]
-        names = self.request.headers.get_list("Host")
-        if addresses.trusts(self.request.remote_ip or ""):
-            names = [*names, *self.request.headers.get_list("X-Forwarded-Host")]
-        return [name.strip() for each in names for name in each.split(",")]
+        self.identity = self.head_rules.identify(self.facts)
+        self.request_id, self.client_address, self.cors = self.identity
 
     def prepare(self) -> None:
         """Log the CORS decision if CORS_DEBUG is on."""
-        cast(ClientConnection, self.request.connection).set_timeout_callback(self.time_out)
+        cast(HandlerConnection, self.request.connection).set_timeout_callback(self.time_out)
         if self.settings["cors_debug"]:
             self._log_cors()
 
@@ -160,7 +125,7 @@ class BaseHandler(RequestHandler):
 
     def respond(self, status: int, body: dict[str, object]) -> None:
         """Send a JSON response."""
-        self.send(status, orjson.dumps(body) + b"\n")
+        self.send(status, json_body(body))
 
     def send(self, status: int, body: bytes | None) -> None:
         """Send a response, with `Connection: close` if it is the last of its connection."""
@@ -173,16 +138,17 @@ class BaseHandler(RequestHandler):
         """Send any error in the one form of errors."""
         _, cause, _ = kwargs.get("exc_info", (None, None, None))
         error = as_api_error(cause, status_code)
-        self.log_fields = {"code": error.kind.code, "message": error.message}
+        reply = error_reply(error, self.request_id)
+        self.log_fields = reply.log_fields
         if error.kind.code == "method_not_allowed":
             self.set_header("Allow", ", ".join(self.methods()))
-        if error.retry_after_s is not None:
-            self.set_header("Retry-After", str(error.retry_after_s))
+        for name, value in reply.headers:
+            self.set_header(name, value)
         self.respond_error(error)
 
     def respond_error(self, error: ApiError) -> None:
         """Send an error as JSON."""
-        self.respond(error.status_code, error_body(error, self.request_id))
+        self.respond(error.status_code, error_reply(error, self.request_id).body)
 
     def log_exception(
         self,
@@ -192,18 +158,13 @@ class BaseHandler(RequestHandler):
     ) -> None:
         """Log an unexpected exception; the access log has the HTTP errors."""
         if not isinstance(value, HTTPError):
-            _log.error("request failed", request_id=self.request_id, exc_info=value)
+            log_defect(value, self.request_id)
 
     @classmethod
     def methods(cls) -> list[str]:
         """Return the methods that the handler implements, for `Allow`."""
         own = (name for name in cls.SUPPORTED_METHODS if _is_implemented(cls, name.lower()))
         return sorted(own)
-
-
-@lru_cache(maxsize=1)
-def _http_date(second: int) -> str:
-    return format_timestamp(second)
 
 
 def _is_implemented(handler: type[RequestHandler], name: str) -> bool:

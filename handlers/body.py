@@ -1,11 +1,14 @@
 """Request bodies: limits on their size and on the memory they take, and gzip."""
 
+import re
 import zlib
 from typing import NamedTuple
 
 from handlers.errors import ApiError
+from handlers.head import Facts
 from validation.problems import excerpt
 
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _GZIP_CONTAINER = 31
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_NAMES = frozenset({"gzip", "x-gzip"})
@@ -46,6 +49,16 @@ class BodyHeaders(NamedTuple):
     content_type: str
     content_encoding: str
     content_length: int | None
+
+    @classmethod
+    def of(cls, facts: Facts) -> "BodyHeaders":
+        """Return those of a request."""
+        length = facts.content_length or ""
+        return cls(
+            (facts.content_type or "").strip().lower(),
+            (facts.content_encoding or "").strip().lower(),
+            int(length) if _LENGTH.fullmatch(length) else None,
+        )
 
     @property
     def is_gzip(self) -> bool:

@@ -3,7 +3,6 @@
 from http.client import responses
 
 import orjson
-from tornado.httputil import HTTPHeaders, ResponseStartLine
 
 from handlers.errors import ApiError, error_body
 from http1.response import encode_head
@@ -35,11 +34,9 @@ class ConnectionErrors:
 
 def _response(error: ApiError, request_id: str) -> bytes:
     body = orjson.dumps(error_body(error, request_id)) + b"\n"
-    headers = HTTPHeaders({"Content-Type": "application/json"})
+    headers = [("Content-Type", "application/json")]
     if error.retry_after_s is not None:
-        headers["Retry-After"] = str(error.retry_after_s)
-    headers["Connection"] = "close"
-    headers["X-Request-Id"] = request_id
-    headers["Content-Length"] = str(len(body))
-    start_line = ResponseStartLine("HTTP/1.1", error.status_code, responses[error.status_code])
-    return encode_head(start_line, headers) + body
+        headers.append(("Retry-After", str(error.retry_after_s)))
+    headers += [("Connection", "close"), ("X-Request-Id", request_id)]
+    headers.append(("Content-Length", str(len(body))))
+    return encode_head(error.status_code, responses[error.status_code], headers) + body

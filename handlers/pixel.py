@@ -28,8 +28,8 @@ class PixelHandler(IngestHandler):
     async def get(self) -> None:
         """Make the event in the query durable."""
         self.require_admission()
-        outcome = self.pipeline.reader.query(self.request.query, self.request_info())
-        event = await self.make_one_durable(outcome)
+        event = await self.ingestion.query_event(self.request.query)
+        self.log_fields = event.log_fields()
         self.set_header("X-Event-Id", event.event_id)
         if event.is_duplicate:
             self.set_header("X-Event-Duplicate", "true")

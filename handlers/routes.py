@@ -2,27 +2,35 @@
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application
 
-from handlers.access_log import log_request
+from handlers.access_log import log_handled
 from handlers.admission import AdmissionPolicy
 from handlers.assets import FOR_EVER, FOR_MINUTES, AssetHandler, WebFiles
 from handlers.base import BaseHandler, NotFoundHandler
 from handlers.client_address import AddressResolver
+from handlers.direct import DirectIngest, Endpoint
 from handlers.events import BatchHandler, EventHandler
+from handlers.head import HeadRules
 from handlers.health import HealthHandler, ReadyHandler
-from handlers.ingest import IngestPipeline
+from handlers.ingestion import Ingestion, IngestPipeline
 from handlers.pixel import PixelHandler
 from handlers.selftest import SELF_TESTS, ReportHandler, RunsHandler, dry_run
 from handlers.selftest_runs import SelfTestRuns
 from http1.activity import Activity
 
 Route = tuple[type[BaseHandler], dict[str, object]]
+_T = TypeVar("_T")
+
+# The functions of the core behind the handlers of POST.
+_ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
+    {"/api/v1/events": Ingestion.one_event, "/api/v1/events/batch": Ingestion.batch}
+)
 
 # The path of each endpoint for pages, and its short name under an alias, which contains no word
 # that ad blockers look for.
@@ -64,7 +72,10 @@ def normalized_path(target: str) -> str:
 
 
 class CollectorApplication(Application):
-    """An application that looks up the whole path in `routes`, without regular expressions."""
+    """An application that looks up the whole path in `routes`, without regular expressions.
+
+    `direct` takes the plain requests for which it needs no handler.
+    """
 
     def __init__(
         self,
@@ -72,9 +83,11 @@ class CollectorApplication(Application):
         self_tests: dict[str, Route],
         runs: SelfTestRuns,
         not_found: Route,
+        direct: DirectIngest,
         **settings: object,
     ) -> None:
         super().__init__(**cast(dict[str, Any], settings))
+        self.direct = direct
         self.routes = routes
         self._self_tests = self_tests
         self._runs = runs
@@ -113,6 +126,9 @@ def make_app(
     given = {"activity": activity, "admission": admission}
     of_events = _event_routes({**given, "pipeline": pipeline})
     of_scripts = _script_routes(activity, web)
+    rules = HeadRules(addresses, admission.origins)
+    # A handler logs its decisions on CORS, if asked to.
+    endpoints = {} if cors_debug else _with_aliases(_ENDPOINTS, aliases)
     runs = SelfTestRuns(monotonic)
     dry_given = {**given, "pipeline": dry_run(pipeline), "runs": runs}
     self_tests: dict[str, Route] = {
@@ -128,8 +144,9 @@ def make_app(
         self_tests=_with_aliases(self_tests, aliases),
         runs=runs,
         not_found=(NotFoundHandler, {"activity": activity}),
-        log_function=log_request,
-        cors_policy=admission.origins,
+        direct=DirectIngest(endpoints, pipeline, admission, rules),
+        log_function=log_handled,
+        head_rules=rules,
         cors_debug=cors_debug,
         addresses=addresses,
     )
@@ -151,7 +168,7 @@ def _script_routes(activity: Activity, web: WebFiles) -> dict[str, Route]:
     }
 
 
-def _with_aliases(routes: dict[str, Route], aliases: Sequence[str]) -> dict[str, Route]:
+def _with_aliases(routes: Mapping[str, _T], aliases: Sequence[str]) -> dict[str, _T]:
     """Add each route under each alias, by its path and by its short name."""
     aliased = {
         f"{alias}{name}": route

@@ -17,7 +17,8 @@ from handlers.admission import AdmissionPolicy
 from handlers.assets import PublicHandler
 from handlers.errors import ApiError
 from handlers.events import BatchHandler, EventHandler
-from handlers.ingest import EventSink, IngestHandler, IngestPipeline
+from handlers.ingest import IngestHandler
+from handlers.ingestion import EventSink, IngestPipeline
 from handlers.pixel import PixelHandler
 from handlers.selftest_runs import MAX_AGE_S, MAX_RUNS, SelfTestRuns, is_run_id
 from http1.activity import Activity

@@ -2,8 +2,7 @@
 
 It replaces Tornado's HTTP1Connection, which takes two thirds of the time of a bare request: here
 the event loop owns the socket, and llhttp parses (`parser.py`). A RequestHandler uses it as it
-uses Tornado's, through `tornado.httputil.HTTPConnection`, except that each response has to be
-written in one piece.
+uses Tornado's (`handler_connection.py`); requests that need no handler go around it (`direct.py`).
 
 Invariants:
 
@@ -19,23 +18,19 @@ Invariants:
 import asyncio
 import contextlib
 import select
-from collections.abc import Callable
-from typing import NamedTuple, cast
+from functools import partial
+from http.client import responses
+from typing import cast
 
-from tornado.httputil import (
-    HTTPConnection,
-    HTTPHeaders,
-    HTTPInputError,
-    HTTPMessageDelegate,
-    HTTPServerConnectionDelegate,
-    RequestStartLine,
-    ResponseStartLine,
-)
+from tornado.httputil import HTTPInputError, HTTPServerConnectionDelegate
 
 from http1.activity import Activity, Part, Progress
-from http1.parser import BadRequest, HeadTooLarge
+from http1.direct import DirectWay, plain_post
+from http1.handler_connection import ConnectionContext, HandlerConnection
+from http1.parser import BadRequest
+from http1.refusal import RequestTimeout, refusal
 from http1.request_queue import Request, RequestQueue
-from http1.response import ErrorResponses, encode_head, new_request_id
+from http1.response import ErrorResponses, encode_head
 from http1.states import (
     BODY_BROKEN,
     CLOSING,
@@ -48,6 +43,7 @@ from http1.states import (
     REFUSED,
     REQUEST_COMPLETE,
     REQUEST_STARTED,
+    REQUEST_TAKEN,
     RESPONDED,
     RESPONDED_LAST,
     Event,
@@ -58,25 +54,16 @@ from logs.events import get_logger
 _log = get_logger(__name__)
 
 _NO_ADDRESS = "0.0.0.0"  # noqa: S104  what Tornado calls the peer of a Unix socket
+_CLOSE = ("Connection", "close")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class RequestTimeout(Exception):
-    """A request that did not arrive in time."""
-
-
-class ConnectionContext(NamedTuple):
-    """The facts about a connection that Tornado copies into each request."""
-
-    remote_ip: str
-    protocol: str = "http"
-
-
-class ClientConnection(asyncio.Protocol, HTTPConnection):
+class ClientConnection(asyncio.Protocol):
     """A connection that serves `application`.
 
     It reports to `activity`, which has it already, when it becomes idle, busy or closed.
-    Bytes that are not a request get their response from `errors`.
+    Bytes that are not a request get their response from `errors`. `direct`, if given, is offered
+    each plain request before its handler is.
     """
 
     def __init__(
@@ -84,16 +71,16 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         application: HTTPServerConnectionDelegate,
         activity: Activity,
         errors: ErrorResponses,
+        direct: DirectWay | None = None,
     ) -> None:
         self._application = application
+        self._direct = direct
         self._activity = activity
         self._errors = errors
         self._state = IDLE
-        # Its first request is with the application while there is a delegate.
         self._queue = RequestQueue()
-        self._delegate: HTTPMessageDelegate | None = None
-        self._on_close: Callable[[], None] | None = None
-        self._on_timeout: Callable[[], None] | None = None
+        # The handler that has its first request.
+        self._handler: HandlerConnection | None = None
         self._reading_is_paused = False
         self._writing_is_paused = False
 
@@ -130,9 +117,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         """Begin to wait for a request."""
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        self.context = ConnectionContext(peer[0] if isinstance(peer, tuple) else _NO_ADDRESS)
-        self._written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._written.set_result(None)
+        self._context = ConnectionContext(peer[0] if isinstance(peer, tuple) else _NO_ADDRESS)
         # `pause_writing` is called as soon as a byte has to wait in memory for the client.
         self._transport.set_write_buffer_limits(high=0)
         self._activity.mark_idle(self)
@@ -171,7 +156,7 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             return
         try:
             self._queue.parse()
-            if self._delegate is not None and not self._queue.requests:
+            if self._handler is not None and not self._queue.requests:
                 self._drop_broken_request()
             if self._state is IDLE and not self._writing_is_paused:
                 self._start_next()
@@ -206,11 +191,15 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._refuse(queue.failure)
 
     def _start(self, request: Request) -> None:
+        if self._direct is not None and self._offer(request, self._direct):
+            return
         self._state = next_state(self._state, REQUEST_STARTED)
         self._activity.mark_busy(self)
-        delegate = self._delegate = self._application.start_request(self, self)
+        handler = self._handler = HandlerConnection(self, self._context)
         try:
-            ready = delegate.headers_received(request.start_line, request.headers)
+            headers = request.fields.as_headers()
+            handler.delegate = self._application.start_request(self, handler)
+            ready = handler.delegate.headers_received(request.start_line, headers)
         except HTTPInputError as error:
             self._refuse(BadRequest(str(error)))
             return
@@ -220,11 +209,27 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._receive_body(request)
         else:
             future = asyncio.ensure_future(ready)
-            future.add_done_callback(lambda _: self._handler_ready(delegate, request))
+            future.add_done_callback(lambda _: self._handler_ready(handler, request))
 
-    def _handler_ready(self, delegate: HTTPMessageDelegate, request: Request) -> None:
+    def _offer(self, request: Request, direct: DirectWay) -> bool:
+        post = None if self._activity.draining else plain_post(request, self._context.remote_ip)
+        if post is None or not direct(post, partial(self._respond, request)):
+            return False
+        self._state = next_state(self._state, REQUEST_TAKEN)
+        self._activity.mark_busy(self)
+        return True
+
+    def _respond(
+        self, request: Request, status: int, fields: list[tuple[str, str]], body: bytes
+    ) -> None:
+        """Write the response to a request that was taken; nothing if the client has gone."""
+        if self._queue.begins_with(request):
+            self.write_response(status, responses[status], fields, body)
+            self.end_request()
+
+    def _handler_ready(self, handler: HandlerConnection, request: Request) -> None:
         """Pass on the body once `prepare` has run, unless the request has ended by then."""
-        if self._delegate is delegate:
+        if self._handler is handler:
             self._receive_body(request)
             self._advance()
 
@@ -234,75 +239,50 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             self._transport.write(_CONTINUE)
 
     def _pass_on_body(self) -> None:
-        delegate, request = self._delegate, self._queue.requests[0]
-        assert delegate is not None
+        handler, request = self._handler, self._queue.requests[0]
+        assert handler is not None
         pieces, request.body = request.body, []
         for piece in pieces:
-            delegate.data_received(piece)
+            handler.delegate.data_received(piece)
         # The handler may have responded in the middle of the body.
-        if request.is_complete and self._delegate is delegate:
+        if request.is_complete and self._handler is handler:
             self._state = next_state(self._state, REQUEST_COMPLETE)
-            delegate.finish()
+            handler.delegate.finish()
 
-    # Calls from the handler, through Tornado.
+    # The response.
 
-    def write_headers(
-        self,
-        start_line: RequestStartLine | ResponseStartLine,
-        headers: HTTPHeaders,
-        chunk: bytes | None = None,
-    ) -> "asyncio.Future[None]":
-        """Write a whole response. The returned future is done already, not when it is sent.
-
-        Does nothing if the client has gone. ValueError if a header field is not one line.
-        """
-        if self._delegate is None:
-            return self._written
+    def write_response(
+        self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes
+    ) -> None:
+        """See `Responding.write_response`."""
         request = self._queue.requests[0]
-        request.keep_alive = self._stays_open(request, headers)
-        if not request.keep_alive:
-            headers["Connection"] = "close"
-        elif request.start_line.version == "HTTP/1.0":
-            headers["Connection"] = "keep-alive"
-        head = encode_head(cast(ResponseStartLine, start_line), headers)
-        self._transport.write(head + (chunk or b""))
-        return self._written
+        closes = _CLOSE in fields
+        request.keep_alive = not closes and self._stays_open(request)
+        if not request.keep_alive and not closes:
+            fields.append(_CLOSE)
+        elif request.keep_alive and request.start_line.version == "HTTP/1.0":
+            fields.append(("Connection", "keep-alive"))
+        self._transport.write(encode_head(status, reason, fields) + body)
 
-    def _stays_open(self, request: Request, headers: HTTPHeaders) -> bool:
-        """Return False if this response is the last one; `headers` are those of the handler.
+    def _stays_open(self, request: Request) -> bool:
+        """Return False if this response is the last one.
 
         During a shutdown that is the one after which no other request has arrived.
         """
         if not request.keep_alive or not request.is_complete:
             return False
-        if self._activity.draining and not self._queue.is_full:
-            return False
-        return headers.get_list("Connection") != ["close"]
+        return not self._activity.draining or self._queue.is_full
 
-    def write(self, _: bytes) -> "asyncio.Future[None]":
-        """Raise NotImplementedError: a response is written in one piece."""
-        raise NotImplementedError("a response is written in one piece")
-
-    def finish(self) -> None:
-        """Start the next request after a response was written, or close the connection."""
-        if self._delegate is None:
-            return
+    def end_request(self) -> None:
+        """See `Responding.end_request`."""
         if not self._queue.requests[0].keep_alive:
             self._close_when_sent(RESPONDED_LAST)
             return
         self._state = next_state(self._state, RESPONDED)
         self._queue.requests.popleft()
-        self._delegate = self._on_timeout = None
+        self._handler = None
         self._activity.mark_idle(self)
         self._advance()
-
-    def set_close_callback(self, callback: Callable[[], None] | None) -> None:
-        """Set the function to call if the connection ends before the response, or None."""
-        self._on_close = callback
-
-    def set_timeout_callback(self, callback: Callable[[], None]) -> None:
-        """Set the function that responds if the body of the request takes too long."""
-        self._on_timeout = callback
 
     # The end of the connection.
 
@@ -316,8 +296,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
             return True
         if self._has_unread_input():
             return False
-        if self._on_timeout is not None:
-            self._on_timeout()
+        if self._handler is not None and self._handler.on_timeout is not None:
+            self._handler.on_timeout()
         elif self._state is IDLE:
             self._refuse(RequestTimeout("the request head did not arrive in time: retry"))
         else:
@@ -326,24 +306,8 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
 
     def _refuse(self, failure: BadRequest | RequestTimeout) -> None:
         """Write an error for what is not a request, or not a whole one; end the connection."""
-        request_id = new_request_id()
-        is_late = isinstance(failure, RequestTimeout)
-        _log.info(
-            "late request" if is_late else "malformed request",
-            cause=str(failure),
-            client=self.context.remote_ip,
-            request_id=request_id,
-        )
-        self._transport.write(self._error_for(failure)(str(failure), request_id))
+        self._transport.write(refusal(self._errors, failure, self._context.remote_ip))
         self._close_when_sent(REFUSED)
-
-    def _error_for(self, failure: BadRequest | RequestTimeout) -> Callable[[str, str], bytes]:
-        match failure:
-            case RequestTimeout():
-                return self._errors.request_timeout
-            case HeadTooLarge():
-                return self._errors.head_too_large
-        return self._errors.bad_request
 
     def end(self) -> None:
         """Tell the client that no response will follow, and discard what it still sends."""
@@ -368,8 +332,6 @@ class ClientConnection(asyncio.Protocol, HTTPConnection):
         self._abandon()
 
     def _abandon(self) -> None:
-        """Detach the handler, and tell it that nobody waits for its response."""
-        self._delegate = self._on_timeout = None
-        callback, self._on_close = self._on_close, None
-        if callback is not None:
-            callback()
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.abandon()

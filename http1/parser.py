@@ -19,7 +19,9 @@ import re
 from typing import Protocol
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
-from tornado.httputil import HTTPHeaders, RequestStartLine
+from tornado.httputil import RequestStartLine
+
+from http1.fields import HeaderFields
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEAD_FIELDS = 100
@@ -50,7 +52,7 @@ class RequestCallbacks(Protocol):
     """Callbacks for the head, body and end of each request, one request after the other."""
 
     def head_received(
-        self, start_line: RequestStartLine, headers: HTTPHeaders, *, keep_alive: bool
+        self, start_line: RequestStartLine, fields: HeaderFields, *, keep_alive: bool
     ) -> None:
         """Begin a request. Without `keep_alive`, it is the last one that gets a response."""
 
@@ -209,14 +211,14 @@ class RequestParser:
         version = parser.get_http_version()
         if version not in _VERSIONS:
             raise BadRequest(f"this is not HTTP/1.1, but HTTP/{version}")
-        self._body_bytes_left = _checked_length(self._fields, version)
+        fields = HeaderFields(self._fields)
+        self._body_bytes_left = _checked_length(fields, version)
         self._is_in_body = True
         self._is_upgrading = parser.should_upgrade()
         start_line = RequestStartLine(
             parser.get_method().decode("ascii"), self._url.decode("ascii"), f"HTTP/{version}"
         )
-        headers = _headers(self._fields)
-        self._callbacks.head_received(start_line, headers, keep_alive=parser.should_keep_alive())
+        self._callbacks.head_received(start_line, fields, keep_alive=parser.should_keep_alive())
 
     def on_chunk_header(self) -> None:
         """Count a chunk."""
@@ -241,15 +243,12 @@ class RequestParser:
         self._callbacks.request_completed()
 
 
-def _checked_length(fields: list[tuple[bytes, bytes]], version: str) -> int:
+def _checked_length(fields: HeaderFields, version: str) -> int:
     """Return the Content-Length, 0 if there is none; BadRequest if the framing is not safe."""
-    found: dict[bytes, bytes] = {}
-    for raw_name, raw_value in fields:
-        name = raw_name.lower()
-        if name in _CHECKED:
-            if name in found:
-                raise BadRequest(f"the request has two {raw_name.decode()} fields: send one")
-            found[name] = raw_value.strip(b" \t")
+    repeated = fields.repeated(_CHECKED)
+    if repeated is not None:
+        raise BadRequest(f"the request has two {repeated.decode()} fields: send one")
+    found = fields.by_name
     host, coding = found.get(b"host"), found.get(b"transfer-encoding")
     if host is None and version == "1.1":
         raise BadRequest("the request has no Host field: send one")
@@ -270,15 +269,3 @@ def _check_coding(coding: bytes, version: str, *, has_length: bool) -> None:
         raise BadRequest("the request is HTTP/1.0 and has a Transfer-Encoding: use HTTP/1.1")
     if coding.lower() != b"chunked":
         raise BadRequest("the Transfer-Encoding is not chunked: use that, or a Content-Length")
-
-
-def _headers(fields: list[tuple[bytes, bytes]]) -> HTTPHeaders:
-    """Return header fields as Tornado has them: each byte a character. llhttp has checked them."""
-    headers = HTTPHeaders()
-    for raw_name, raw_value in fields:
-        name, value = raw_name.decode("ascii"), raw_value.decode("latin-1").rstrip(" \t")
-        if name in headers:
-            headers.add(name, value)
-        else:
-            headers[name] = value
-    return headers

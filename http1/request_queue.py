@@ -10,9 +10,10 @@ Invariants:
 from collections import deque
 from dataclasses import dataclass, field
 
-from tornado.httputil import HTTPHeaders, RequestStartLine
+from tornado.httputil import RequestStartLine
 
 from http1.activity import Part, Progress
+from http1.fields import HeaderFields
 from http1.parser import BadRequest, RequestParser
 
 # The most that is parsed at once. It may hold hundreds of requests.
@@ -24,7 +25,7 @@ class Request:
     """A request, as far as it has arrived; `body` is the part that was not passed on yet."""
 
     start_line: RequestStartLine
-    headers: HTTPHeaders
+    fields: HeaderFields
     keep_alive: bool
     body: list[bytes] = field(default_factory=list)
     is_complete: bool = False
@@ -32,7 +33,7 @@ class Request:
     @property
     def waits_for_continue(self) -> bool:
         """True if the client sends the body once it is told to (RFC 9110, section 10.1.1)."""
-        asked = self.headers.get("Expect", "").lower() == "100-continue"
+        asked = self.fields.as_headers().get("Expect", "").lower() == "100-continue"
         return asked and self.start_line.version == "HTTP/1.1"
 
 
@@ -67,6 +68,10 @@ class RequestQueue:
     def is_empty(self) -> bool:
         """True if every byte that was added belongs to a request that was taken out."""
         return not (self.requests or self._unparsed or self.failure or self._parser.is_in_request)
+
+    def begins_with(self, request: Request) -> bool:
+        """Return True if this very request is the first one."""
+        return bool(self.requests) and self.requests[0] is request
 
     @property
     def progress(self) -> Progress | None:
@@ -105,10 +110,10 @@ class RequestQueue:
         self._unparsed = b""
 
     def head_received(
-        self, start_line: RequestStartLine, headers: HTTPHeaders, *, keep_alive: bool
+        self, start_line: RequestStartLine, fields: HeaderFields, *, keep_alive: bool
     ) -> None:
         """See `RequestCallbacks.head_received`."""
-        self.requests.append(Request(start_line, headers, keep_alive))
+        self.requests.append(Request(start_line, fields, keep_alive))
         self.begun += 1
         self._body_bytes = 0
 

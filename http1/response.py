@@ -1,9 +1,8 @@
 """Responses as bytes."""
 
+from collections.abc import Iterable
 from random import getrandbits
 from typing import Protocol
-
-from tornado.httputil import HTTPHeaders, ResponseStartLine
 
 
 def new_request_id() -> str:
@@ -30,13 +29,13 @@ class ErrorResponses(Protocol):
         """Return the response to a connection that there is no room for."""
 
 
-def encode_head(status: ResponseStartLine, headers: HTTPHeaders) -> bytes:
+def encode_head(status: int, reason: str, fields: Iterable[tuple[str, str]]) -> bytes:
     """Encode the head of a response (RFC 9112, sections 4 and 5).
 
     ValueError if a header field would be more than one line.
     """
-    lines = [f"HTTP/1.1 {status.code} {status.reason}"]
-    lines += [f"{name}: {value}" for name, value in headers.get_all()]
+    lines = [f"HTTP/1.1 {status} {reason}"]
+    lines += [f"{name}: {value}" for name, value in fields]
     head = "\r\n".join(lines)
     if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
         raise ValueError("a header field must be one line")

@@ -16,6 +16,7 @@ from tornado.netutil import add_accept_handler
 
 from http1.activity import Activity
 from http1.connection import ClientConnection
+from http1.direct import DirectWay
 from http1.listener import Listener
 from http1.response import ErrorResponses, new_request_id
 from http1.watchdog import TimeLimits, Watchdog
@@ -31,7 +32,8 @@ class CollectorServer:
     """A server of `application` for at most `max_connections` clients at a time.
 
     `activity` records the connections, `limits` says when the silent ones are closed. `errors` has
-    the responses for connections without a request.
+    the responses for connections without a request. `direct`, if given, may take plain requests
+    before the application gets them.
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class CollectorServer:
         errors: ErrorResponses,
         max_connections: int,
         limits: TimeLimits,
+        direct: DirectWay | None = None,
     ) -> None:
         self._application = application
+        self._direct = direct
         self._activity = activity
         self._errors = errors
         self._max_connections = max_connections
@@ -109,7 +113,7 @@ class CollectorServer:
         return self._errors.too_many_connections(new_request_id())
 
     def _accept(self, sock: socket.socket, _: object) -> None:
-        connection = ClientConnection(self._application, self._activity, self._errors)
+        connection = ClientConnection(self._application, self._activity, self._errors, self._direct)
         self._activity.add(connection)
         task = asyncio.get_running_loop().create_task(self._establish(connection, sock))
         self._tasks.add(task)

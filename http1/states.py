@@ -15,7 +15,7 @@ class State(IntEnum):
     IDLE        no request is with the application
     PREPARING   the application has the head; its handler is not ready for the body yet
     RECEIVING   the handler takes the body
-    RESPONDING  the handler has the whole request; its response is to come
+    RESPONDING  the application has the whole request; its response is to come
     CLOSING     no response follows; what was written is being sent, what arrives is discarded
     CLOSED      the socket is closed
 
@@ -35,6 +35,7 @@ class Event(IntEnum):
 
     REQUEST_STARTED   the head of a request is given to the application
     HANDLER_READY     the handler has seen the head and takes the body
+    REQUEST_TAKEN     the application has the whole request, without a handler
     REQUEST_COMPLETE  the handler has been given the whole body
     RESPONDED         the response was written and the connection stays open
     RESPONDED_LAST    the response was written and announced that the connection closes
@@ -47,6 +48,7 @@ class Event(IntEnum):
 
     REQUEST_STARTED = auto()
     HANDLER_READY = auto()
+    REQUEST_TAKEN = auto()
     REQUEST_COMPLETE = auto()
     RESPONDED = auto()
     RESPONDED_LAST = auto()
@@ -67,6 +69,7 @@ CLOSED: Final = State.CLOSED
 
 REQUEST_STARTED: Final = Event.REQUEST_STARTED
 HANDLER_READY: Final = Event.HANDLER_READY
+REQUEST_TAKEN: Final = Event.REQUEST_TAKEN
 REQUEST_COMPLETE: Final = Event.REQUEST_COMPLETE
 RESPONDED: Final = Event.RESPONDED
 RESPONDED_LAST: Final = Event.RESPONDED_LAST
@@ -87,6 +90,7 @@ TRANSITIONS: Final = MappingProxyType(
     {
         IDLE: {
             REQUEST_STARTED: PREPARING,
+            REQUEST_TAKEN: RESPONDING,
             REFUSED: CLOSING,
             ENDED: CLOSING,
             FAILED: CLOSING,

@@ -23,6 +23,8 @@ _MAX_LINE_CHARS = 4000
 
 # Values that need no quotes; with a backslash or a quote in it, a value would be ambiguous.
 _PLAIN = re.compile(r"[^\s\"'=\\]+")
+# Those of them that are printable ASCII: almost all.
+_PLAIN_ASCII = re.compile(rf"[!#-&(-<>-\[\]-~]{{1,{_MAX_TEXT_CHARS}}}")
 
 
 class Formatter(logging.Formatter):
@@ -95,6 +97,8 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _text(value: object) -> str:
+    if type(value) is str and _PLAIN_ASCII.fullmatch(value):
+        return value
     if type(value) is int or type(value) is float:
         return repr(value)
     if value is True or value is False:

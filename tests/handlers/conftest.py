@@ -30,7 +30,7 @@ def http_server(
 ) -> Iterator[CollectorServer]:
     """Replace pytest-tornado's server by the one that production uses."""
     server = CollectorServer(
-        site.app, site.activity, ConnectionErrors(), _CONNECTIONS, TimeLimits()
+        site.app, site.activity, ConnectionErrors(), _CONNECTIONS, TimeLimits(), site.app.direct
     )
     server.add_sockets([_unused_port[0]])
     yield server

@@ -15,7 +15,7 @@ from handlers.assets import WebFiles
 from handlers.body import BodyBudget
 from handlers.client_address import AddressResolver
 from handlers.cors import CorsPolicy
-from handlers.ingest import IngestPipeline
+from handlers.ingestion import IngestPipeline
 from handlers.routes import CollectorApplication, make_app
 from http1.activity import Activity
 from settings.origins import allowed_origin
@@ -55,11 +55,13 @@ def failure(response: HTTPResponse) -> tuple[int, str]:
 class RememberingSink:
     """A sink that keeps events, unless it has a `refused` to raise.
 
-    `refused` is reported by `refusal` too; `refused_late` is raised by `append` alone.
+    `lines` has those of all requests, duplicates included. `refused` is reported by `refusal` too;
+    `refused_late` is raised by `append` alone.
     """
 
     counters: Counters = field(default_factory=Counters)
     events: list[dict[str, object]] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
     ids: dict[str, int] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
     refused: Refusal | None = None
@@ -71,6 +73,7 @@ class RememberingSink:
             raise self.refused
         if self.refused_late is not None:
             raise self.refused_late
+        self.lines += lines
         duplicates: set[int] = set()
         kept_as: dict[int, str] = {}
         for index, (line, event_id) in enumerate(zip(lines, event_ids, strict=True)):
@@ -97,6 +100,7 @@ class Site:
     """An application, and its parts that a test may inspect or change."""
 
     app: CollectorApplication
+    pipeline: IngestPipeline
     sink: RememberingSink
     activity: Activity
     budget: BodyBudget
@@ -107,6 +111,7 @@ def make_site(
     trusted: Sequence[str] = (),
     monotonic: Callable[[], float] = time.monotonic,
     aliases: Sequence[str] = (),
+    cors_debug: bool = False,
 ) -> Site:
     sink = RememberingSink()
     activity = Activity(monotonic)
@@ -118,19 +123,20 @@ def make_site(
         new_id=lambda: f"made-{next(ids)}",
         now=lambda: NOW,
     )
+    pipeline = IngestPipeline(
+        reader, sink, sink.counters, MAX_BODY_BYTES, lambda: NOW_TEXT, budget=budget
+    )
     app = make_app(
-        pipeline=IngestPipeline(
-            reader, sink, sink.counters, MAX_BODY_BYTES, lambda: NOW_TEXT, budget=budget
-        ),
+        pipeline=pipeline,
         activity=activity,
         health_report=lambda: {"status": "healthy"},
         admission=AdmissionPolicy(
             CorsPolicy.from_origins([allowed_origin(each) for each in origins])
         ),
-        cors_debug=False,
+        cors_debug=cors_debug,
         addresses=AddressResolver([ip_network(each) for each in trusted]),
         web=WebFiles.read(ROOT / "web"),
         aliases=aliases,
         monotonic=monotonic,
     )
-    return Site(app, sink, activity, budget)
+    return Site(app, pipeline, sink, activity, budget)

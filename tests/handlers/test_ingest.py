@@ -1,13 +1,11 @@
 """Promises of every endpoint for events: metadata, encodings, refusals, defects."""
 
-import asyncio
 import gzip
 import json
 from typing import Any
 
 import pytest
 
-from handlers.ingest import in_turns
 from storage.refusals import JournalBusy, JournalClosed, JournalFull, JournalUnavailable, Refusal
 from tests.handlers.raw import send_raw
 from tests.handlers.server import (
@@ -24,7 +22,6 @@ from tests.handlers.server import (
     payload,
 )
 from tests.http1.raw_http import request
-from validation.turns import Turns
 
 
 def sent(event: Any) -> bytes:
@@ -151,19 +148,6 @@ async def test_a_refusal_of_the_journal_is_a_503_that_says_when_to_retry(
     assert "17" == response.headers["Retry-After"]
     assert "https://shop.example" == response.headers["Access-Control-Allow-Origin"]
     assert [] == site.sink.events
-
-
-async def test_other_requests_run_between_the_turns_of_one() -> None:
-    steps: list[str] = []
-
-    def count(name: str) -> Turns[str]:
-        for _ in range(3):
-            steps.append(name)
-            yield
-        return name
-
-    assert ["a", "b"] == list(await asyncio.gather(in_turns(count("a")), in_turns(count("b"))))
-    assert ["a", "b"] * 3 == steps
 
 
 async def test_a_defect_is_a_500_with_a_fixed_text(

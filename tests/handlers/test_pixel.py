@@ -161,7 +161,7 @@ async def test_an_image_is_admitted_by_the_origin_of_its_page(
 
 @listed
 async def test_a_referer_gets_no_cors_headers(fetch: Fetch, site: Site) -> None:
-    assert [LISTED] == list(site.app.settings["cors_policy"].origins)
+    assert [LISTED] == list(site.app.settings["head_rules"].origins.origins)
     response = await fetch(f"{PIXEL}?event_type=open", "GET", headers={"Referer": LISTED})
     assert "Access-Control-Allow-Origin" not in response.headers
 

@@ -17,7 +17,7 @@ from tests.handlers.server import Site
 async def serving(site: Site, max_connections: int = 10) -> AsyncIterator[int]:
     """Serve a site on a free port, which is the value of the context."""
     server = CollectorServer(
-        site.app, site.activity, ConnectionErrors(), max_connections, TimeLimits()
+        site.app, site.activity, ConnectionErrors(), max_connections, TimeLimits(), site.app.direct
     )
     listening = socket.create_server(("127.0.0.1", 0))
     port: int = listening.getsockname()[1]

@@ -48,6 +48,8 @@ async def held_site() -> AsyncIterator[Held]:
     setattr(site.sink, "append", wait_and_append)  # noqa: B010  mypy rejects assigning a method
     async with serving(site) as port:
         yield Held(site, go, port)
+    go.set()
+    await let_tasks_run()
 
 
 class StuckTransport(asyncio.Transport):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tornado.httputil import HTTPHeaders, RequestStartLine
 
+from http1.fields import HeaderFields
 from http1.parser import (
     MAX_CHUNK_OVERHEAD_BYTES,
     MAX_HEAD_BYTES,
@@ -34,10 +35,10 @@ class Requests:
     _open: list[str] = field(default_factory=list)
 
     def head_received(
-        self, start_line: RequestStartLine, headers: HTTPHeaders, *, keep_alive: bool
+        self, start_line: RequestStartLine, fields: HeaderFields, *, keep_alive: bool
     ) -> None:
         assert not self._open
-        self.headers.append(headers)
+        self.headers.append(fields.as_headers())
         end = "" if keep_alive else "*"
         self._open = [f"{start_line.method}{end} {start_line.path} "]
 

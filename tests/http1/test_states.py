@@ -4,27 +4,32 @@ import pytest
 
 from http1.states import TRANSITIONS, Event, IllegalTransition, State, next_state
 
-# One row for each state, one column for each event, in their order; `-` is illegal.
+# One row for each event, one column for each state, in their order; `-` is illegal.
 TABLE = """
-           STARTED   READY     COMPLETE   RESPONDED LAST    BROKEN REFUSED ENDED   FAILED  LOST
-IDLE       PREPARING -         -          -         -       -      CLOSING CLOSING CLOSING CLOSED
-PREPARING  -         RECEIVING -          IDLE      CLOSING IDLE   CLOSING -       CLOSING CLOSED
-RECEIVING  -         -         RESPONDING IDLE      CLOSING IDLE   -       -       CLOSING CLOSED
-RESPONDING -         -         -          IDLE      CLOSING -      -       -       CLOSING CLOSED
-CLOSING    -         -         -          -         -       -      -       -       CLOSING CLOSED
-CLOSED     -         -         -          -         -       -      -       -       -       -
+          IDLE       PREPARING RECEIVING  RESPONDING CLOSING CLOSED
+STARTED   PREPARING  -         -          -          -       -
+READY     -          RECEIVING -          -          -       -
+TAKEN     RESPONDING -         -          -          -       -
+COMPLETE  -          -         RESPONDING -          -       -
+RESPONDED -          IDLE      IDLE       IDLE       -       -
+LAST      -          CLOSING   CLOSING    CLOSING    -       -
+BROKEN    -          IDLE      IDLE       -          -       -
+REFUSED   CLOSING    CLOSING   -          -          -       -
+ENDED     CLOSING    -         -          -          -       -
+FAILED    CLOSING    CLOSING   CLOSING    CLOSING    CLOSING -
+LOST      CLOSED     CLOSED    CLOSED     CLOSED     CLOSED  -
 """
 
 ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]
 CASES = [
-    (State[name], event, None if after == "-" else State[after])
-    for name, *row in ROWS
-    for event, after in zip(Event, row, strict=True)
+    (state, event, None if after == "-" else State[after])
+    for event, (_, *row) in zip(Event, ROWS, strict=True)
+    for state, after in zip(State, row, strict=True)
 ]
 
 
 def test_the_table_has_every_pair_of_state_and_event() -> None:
-    assert list(product(State, Event)) == [(state, event) for state, event, _ in CASES]
+    assert list(product(Event, State)) == [(event, state) for state, event, _ in CASES]
 
 
 @pytest.mark.parametrize(
