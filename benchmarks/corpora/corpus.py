@@ -27,6 +27,10 @@ def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def _ascii(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
 def _spaced(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
@@ -61,7 +65,7 @@ class Corpus:
 def _beacon(
     name: str, sender: str, trait: str, make_events: Callable[[Random, int], list[Event]]
 ) -> Corpus:
-    return Corpus(name, sender, trait, make_events, beacon_ids, content_type=_TEXT)
+    return Corpus(name, sender, trait, make_events, beacon_ids, _ascii, content_type=_TEXT)
 
 
 _ALL = (
@@ -75,7 +79,7 @@ _ALL = (
     _beacon(
         "beacon",
         "`web/beacon.js`",
-        "ids of its own, `sent_at` last; a batch is a part of one visit",
+        "ids of its own, `sent_at` first, `\\u` escapes; a batch is a part of one visit",
         events.beacon,
     ),
     _beacon(
