@@ -1,6 +1,7 @@
 """The corpora: events of one sender each, in the text that this sender writes."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -27,8 +28,10 @@ def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+# As JavaScript's escape() has the digits.
 def _ascii(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    text = json.dumps(value, separators=(",", ":"))
+    return re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda digits: digits[0].upper(), text)
 
 
 def _spaced(value: Any) -> str:
