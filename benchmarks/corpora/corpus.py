@@ -1,6 +1,7 @@
 """The corpora: events of one sender each, in the text that this sender writes."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -25,6 +26,12 @@ _NDJSON = "application/x-ndjson"
 
 def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+# As JavaScript's escape() has the digits.
+def _ascii(value: Any) -> str:
+    text = json.dumps(value, separators=(",", ":"))
+    return re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda digits: digits[0].upper(), text)
 
 
 def _spaced(value: Any) -> str:
@@ -61,7 +68,7 @@ class Corpus:
 def _beacon(
     name: str, sender: str, trait: str, make_events: Callable[[Random, int], list[Event]]
 ) -> Corpus:
-    return Corpus(name, sender, trait, make_events, beacon_ids, content_type=_TEXT)
+    return Corpus(name, sender, trait, make_events, beacon_ids, _ascii, content_type=_TEXT)
 
 
 _ALL = (
@@ -75,7 +82,7 @@ _ALL = (
     _beacon(
         "beacon",
         "`web/beacon.js`",
-        "ids of its own, `sent_at` last; a batch is a part of one visit",
+        "ids of its own, `sent_at` first, `\\u` escapes; a batch is a part of one visit",
         events.beacon,
     ),
     _beacon(

@@ -85,14 +85,14 @@ def _visit(chance: Random, count: int, own: Event, skew_ms: int) -> list[Event]:
         shown = {"url": page["url"], "title": page["title"], "referrer": referrer}
         events.append(
             {
-                "event_id": EVENT_ID,
+                "sent_at": utc(skew_ms),
                 "timestamp": utc(skew_ms - chance.randrange(15_000)),
+                "event_id": EVENT_ID,
                 "event_type": "page_view" if is_view else chance.choice(_ACTIONS),
                 "session_id": session,
                 **user,
                 **own,
                 "properties": shown if is_view else _details(chance),
-                "sent_at": utc(skew_ms),
             }
         )
         referrer = page["url"] if is_view else referrer

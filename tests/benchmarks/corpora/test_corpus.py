@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from benchmarks.corpora.bodies import Bodies
+from benchmarks.corpora.corpus import CORPORA
 from tests.support.parts import require
 from tests.support.server_process import ROOT
 from tests.validation.readers import NOW
@@ -47,9 +48,7 @@ def forms(event: dict[str, Any]) -> dict[str, str]:
 def test_events_of_beacon_js_are_written_as_the_script_writes_them(name: str, key: str) -> None:
     command = [require("node"), str(PAGE), str(ROOT / "web" / "beacon.js"), key]
     sent = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
-    assert (
-        sent == json.dumps(orjson.loads(sent), ensure_ascii=False, separators=(",", ":")).encode()
-    )
+    assert sent == CORPORA[name].write(orjson.loads(sent)).encode()
     own = {json.dumps(fields(each)): forms(each) for each in events(name)}
     for seed in range(20):
         made = orjson.loads(Bodies(name, seed, 100).text(NOW))
