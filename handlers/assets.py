@@ -66,17 +66,19 @@ class WebFiles:
 
         Raise OSError if one is missing, ValueError if one in `dist/` is out of date.
         """
-        page = (directory / "selftest.html").read_bytes()
+        page = directory / "selftest.html"
+        html = page.read_bytes()
         return cls(
             _script(directory / "dist" / "beacon.min.js"),
-            Asset.of(page, gzip.compress(page, compresslevel=9, mtime=0), _HTML),
+            Asset.of(html, gzip.compress(html, compresslevel=9, mtime=0), _HTML),
             _script(directory / "dist" / "selftest.min.js"),
         )
 
 
 # `make web` compresses the scripts, to fewer bytes than gzip.compress() would.
 def _script(path: Path) -> Asset:
-    return Asset.of(path.read_bytes(), path.with_name(f"{path.name}.gz").read_bytes(), _SCRIPT)
+    packed = path.with_name(f"{path.name}.gz")
+    return Asset.of(path.read_bytes(), packed.read_bytes(), _SCRIPT)
 
 
 class PublicHandler(BaseHandler):

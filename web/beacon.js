@@ -160,6 +160,7 @@
       queue += "\n" + json({ ...event, properties, lost_events: lost || undefined });
       lost = 0;
     }
+    saveCopy();
     flushIn(1);
   };
 

@@ -278,10 +278,17 @@
     return main;
   };
 
+  // The request that was on its way for the shortest time says most about the clock.
+  const skewOf = (rows) =>
+    Object.values(rows)
+      .filter((row) => row.status)
+      .map((row) => row.skew_ms)
+      .reduce((best, next) => (Math.abs(next) < Math.abs(best) ? next : best));
+
   const show = (main, results, report, version) => {
     const sections = results.map((result) => rowSection(result, report.rows[result.row]));
     const seen = report.rows.post || Object.values(report.rows).find((row) => row.status);
-    const about = seen && seen.status ? serverSections(seen) : [];
+    const about = seen && seen.status ? serverSections({ ...seen, skew_ms: skewOf(report.rows) }) : [];
     const bad = [...sections, ...about].filter((box) => box.open).length;
     main.dataset.bad = bad;
     const hint = hintFor(Object.values(report.rows));
