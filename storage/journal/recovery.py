@@ -40,10 +40,14 @@ def recover(directory: JournalDirectory) -> None:
     _remove_copies(directory)
     names = [name for name, _ in directory.segments()]
     sealed = {name.id for name in names if name.events is not None}
-    for name in names:
-        if name.events is None and name.id in sealed:
+    opened = [name for name in names if name.events is None]
+    if not sealed.isdisjoint(name.id for name in opened):
+        # A power cut must not undo the rename to the sealed name and keep the removal of the other.
+        directory.sync()
+    for name in opened:
+        if name.id in sealed:
             directory.fs.remove(directory.segment(name))
-        elif name.events is None:
+        else:
             _seal(directory, name)
     # Before the first delivery: this process must see the same files as one after a power cut.
     directory.sync()

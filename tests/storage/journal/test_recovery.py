@@ -294,6 +294,15 @@ def test_a_segment_whose_copy_is_sealed_is_not_sealed_twice(tmp_path: Path) -> N
     assert delivered_lines(tmp_path) == LINES
 
 
+def test_a_sealed_copy_is_durable_before_its_open_segment_is_removed(tmp_path: Path) -> None:
+    write_sealed(tmp_path, LINES)
+    write_segment(tmp_path, LINES)
+    fs = FaultyFileSystem()
+    recover(JournalDirectory(fs, tmp_path))
+    calls = [call for call in fs.calls if call in ("sync_directory", "remove")]
+    assert ["sync_directory", "remove", "sync_directory"] == calls
+
+
 def test_an_open_segment_without_a_record_is_removed(tmp_path: Path) -> None:
     write_segment(tmp_path, [])
     recover(local(tmp_path))
