@@ -57,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"{path} is not a journal: no lock file and no segment in it; set --journal-dir"
             )
         code: int = arguments.run(directory, arguments)
+        code = code or _report_old(directory)
     except BrokenPipeError:
         return 0  # the reader, such as head, has ended
     except KeyboardInterrupt:
@@ -66,6 +67,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, StoreError) as error:
         return _fail(str(error))
     return code
+
+
+def _report_old(directory: JournalDirectory) -> int:
+    """Print the segments that this version does not read; return 1 if there are any."""
+    old = directory.segments_of_format_1()
+    for file_name in old:
+        print(
+            f"{directory.path / file_name} is of journal format 1, which only versions before "
+            "0.1.0 read; deliver it with the version that wrote it, by `journal_tools ship`",
+            file=sys.stderr,
+        )
+    return _EXIT_FAILED if old else 0
 
 
 def _fail(text: str, code: int = _EXIT_FAILED) -> int:
@@ -102,6 +115,11 @@ def _parser() -> argparse.ArgumentParser:
         "Verify all checksums of events and event ids; exit with 1 if any data is corrupt.",
     )
     exporting = add("export", _export, "Write the events to stdout, one JSON object per line.")
+    exporting.add_argument(
+        "--salvage",
+        action="store_true",
+        help="also write the lines of corrupt records that look like whole events",
+    )
     exporting.add_argument(
         "segment", nargs="*", metavar="SEGMENT", help="id of a segment to export (default: all)"
     )
@@ -160,7 +178,10 @@ def _export(directory: JournalDirectory, arguments: argparse.Namespace) -> int:
     has_corrupt = False
     with _bar(sum(file.size for file in files), "B", shown=not sys.stdout.isatty()) as bar:
         for file in files:
-            for path, piece in export_segment(directory, file, sys.stdout.buffer, bar.update):
+            output = sys.stdout.buffer
+            salvages: bool = arguments.salvage
+            ranges = export_segment(directory, file, output, bar.update, salvages=salvages)
+            for path, piece in ranges:
                 has_corrupt = True
                 tqdm.write(f"{path} at byte {piece.offset}: {piece.cause}", file=sys.stderr)
     sys.stdout.buffer.flush()

@@ -5,9 +5,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from journal_tools.reading import SegmentFile, open_segment, read_events, segment_files
+from journal_tools.reading import Events, SegmentFile, open_segment, read_events, segment_files
 from storage.journal.directory import JournalDirectory
-from storage.journal.record import Record
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _ROW = "{:<36}  {:<6}  {:>10}  {:>10}  {:>9}  {:<8}  {}"
@@ -50,7 +49,8 @@ def _events(directory: JournalDirectory, file: SegmentFile) -> int | None:
         return None
     name, stream = opened
     with stream:
-        return sum(isinstance(piece, Record) for piece in read_events(stream, name))
+        found = read_events(stream, name)
+        return sum(len(piece.lines) for piece in found if isinstance(piece, Events))
 
 
 def other_files(directory: JournalDirectory) -> dict[str, tuple[int, int]]:

@@ -3,17 +3,15 @@
 A server may be at work in the directory: it seals and deletes files while they are read.
 """
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from storage.delivery import layout
+from storage.delivery.layout import NotAnEvent, address
+from storage.delivery.segment_index import event_days
 from storage.journal.directory import JournalDirectory
-from storage.journal.record import CorruptRange, Record, scan
+from storage.journal.record import MAX_TEXT_BYTES, CorruptRange, scan
 from storage.journal.segment import SegmentName
-
-_BUFFER_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,8 @@ def is_journal(directory: JournalDirectory) -> bool:
     """Return True if a directory looks like a journal's; OSError if it cannot be read."""
     # Present in a server's directory and a copy of it, even without any segment.
     signs = (directory.lock, directory.staged, directory.quarantine)
-    return any(path.exists() for path in signs) or bool(segment_files(directory))
+    has_segments = segment_files(directory) or directory.segments_of_format_1()
+    return any(path.exists() for path in signs) or bool(has_segments)
 
 
 def segment_files(directory: JournalDirectory) -> list[SegmentFile]:
@@ -45,47 +44,13 @@ def segment_files(directory: JournalDirectory) -> list[SegmentFile]:
 def open_segment(
     directory: JournalDirectory, name: SegmentName
 ) -> tuple[SegmentName, BinaryIO] | None:
-    """Return a segment's present name and its contents; None if it was delivered meanwhile.
-
-    An open segment is read up to its present end: later appends are not read.
-    """
+    """Return a segment's present name and its contents; None if it was delivered meanwhile."""
     for each in (name, *_sealed_since(directory, name)):
         try:
-            stream = directory.fs.open_read(directory.segment(each))
+            return each, directory.fs.open_read(directory.segment(each))
         except FileNotFoundError:
             continue
-        return each, stream if each.events is not None else up_to_present_end(stream)
     return None
-
-
-def up_to_present_end(stream: BinaryIO) -> BinaryIO:
-    """Return a file up to its present end.
-
-    Otherwise a line that was read while it was half written would be followed by its other half and
-    by valid records, and look corrupt.
-    """
-    size = stream.seek(0, io.SEEK_END)
-    stream.seek(0)
-    return io.BufferedReader(_Beginning(stream, size), _BUFFER_BYTES)
-
-
-class _Beginning(io.RawIOBase):
-    def __init__(self, stream: BinaryIO, size: int) -> None:
-        self._stream = stream
-        self._left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        read = self._stream.read(min(len(buffer), self._left))
-        buffer[: len(read)] = read
-        self._left -= len(read)
-        return len(read)
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
 
 
 def _sealed_since(directory: JournalDirectory, name: SegmentName) -> Iterator[SegmentName]:
@@ -94,16 +59,47 @@ def _sealed_since(directory: JournalDirectory, name: SegmentName) -> Iterator[Se
             yield file.name
 
 
-def read_events(stream: BinaryIO, name: SegmentName) -> Iterator[Record | CorruptRange]:
-    """Yield the events of a segment and its corrupt ranges, records without an event included."""
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The events of a record, and the number of bytes of the whole record."""
+
+    lines: list[bytes]
+    size: int
+
+
+def read_events(stream: BinaryIO, name: SegmentName) -> Iterator[Events | CorruptRange]:
+    """Yield the events of each record and the corrupt ranges, lines without an event included.
+
+    An open segment is read up to its present end.
+    """
     for piece in scan(stream, name.checksum_seed):
-        yield _checked(piece) if isinstance(piece, Record) else piece
+        if isinstance(piece, CorruptRange):
+            yield piece
+            continue
+        days = list(event_days(piece))
+        good = [line for line, day in zip(piece.lines, days, strict=True) if isinstance(day, str)]
+        yield Events(good, piece.size)
+        yield from (each for each in days if isinstance(each, CorruptRange))
 
 
-def _checked(record: Record) -> Record | CorruptRange:
+def unproven_events(stream: BinaryIO, corrupt: CorruptRange) -> Iterator[bytes]:
+    """Yield the lines of a corrupt range that still are events.
+
+    No checksum proves them: a wrong byte in a text is not noticed. The stream's position stays.
+    """
+    position = stream.tell()
+    left = corrupt.length
+    stream.seek(corrupt.offset)
+    while left and (line := stream.readline(min(left, MAX_TEXT_BYTES))):
+        left -= len(line)
+        if line.endswith(b"\n") and _is_event(line):
+            yield line[:-1]
+    stream.seek(position)
+
+
+def _is_event(line: bytes) -> bool:
     try:
-        layout.address(record.line)
-    except layout.NotAnEvent as error:
-        length = record.end - record.offset
-        return CorruptRange(record.offset, length, str(error), at_end=False, has_whole_line=True)
-    return record
+        address(line)
+    except NotAnEvent:
+        return False
+    return True

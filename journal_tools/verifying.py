@@ -4,27 +4,32 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from journal_tools.reading import SegmentFile, open_segment, read_events
+from journal_tools.listing import counted
+from journal_tools.reading import Events, SegmentFile, open_segment, read_events, unproven_events
 from storage.dedup.id_log import invalid_tail
 from storage.journal.directory import JournalDirectory
-from storage.journal.record import CorruptRange, Record
-from storage.journal.segment import SegmentName
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidRange:
-    """Invalid bytes of a file: a torn tail that an interrupted write left, or corrupt."""
+    """Invalid bytes of a file: a torn tail that an interrupted write left, or corrupt.
+
+    `unproven_events` is the number of lines in a corrupt range that still are events.
+    """
 
     path: Path
     offset: int
     length: int
     cause: str
     is_corrupt: bool
+    unproven_events: int = 0
 
     def __str__(self) -> str:
         """Return the line that `verify` prints."""
         kind = "CORRUPT" if self.is_corrupt else "torn"
-        return f"{kind}  {self.path} at byte {self.offset}, {self.length} bytes: {self.cause}"
+        text = f"{kind}  {self.path} at byte {self.offset}, {self.length} bytes: {self.cause}"
+        found = self.unproven_events
+        return f"{text}; {counted(found, 'line')} in it may be whole events" if found else text
 
 
 @dataclass(slots=True)
@@ -51,27 +56,24 @@ def verify_segment(
     invalid = []
     with stream:
         for piece in read_events(stream, name):
-            if isinstance(piece, Record):
-                events += 1
-                advance(piece.end - piece.offset)
-            else:
-                invalid.append(_invalid_range(directory, name, piece))
-                advance(piece.length)
+            if isinstance(piece, Events):
+                events += len(piece.lines)
+                advance(piece.size)
+                continue
+            is_corrupt = not (piece.at_end and name.events is None)
+            unproven = sum(1 for _ in unproven_events(stream, piece)) if is_corrupt else 0
+            path = directory.segment(name)
+            found = InvalidRange(
+                path, piece.offset, piece.length, piece.cause, is_corrupt, unproven
+            )
+            invalid.append(found)
+            advance(piece.length)
     if name.events not in (None, events) and not invalid:
-        cause = f"it was sealed with {name.events} records and holds {events}"
+        cause = f"it was sealed with {name.events} events and holds {events}"
         invalid.append(InvalidRange(directory.segment(name), file.size, 0, cause, is_corrupt=True))
     totals.segments += 1
     totals.events += events
     yield from invalid
-
-
-def _invalid_range(
-    directory: JournalDirectory, name: SegmentName, piece: CorruptRange
-) -> InvalidRange:
-    is_torn = piece.at_end and name.events is None
-    return InvalidRange(
-        directory.segment(name), piece.offset, piece.length, piece.cause, is_corrupt=not is_torn
-    )
 
 
 def verify_ids(directory: JournalDirectory) -> Iterator[InvalidRange]:

@@ -232,4 +232,4 @@ def _identities(directory: JournalDirectory, segment: SealedSegment) -> Iterator
     with directory.fs.open_read(directory.segment(segment.name)) as stream:
         for piece in scan(stream, segment.name.checksum_seed):
             if isinstance(piece, Record):
-                yield kept_identity(piece.line)
+                yield from map(kept_identity, piece.lines)

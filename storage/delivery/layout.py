@@ -5,25 +5,24 @@ Keys are Hive partitions, as Athena, Spark and DuckDB read them:
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from operator import contains
 
 import orjson
 
+from storage.journal.record import Record
 from storage.journal.segment import KeyRules
 
 # A conflict has 16 digits more; no client's id contains a tilde.
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}(?:~[0-9a-f]{16})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
-# The beginning of every line that this server writes.
-_EVENT_START = re.compile(rb'\{"event_id":"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}","event_type":"')
 
-# How orjson writes the name of an event's timestamp, and the quotation mark before its value.
-_TIMESTAMP = b'"timestamp":"'
-_DAY_CHARS = 10
+# The first fields of a line that this server writes, after the newline before it, and the day.
+_LINE_STARTS = re.compile(
+    rb'\n\{"event_id":"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}(?:~[0-9a-f]{16})?"'
+    rb',"event_type":"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"'
+    rb',"timestamp":"(\d{4}-\d\d-\d\d)'
+)
 
 
 class NotAnEvent(ValueError):
@@ -52,32 +51,16 @@ def address(line: bytes) -> Address:
     return Address(event_id, timestamp[:10])
 
 
-def days(lines: Sequence[bytes]) -> list[str | NotAnEvent]:
-    """Return the day of each event, or the reason why a line is no event.
+def common_day(record: Record) -> str | None:
+    """Return the day of a record's events; None if each line has to be parsed to find it.
 
-    On the fast path, for events that share a day, no line is parsed, which costs a fifth.
+    The fast path: it takes a line only in the form in which this server writes events.
     """
-    day = _common_day(lines)
-    return [_day(line) for line in lines] if day is None else [day] * len(lines)
-
-
-def _day(line: bytes) -> str | NotAnEvent:
-    try:
-        return address(line).day
-    except NotAnEvent as error:
-        return error
-
-
-# Each event has a timestamp of its own, so if `"timestamp":"` occurs once in a line, that is it:
-# inside a JSON string the quotation marks would be escaped.
-def _common_day(lines: Sequence[bytes]) -> str | None:
-    day = lines[0].partition(_TIMESTAMP)[2][:_DAY_CHARS]
-    once_each = b"".join(lines).count(_TIMESTAMP) == len(lines)
-    are_events = all(map(_EVENT_START.match, lines))
-    if are_events and once_each and all(map(contains, lines, repeat(_TIMESTAMP + day))):
-        text = day.decode("ascii", "replace")
-        return text if _DAY.fullmatch(text) else None
-    return None
+    days = _LINE_STARTS.findall(b"\n" + record.text)
+    if len(days) != record.events or len(set(days)) != 1:
+        return None
+    day: str = days[0].decode()
+    return day
 
 
 def is_batched(rules: KeyRules, events: int) -> bool:

@@ -1,17 +1,17 @@
-"""The index of a sealed segment: the offsets of each day's events, and the corrupt ranges."""
+"""The index of a sealed segment: the places of each day's events, and the corrupt ranges."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from storage.delivery.layout import NotAnEvent
-from storage.journal.record import RECORD_OVERHEAD_BYTES, CorruptRange, Run
+from storage.delivery import layout
+from storage.journal.record import HEAD_BYTES, CorruptRange, Record
 from storage.journal.segment import SealedSegment
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentIndex:
-    """Offsets of records in bytes, by the day of their events; 8 bytes an event."""
+    """Places of events in the segment, by their day; 8 bytes an event."""
 
     days: "dict[str, array[int]]" = field(default_factory=dict)
     corrupt: list[CorruptRange] = field(default_factory=list)
@@ -26,29 +26,38 @@ class SegmentIndex:
         """The day of the segment's first event."""
         return next(iter(self.days), None)
 
-    def add(self, run: Run, days: Sequence[str | NotAnEvent]) -> None:
-        """Add records and the day of each, or the reason why it holds no event."""
-        if len(set(days)) == 1 and isinstance(days[0], str):
-            self._offsets(days[0]).extend(run.offsets())
-            return
-        for offset, line, day in zip(run.offsets(), run.lines, days, strict=True):
-            if isinstance(day, NotAnEvent):
-                length = len(line) + RECORD_OVERHEAD_BYTES
-                self.corrupt.append(
-                    CorruptRange(offset, length, str(day), at_end=False, has_whole_line=True)
-                )
-            else:
-                self._offsets(day).append(offset)
+    def add(self, record: Record) -> Sequence[int]:
+        """Add the events of a record; return the places of those of the segment's first day."""
+        by_day = self._by_day(record)
+        for day, places in by_day.items():
+            self.days.setdefault(day, array("Q")).extend(places)
+        return by_day.get(self.first_day or "", ())
 
-    def _offsets(self, day: str) -> "array[int]":
-        if day not in self.days:
-            self.days[day] = array("Q")
-        return self.days[day]
+    def _by_day(self, record: Record) -> dict[str, Sequence[int]]:
+        common_day = layout.common_day(record)
+        if common_day is not None:
+            return {common_day: record.places}
+        by_day: dict[str, list[int]] = {}
+        for place, day in zip(record.places, event_days(record), strict=True):
+            if isinstance(day, CorruptRange):
+                self.corrupt.append(day)
+            else:
+                by_day.setdefault(day, []).append(place)
+        return {**by_day}
 
     def check_count(self, segment: SealedSegment) -> None:
-        """Add an empty corrupt range if the segment was sealed with another number of records."""
+        """Add an empty corrupt range if the segment was sealed with another number of events."""
         if not self.corrupt and self.events != segment.events:
-            cause = f"it was sealed with {segment.events} records and holds {self.events}"
-            self.corrupt.append(
-                CorruptRange(segment.size, 0, cause, at_end=True, has_whole_line=False)
-            )
+            cause = f"it was sealed with {segment.events} events and holds {self.events}"
+            self.corrupt.append(CorruptRange(segment.size, 0, cause, at_end=True))
+
+
+def event_days(record: Record) -> Iterator[str | CorruptRange]:
+    """Yield the day of each event of a record, or the corrupt range that its line is."""
+    offset = record.offset + HEAD_BYTES
+    for line in record.lines:
+        try:
+            yield layout.address(line).day
+        except layout.NotAnEvent as error:
+            yield CorruptRange(offset, len(line) + 1, str(error))
+        offset += len(line) + 1

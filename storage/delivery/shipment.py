@@ -1,7 +1,7 @@
 """The delivery of one sealed segment: it is checked once, then its objects are made.
 
-`open_shipment` reads the segment once and keeps only the offset of each valid record, by day:
-8 bytes per event. Objects are made one at a time, from the disk, just before they are sent.
+`open_shipment` reads the segment once and keeps only the place of each event, by day: 8 bytes per
+event. Objects are made one at a time, from the disk, just before they are sent.
 Everything here blocks and belongs in a worker thread.
 """
 
@@ -9,11 +9,12 @@ import io
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from storage.dedup.identity import conflict_id, conflict_line, kept_identity
 from storage.delivery import layout
@@ -21,14 +22,19 @@ from storage.delivery.segment_index import SegmentIndex
 from storage.delivery.staging import Draft, Staging, object_in_memory
 from storage.journal.directory import JournalDirectory
 from storage.journal.quarantine import quarantine_range, report_corruption
-from storage.journal.record import MAX_RECORD_BYTES, CorruptRange, decode, scan_runs
+from storage.journal.record import (
+    EVENTS_PER_RECORD,
+    CorruptRange,
+    Invalid,
+    Record,
+    read_record,
+    scan,
+)
 from storage.journal.reserve import is_disk_full
 from storage.journal.segment import SealedSegment, SegmentName
 from storage.stores.store import StoredObject
 
-_Item = TypeVar("_Item")
-
-_RECORDS_AT_ONCE = 32
+_BYTES_BETWEEN_PAUSES = 32 * 1024
 _PAUSE_S = 0.0001
 
 
@@ -42,23 +48,23 @@ class SegmentUnreadable(OSError):
 
 @dataclass(frozen=True, slots=True)
 class ObjectPlan:
-    """The records that become one object: those at `offsets`, all of one `day`."""
+    """The events that become one object: those at `places`, all of one `day`."""
 
     day: str
-    offsets: "array[int]"
+    places: "array[int]"
 
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """The checked contents of a sealed segment: the offsets of its events by day."""
+    """The checked contents of a sealed segment: the places of its events by day."""
 
     segment: SealedSegment
     days: "dict[str, array[int]]"
     events: int
 
     @property
-    def corrupt_records(self) -> int:
-        """The number of records it was sealed with that cannot be delivered."""
+    def corrupt_events(self) -> int:
+        """The number of events it was sealed with that cannot be delivered."""
         return max(0, self.segment.events - self.events)
 
     @property
@@ -74,12 +80,12 @@ class Shipment:
     def plans(self) -> Iterator[ObjectPlan]:
         """Yield a plan for each object, by day and then in the order of arrival."""
         for day in sorted(self.days):
-            offsets = self.days[day]
+            places = self.days[day]
             if self.is_batched:
-                yield ObjectPlan(day, offsets)
+                yield ObjectPlan(day, places)
             else:
-                for index in range(len(offsets)):
-                    yield ObjectPlan(day, offsets[index : index + 1])
+                for index in range(len(places)):
+                    yield ObjectPlan(day, places[index : index + 1])
 
 
 def pause_briefly() -> None:
@@ -108,6 +114,7 @@ class Packer:
         self._settle_ids = settle_ids
         self._pause = pause
         self._turn = threading.Lock()
+        self._unpaused_bytes = 0
         self._staging = Staging(directory)
 
     def open_shipment(self, segment: SealedSegment) -> Shipment:
@@ -144,20 +151,21 @@ class Packer:
     def _index(self, segment: SealedSegment, draft: Draft | None = None) -> SegmentIndex:
         index = SegmentIndex()
         with self._open(segment.name) as stream:
-            for piece in self._pausing(scan_runs(stream, segment.name.checksum_seed)):
+            for piece in scan(stream, segment.name.checksum_seed):
                 if isinstance(piece, CorruptRange):
                     index.corrupt.append(piece)
                     continue
-                days = layout.days(piece.lines)
-                index.add(piece, days)
+                places = index.add(piece)
                 if draft is not None:
-                    draft.add(_lines_of_day(index.first_day, piece.lines, days))
+                    draft.add(piece.text_at(places))
+                self._pause_after(piece)
         index.check_count(segment)
         return index
 
-    def _pausing(self, items: Iterable[_Item]) -> Iterator[_Item]:
-        for item in items:
-            yield item
+    def _pause_after(self, record: Record) -> None:
+        self._unpaused_bytes += record.size
+        if self._unpaused_bytes >= _BYTES_BETWEEN_PAUSES:
+            self._unpaused_bytes = 0
             self._pause()
 
     def pack(self, shipment: Shipment, plan: ObjectPlan) -> StoredObject:
@@ -166,7 +174,7 @@ class Packer:
             with self._turn:
                 return self._batch_object(shipment, plan)
         with self._open(shipment.segment.name) as stream:
-            line = self._line(stream, shipment.segment.name, plan.offsets[0])
+            (line,) = self._record(stream, shipment.segment, plan.places[0]).lines_at(plan.places)
         return _event_object(shipment.segment.name.rules.prefix, line)
 
     def pack_beside(
@@ -184,22 +192,25 @@ class Packer:
         name, day = shipment.segment.name, plan.day
         if (staged := self._staging.find(name, day)) is not None:
             return staged
-        if self._staging.write(name, day, self._portions(name, plan.offsets)):
+        if self._staging.write(name, day, self._portions(shipment.segment, plan)):
             staged = self._staging.find(name, day)
-        return staged or object_in_memory(name, day, self._portions(name, plan.offsets))
+        return staged or object_in_memory(name, day, self._portions(shipment.segment, plan))
 
-    def _portions(self, name: SegmentName, offsets: "array[int]") -> Iterator[list[bytes]]:
-        with self._open(name) as stream:
-            for start in self._pausing(range(0, len(offsets), _RECORDS_AT_ONCE)):
-                portion = offsets[start : start + _RECORDS_AT_ONCE]
-                yield [self._line(stream, name, offset) for offset in portion]
+    def _portions(self, segment: SealedSegment, plan: ObjectPlan) -> Iterator[bytes]:
+        with self._open(segment.name) as stream:
+            for _, places in groupby(plan.places, lambda place: place // EVENTS_PER_RECORD):
+                first, *others = places
+                record = self._record(stream, segment, first)
+                yield record.text_at([first, *others])
+                self._pause_after(record)
 
-    def _line(self, stream: BinaryIO, name: SegmentName, offset: int) -> bytes:
-        stream.seek(offset)
-        line = decode(stream.readline(MAX_RECORD_BYTES), name.checksum_seed)
-        if isinstance(line, str):
-            raise SegmentUnreadable(f"{self._path(name)} at byte {offset}: {line}")
-        return line
+    def _record(self, stream: BinaryIO, segment: SealedSegment, place: int) -> Record:
+        offset = stream.seek(place // EVENTS_PER_RECORD)
+        record = read_record(stream, offset, segment.size, segment.name.checksum_seed)
+        if isinstance(record, Invalid):
+            path = self._path(segment.name)
+            raise SegmentUnreadable(f"{path} at byte {offset}: {record.cause}")
+        return record
 
     def discard(self, shipment: Shipment) -> None:
         """Delete a delivered segment, then its staged objects.
@@ -230,11 +241,3 @@ def _event_object(prefix: str, line: bytes) -> StoredObject:
     return StoredObject(
         key, "application/json", len(line), partial(io.BytesIO, line), create_only=True
     )
-
-
-def _lines_of_day(
-    wanted: str | None, lines: list[bytes], days: Sequence[str | layout.NotAnEvent]
-) -> list[bytes]:
-    if days.count(wanted) == len(days):
-        return lines
-    return [line for line, day in zip(lines, days, strict=True) if day == wanted]

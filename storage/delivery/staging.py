@@ -69,15 +69,15 @@ class Staging:
         self._fs.rename(self._temporary(name), self._path(name, day))
         self._fs.sync_directory(self._directory.staged)
 
-    def write(self, name: SegmentName, day: str, portions: Iterable[list[bytes]]) -> bool:
-        """Stage the events of a segment's day; return False if the disk is full.
+    def write(self, name: SegmentName, day: str, portions: Iterable[bytes]) -> bool:
+        """Stage the lines of a segment's day; return False if the disk is full.
 
         Raises OSError, and any exception of `portions`; nothing is staged then.
         """
         try:
             with self.draft(name) as draft:
-                for lines in portions:
-                    draft.add(lines)
+                for text in portions:
+                    draft.add(text)
                 self.commit(draft, name, day)
         except OSError as error:
             if not is_disk_full(error):
@@ -104,9 +104,9 @@ class Draft:
         self._body = BatchBody()
         self._is_open = True
 
-    def add(self, lines: Iterable[bytes]) -> None:
-        """Append events."""
-        if ready := self._body.add(lines):
+    def add(self, text: bytes) -> None:
+        """Append lines, newlines included."""
+        if ready := self._body.add(text):
             self._file.write(ready)
 
     def finish(self) -> None:
@@ -124,9 +124,9 @@ class Draft:
 
 # Only shipping frees space on a full disk, so it must not need space there. A compressed segment
 # is small enough for memory, and another attempt compresses it to the same bytes.
-def object_in_memory(name: SegmentName, day: str, portions: Iterable[list[bytes]]) -> StoredObject:
+def object_in_memory(name: SegmentName, day: str, portions: Iterable[bytes]) -> StoredObject:
     """Return the object of a segment's day in memory, for when the disk is full."""
     body = BatchBody()
-    content = b"".join([body.add(lines) for lines in portions]) + body.finish()
+    content = b"".join([body.add(text) for text in portions]) + body.finish()
     key = layout.batch_key(name.rules.prefix, day, name.id)
     return StoredObject(key, _CONTENT_TYPE, len(content), partial(io.BytesIO, content))

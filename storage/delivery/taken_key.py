@@ -44,7 +44,7 @@ class Attempts:
 
     def may_be_stored(self, plan: ObjectPlan) -> bool:
         """Return True if the object at the plan's key may come from one of these attempts."""
-        first = plan.offsets[0]
+        first = plan.places[0]
         may_be = self.may_have_been_sent or first in self.maybe_stored
         return may_be and first not in self.taken_by_others
 
@@ -70,7 +70,7 @@ class Putter:
         if present is None and attempts.may_be_stored(plan):
             self._store.put(self._packer.pack_beside(shipment, line, is_hidden=True))
             return Outcome.UNVERIFIED
-        attempts.taken_by_others.add(plan.offsets[0])
+        attempts.taken_by_others.add(plan.places[0])
         self._store.put(self._packer.pack_beside(shipment, line))
         return Outcome.CONFLICT
 

@@ -95,11 +95,11 @@ class _Pass:
         self.delivered += 1
         self.late_conflicts += outcome is Outcome.CONFLICT
         self.unverified += outcome is Outcome.UNVERIFIED
-        if outcome is Outcome.PRESENT and plan.offsets[0] not in self.attempts.maybe_stored:
+        if outcome is Outcome.PRESENT and plan.places[0] not in self.attempts.maybe_stored:
             self.already_in_store += 1
 
     def fail(self, plan: ObjectPlan, failure: StoreError | OSError) -> None:
-        self.attempts.maybe_stored.add(plan.offsets[0])
+        self.attempts.maybe_stored.add(plan.places[0])
         self.pending.append(plan)
         self.failure = failure
 
@@ -260,7 +260,7 @@ class Uploader:
             objects=shipment.objects,
             bytes=shipment.segment.size,
             seconds=round(took_s, 3),
-            corrupt=shipment.corrupt_records or None,
+            corrupt=shipment.corrupt_events or None,
         )
 
     async def in_thread(self, call: Callable[[], _T]) -> _T:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.filesystem import FileSystem, remove_if_exists, write_new
-from storage.journal.segment import SegmentName, parse_segment_name
+from storage.journal.segment import SegmentName, is_of_format_1, parse_segment_name
 
 _PROBE_BYTES = 4096
 
@@ -60,6 +60,10 @@ class JournalDirectory:
             name = parse_segment_name(file_name)
             if name is not None:
                 yield name, size
+
+    def segments_of_format_1(self) -> list[str]:
+        """Return the names of the segments that only versions before 0.1.0 read, in order."""
+        return sorted(name for name, _ in self.fs.entries(self.path) if is_of_format_1(name))
 
     def make(self) -> None:
         """Make the directory with `staged` and `quarantine`, durable; existing ones stay."""

@@ -24,10 +24,10 @@ from typing import Protocol
 
 from logs.events import get_logger
 from storage.counters import Counters
-from storage.journal.record import RECORD_OVERHEAD_BYTES
+from storage.journal.record import HEAD_BYTES, encoded_size
 from storage.journal.reserve import is_disk_full
 from storage.journal.segment import SealedSegment, disk_bytes
-from storage.journal.writer import SegmentWriter
+from storage.journal.writer import Appended, SegmentWriter
 from storage.refusals import (
     JournalBusy,
     JournalClosed,
@@ -63,7 +63,7 @@ class JournalLimits:
     @property
     def largest_record_bytes(self) -> int:
         """The room that an event of the largest size takes."""
-        return self.event_max_bytes + RECORD_OVERHEAD_BYTES
+        return HEAD_BYTES + self.event_max_bytes + 1
 
     @property
     def clear_room_bytes(self) -> int:
@@ -139,7 +139,7 @@ class Journal:
         the future does: then none of the events is durable. Each line is an event's JSON without
         a newline; `identities`, those of the events, are recorded before the segment is sealed.
         """
-        size = sum(map(len, lines)) + RECORD_OVERHEAD_BYTES * len(lines)
+        size = encoded_size(lines)
         refusal = self._refusal(size)
         if refusal is not None:
             raise refusal
@@ -237,12 +237,12 @@ class Journal:
         begins = self._writer.events == 0
         try:
             append = partial(self._writer.append, lines, identities)
-            segment_id = await self._loop.run_in_executor(self._thread, append)
+            appended = await self._loop.run_in_executor(self._thread, append)
         except Exception as error:
             self._fail(error)
             self._refuse(group, error)
         else:
-            self._confirm(group, segment_id)
+            self._confirm(group, appended)
             if self._limits.seal_when_idle:
                 self._shipping.call_when_idle(self._want_seal)
             if begins:
@@ -251,14 +251,14 @@ class Journal:
         self._waiting_bytes -= sum(waiting.size for waiting in group)
         self._hand_over()
 
-    def _confirm(self, group: list[_Waiting], segment_id: str) -> None:
-        held = self._held.setdefault(segment_id, _Held())
+    def _confirm(self, group: list[_Waiting], appended: Appended) -> None:
+        held = self._held.setdefault(appended.segment_id, _Held())
+        held.size += appended.size
         for waiting in group:
             held.events += len(waiting.lines)
-            held.size += waiting.size
             self._counters.durable += len(waiting.lines)
             if not waiting.done.done():
-                waiting.done.set_result(segment_id)
+                waiting.done.set_result(appended.segment_id)
 
     def _want_seal(self) -> None:
         self._seal_wanted = True

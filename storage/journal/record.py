@@ -1,155 +1,177 @@
-"""Records: one event and its checksum as one line (`FORMAT.md`, "Records")."""
+"""Records: events that became durable together, under checksums (`FORMAT.md`, "Records")."""
 
 import io
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import BinaryIO
 
-MAX_RECORD_BYTES = 16 * 1024 * 1024
+MAX_TEXT_BYTES = 16 * 1024 * 1024
+EVENTS_PER_RECORD = 64
+HEAD_BYTES = 30
 
-# 8 hex digits and a space come before the event, a newline after it.
-_HEAD_BYTES = 9
-RECORD_OVERHEAD_BYTES = _HEAD_BYTES + 1
-# Some tens of events of usual size are checked at once.
-_BLOCK_BYTES = 16 * 1024
-_HEX_DIGITS = frozenset(b"0123456789abcdef")
-_EVENT_START = re.compile(rb'[0-9a-f]{8} \{"')
+# Beyond this size, large events are put into several records: a reader holds one in memory.
+_LARGE_BYTES = 1024 * 1024
+_WINDOW_BYTES = 1024 * 1024
+
+_HEAD = re.compile(rb"([0-9a-f]{8}) ((\d{8}) (0[1-9]|[1-5]\d|6[0-4]) ([0-9a-f]{8}))\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A valid record: its offset in bytes, and its event."""
+    """A valid record: its offset in bytes, the number of its events, and their lines."""
 
     offset: int
-    line: bytes
+    events: int
+    text: bytes
+
+    @property
+    def size(self) -> int:
+        """The number of bytes from its head to its last newline."""
+        return HEAD_BYTES + len(self.text)
 
     @property
     def end(self) -> int:
         """The offset of the byte after the record."""
-        return self.offset + _HEAD_BYTES + len(self.line) + 1
+        return self.offset + self.size
 
+    @property
+    def lines(self) -> list[bytes]:
+        """Its events, each without a newline."""
+        return self.text[:-1].split(b"\n")
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Adjacent valid records: the offset of the first in bytes, and their events."""
+    @property
+    def places(self) -> range:
+        """The place of each event in the segment: a number that no other event has."""
+        start = self.offset * EVENTS_PER_RECORD
+        return range(start, start + self.events)
 
-    offset: int
-    lines: list[bytes]
+    def text_at(self, places: Sequence[int]) -> bytes:
+        """Return the lines at some of its places, each with its newline."""
+        if len(places) == self.events:
+            return self.text
+        return b"\n".join([*self.lines_at(places), b""])
 
-    def offsets(self) -> list[int]:
-        """Return the offset of each record."""
-        sizes = (len(line) + RECORD_OVERHEAD_BYTES for line in self.lines[:-1])
-        return list(accumulate(sizes, initial=self.offset))
+    def lines_at(self, places: Sequence[int]) -> list[bytes]:
+        """Return the events at some of its places."""
+        lines = self.lines
+        return [lines[place % EVENTS_PER_RECORD] for place in places]
 
 
 @dataclass(frozen=True, slots=True)
 class CorruptRange:
-    """Adjacent bytes that hold no valid record; `at_end` if no valid record follows."""
+    """Adjacent bytes that hold no valid record; `at_end` if no valid record follows.
+
+    With `is_unfinished`, they are what a write that was interrupted leaves at the end.
+    """
 
     offset: int
     length: int
     cause: str
-    at_end: bool
-    has_whole_line: bool
+    at_end: bool = False
+    is_unfinished: bool = False
 
 
-def encode(lines: Iterable[bytes], seed: int) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """The reason why no record is at an offset; `is_cut` if a valid head has too few lines."""
+
+    cause: str
+    is_cut: bool = False
+
+
+def encode(lines: Sequence[bytes], seed: int) -> bytes:
     """Return the records of `lines`, each of which is an event's JSON without a newline."""
-    return b"".join([b"%08x %b\n" % (zlib.crc32(line, seed), line) for line in lines])
+    parts: list[bytes] = []
+    for start in range(0, len(lines), EVENTS_PER_RECORD):
+        for text, events in _texts(lines[start : start + EVENTS_PER_RECORD]):
+            parts += (_head(text, events, seed), text)
+    return b"".join(parts)
 
 
-def decode(raw: bytes, seed: int) -> bytes | str:
-    """Return the event of a segment's line, newline included, or why it is not a record."""
-    if not raw.endswith(b"\n"):
-        return "the line does not end"
-    if len(raw) < _HEAD_BYTES + 1 or raw[8] != 0x20 or not _HEX_DIGITS.issuperset(raw[:8]):
-        return "the line does not begin with a checksum"
-    line = raw[_HEAD_BYTES:-1]
-    if zlib.crc32(line, seed) != int(raw[:8], 16):
-        return "the checksum does not match"
-    return line
+def encoded_size(lines: Sequence[bytes]) -> int:
+    """Return an upper bound of the size of `encode(lines)`, exact up to 1 MiB."""
+    text_bytes = sum(map(len, lines)) + len(lines)
+    # Two adjacent records that take the place of a large one are together large.
+    heads = -(-len(lines) // EVENTS_PER_RECORD) + 2 * (text_bytes // _LARGE_BYTES)
+    return text_bytes + heads * HEAD_BYTES
+
+
+def _texts(lines: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
+    text = b"\n".join([*lines, b""])
+    if len(text) <= _LARGE_BYTES or len(lines) == 1:
+        yield text, len(lines)
+        return
+    size, start = 0, 0
+    for index, line in enumerate(lines):
+        if size and size + len(line) >= _LARGE_BYTES:
+            yield b"\n".join([*lines[start:index], b""]), index - start
+            size, start = 0, index
+        size += len(line) + 1
+    yield b"\n".join([*lines[start:], b""]), len(lines) - start
+
+
+def _head(text: bytes, events: int, seed: int) -> bytes:
+    facts = b"%08d %02d %08x" % (len(text), events, zlib.crc32(text))
+    return b"%08x %b\n" % (zlib.crc32(facts, seed), facts)
 
 
 def scan(stream: BinaryIO, seed: int) -> Iterator[Record | CorruptRange]:
     """Yield every record of a segment in order, and the corrupt ranges between and after them.
 
-    `stream` is at the segment's first byte. Memory is bounded by the longest record.
+    What is appended after the first step is not read. Memory is bounded by the longest record.
     """
-    for piece in scan_runs(stream, seed):
-        if isinstance(piece, CorruptRange):
-            yield piece
+    size = stream.seek(0, io.SEEK_END)
+    offset = stream.seek(0)
+    while offset < size:
+        found = read_record(stream, offset, size, seed)
+        if isinstance(found, Invalid):
+            end, has_newline = _find_record(stream, offset, size, seed)
+            at_end = end == size
+            is_unfinished = at_end and (found.is_cut or not has_newline)
+            yield CorruptRange(offset, end - offset, found.cause, at_end, is_unfinished)
+            offset = stream.seek(end)
         else:
-            yield from map(Record, piece.offsets(), piece.lines)
+            yield found
+            offset = found.end
 
 
-def scan_runs(stream: BinaryIO, seed: int) -> Iterator[Run | CorruptRange]:
-    """Yield the same as `scan`, many records at a time, at a third of its cost."""
-    offset = 0
-    while block := stream.read(_BLOCK_BYTES):
-        if not block.endswith(b"\n"):
-            block += stream.readline(MAX_RECORD_BYTES - _BLOCK_BYTES)
-        lines = _decode_all(block, seed)
-        if lines is None:
-            yield from _scan_one_by_one(_raw_lines(block, stream), seed, offset)
-            return
-        yield Run(offset, lines)
-        offset += len(block)
+def read_record(stream: BinaryIO, offset: int, size: int, seed: int) -> Record | Invalid:
+    """Read the record at an offset, where the stream is, of a segment of `size` bytes."""
+    match = _HEAD.fullmatch(stream.read(HEAD_BYTES))
+    if match is None or not _is_head(match, seed):
+        return Invalid("the head of a record is invalid")
+    length, events = int(match[3]), int(match[4])
+    end = offset + HEAD_BYTES + length
+    text = stream.read(length) if end <= size else b""
+    if len(text) < length:
+        return Invalid("the record does not end", is_cut=True)
+    if zlib.crc32(text) != int(match[5], 16):
+        return Invalid("the checksum of the lines does not match")
+    if text.count(b"\n") != events or not text.endswith(b"\n"):
+        return Invalid("the record has not as many lines as its head says")
+    return Record(offset, events, text)
 
 
-def _decode_all(block: bytes, seed: int) -> list[bytes] | None:
-    """Return the events of a block of valid records, or None if a part of it is invalid."""
-    lines = [raw[_HEAD_BYTES:] for raw in block[:-1].split(b"\n")]
-    return lines if encode(lines, seed) == block else None
+def _is_head(match: "re.Match[bytes]", seed: int) -> bool:
+    return zlib.crc32(match[2], seed) == int(match[1], 16) and int(match[3]) <= MAX_TEXT_BYTES
 
 
-def _raw_lines(block: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of `block` and of the rest of `stream`, cut at the maximum length."""
-    head = io.BytesIO(block)
-    while raw := head.readline(MAX_RECORD_BYTES):
-        if not raw.endswith(b"\n"):
-            raw += stream.readline(MAX_RECORD_BYTES - len(raw))
-        yield raw
-    while raw := stream.readline(MAX_RECORD_BYTES):
-        yield raw
+def _find_record(stream: BinaryIO, offset: int, size: int, seed: int) -> tuple[int, bool]:
+    """Return the offset of the next valid record after an offset, else `size`.
 
-
-def _scan_one_by_one(
-    raw_lines: Iterable[bytes], seed: int, offset: int
-) -> Iterator[Run | CorruptRange]:
-    bad: CorruptRange | None = None
-    for raw in raw_lines:
-        decoded = decode(raw, seed)
-        if isinstance(decoded, str):
-            start, line = _behind_bad_bytes(raw, seed)
-            bad = _grown(bad, offset, raw[:start], decoded)
-        else:
-            start, line = 0, decoded
-        if line is not None:
-            if bad is not None:
-                yield bad
-                bad = None
-            yield Run(offset + start, [line])
-        offset += len(raw)
-    if bad is not None:
-        yield CorruptRange(bad.offset, bad.length, bad.cause, True, bad.has_whole_line)
-
-
-# A record whose newline is corrupt must not cost the valid record after it.
-def _behind_bad_bytes(raw: bytes, seed: int) -> tuple[int, bytes | None]:
-    """Return the length of the corrupt start of a line, and the event of the record after it."""
-    for match in _EVENT_START.finditer(raw, 1):
-        line = decode(raw[match.start() :], seed)
-        if isinstance(line, bytes):
-            return match.start(), line
-    return len(raw), None
-
-
-def _grown(bad: CorruptRange | None, offset: int, raw: bytes, cause: str) -> CorruptRange:
-    ended = raw.endswith(b"\n")
-    if bad is None:
-        return CorruptRange(offset, len(raw), cause, False, ended)
-    length = bad.length + len(raw)
-    return CorruptRange(bad.offset, length, bad.cause, False, bad.has_whole_line or ended)
+    Also return True if a newline is in the bytes before it.
+    """
+    has_newline = False
+    while True:
+        stream.seek(offset)
+        window = stream.read(min(_WINDOW_BYTES, size - offset))
+        for match in _HEAD.finditer(window, 1):
+            found = stream.seek(offset + match.start())
+            if _is_head(match, seed) and isinstance(read_record(stream, found, size, seed), Record):
+                return found, True
+        has_newline = has_newline or b"\n" in window
+        if len(window) < _WINDOW_BYTES:
+            return size, has_newline
+        offset += len(window) - HEAD_BYTES

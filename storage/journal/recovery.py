@@ -38,8 +38,11 @@ def recover(directory: JournalDirectory) -> None:
     """
     directory.make()
     _remove_copies(directory)
-    names = [name for name, _ in directory.segments()]
+    names = sorted((name for name, _ in directory.segments()), key=lambda name: name.id)
     sealed = {name.id for name in names if name.events is not None}
+    old = directory.segments_of_format_1()
+    if old:
+        _report_old(directory, old)
     opened = [name for name in names if name.events is None]
     if not sealed.isdisjoint(name.id for name in opened):
         # A power cut must not undo the rename to the sealed name and keep the removal of the other.
@@ -51,7 +54,7 @@ def recover(directory: JournalDirectory) -> None:
             _seal(directory, name)
     # Before the first delivery: this process must see the same files as one after a power cut.
     directory.sync()
-    _remove_orphans(directory, {name.id for name in names})
+    _remove_orphans(directory, {name.id for name in names} | {_id_of(each) for each in old})
 
 
 def _seal(directory: JournalDirectory, name: SegmentName) -> None:
@@ -70,7 +73,7 @@ def _check(directory: JournalDirectory, name: SegmentName) -> _Checked:
     with directory.fs.open_read(directory.segment(name)) as stream:
         for piece in scan(stream, name.checksum_seed):
             if isinstance(piece, Record):
-                events += 1
+                events += piece.events
                 size = piece.end
             elif piece.at_end:
                 torn = piece
@@ -107,13 +110,22 @@ def _report_torn(directory: JournalDirectory, name: SegmentName, torn: CorruptRa
         "offset": torn.offset,
         "bytes": torn.length,
     }
-    if torn.has_whole_line:
+    if not torn.is_unfinished:
         try:
             fields["quarantined"] = str(quarantine_range(directory, name, torn))
         except OSError as error:
             # A full disk must not keep the server from starting: only shipping empties it.
             fields["copy_failed"] = str(error)
     _log.warning("torn tail cut off", **fields)
+
+
+def _report_old(directory: JournalDirectory, file_names: list[str]) -> None:
+    _log.error(
+        "segments of journal format 1 are not delivered: only versions before 0.1.0 read them",
+        segments=len(file_names),
+        first=str(directory.path / file_names[0]),
+        remedy="deliver them with the version that wrote them: python -m journal_tools ship",
+    )
 
 
 def _remove_copies(directory: JournalDirectory) -> None:
@@ -126,5 +138,9 @@ def _remove_copies(directory: JournalDirectory) -> None:
 def _remove_orphans(directory: JournalDirectory, segment_ids: set[str]) -> None:
     for file_name, _ in list(directory.fs.entries(directory.staged)):
         is_incomplete = file_name.endswith(_INCOMPLETE)
-        if is_incomplete or file_name.partition(".")[0] not in segment_ids:
+        if is_incomplete or _id_of(file_name) not in segment_ids:
             directory.fs.remove(directory.staged / file_name)
+
+
+def _id_of(file_name: str) -> str:
+    return file_name.partition(".")[0]

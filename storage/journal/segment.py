@@ -13,11 +13,16 @@ from datetime import datetime
 
 _NAME = re.compile(
     r"(?P<id>\d{8}T\d{9}Z-[0-9a-f]{16})"
+    r"(?P<format>\.v2)?"
     r"\.(?P<layout>event|batch|auto-\d{1,9})"
     r"\.(?P<prefix>[A-Za-z0-9._=+-]{1,180})"
     r"\.(?:open|(?P<events>0|[1-9]\d{0,11})\.sealed)",
     re.ASCII,
 )
+
+# The version of the format of records. Names of format 1 have none, and versions that know only
+# format 1 do not take these names for those of segments.
+FORMAT = "v2"
 
 # File systems allocate blocks: a segment of one small event takes a whole one.
 _BLOCK_BYTES = 4096
@@ -53,11 +58,12 @@ class SegmentName:
     def file_name(self) -> str:
         """The file's name inside the journal directory."""
         state = "open" if self.events is None else f"{self.events}.sealed"
-        return f"{self.id}.{self.rules.layout}.{self.rules.prefix.replace('/', '+')}.{state}"
+        prefix = self.rules.prefix.replace("/", "+")
+        return f"{self.id}.{FORMAT}.{self.rules.layout}.{prefix}.{state}"
 
     @property
     def checksum_seed(self) -> int:
-        """The start value of every record's CRC-32 in this segment."""
+        """The start value of the CRC-32 of every head in this segment."""
         return zlib.crc32(self.id.encode("ascii"))
 
     @property
@@ -66,7 +72,7 @@ class SegmentName:
         return created_at(self.id)
 
     def sealed(self, events: int) -> "SegmentName":
-        """Return the name of this segment once it is sealed with `events` records."""
+        """Return the name of this segment once it is sealed with `events` events."""
         return replace(self, events=events)
 
 
@@ -85,13 +91,19 @@ def new_segment_name(rules: KeyRules) -> SegmentName:
 
 
 def parse_segment_name(file_name: str) -> SegmentName | None:
-    """Parse a file's name; None if it is not the name of a segment."""
+    """Parse a file's name; None if it is not the name of a segment of the present format."""
     match = _NAME.fullmatch(file_name)
-    if match is None:
+    if match is None or match["format"] is None:
         return None
     events = match["events"]
     rules = KeyRules(match["layout"], match["prefix"].replace("+", "/"))
     return SegmentName(match["id"], rules, None if events is None else int(events))
+
+
+def is_of_format_1(file_name: str) -> bool:
+    """Return True if a file's name is that of a segment which this version does not read."""
+    match = _NAME.fullmatch(file_name)
+    return match is not None and match["format"] is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +115,7 @@ class SealedSegment:
 
     @property
     def events(self) -> int:
-        """The number of records it was sealed with."""
+        """The number of events it was sealed with."""
         return self.name.events or 0
 
     @property

@@ -14,6 +14,7 @@ Blocks; for one thread, but the event loop may read the properties, through `Jou
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from logs.events import get_logger
 from storage.filesystem import AppendFile
@@ -34,6 +35,13 @@ class _Segment:
     events: int = 0
     identities: list[bytes] = field(default_factory=list)
     identities_recorded: bool = False
+
+
+class Appended(NamedTuple):
+    """The segment that holds events, and the bytes that they take there."""
+
+    segment_id: str
+    size: int
 
 
 class SegmentWriter:
@@ -76,8 +84,8 @@ class SegmentWriter:
         segment = self._open
         return segment.name.created_at if segment and segment.events else None
 
-    def append(self, lines: Sequence[bytes], identities: bytes = b"") -> str:
-        """Make events durable, and return the id of the segment that holds them.
+    def append(self, lines: Sequence[bytes], identities: bytes = b"") -> Appended:
+        """Make events durable, and return where.
 
         `identities` are recorded when the segment is sealed. If this raises, most likely OSError,
         none of the events is durable, and the open segment has been given up.
@@ -86,13 +94,13 @@ class SegmentWriter:
         try:
             if segment is None:
                 segment = self._open = self._begin()
-            self._append_to(segment, lines)
+            size = self._append_to(segment, lines)
             segment.identities.append(identities)
         except Exception:
             if segment is not None:
                 self._give_up(segment)
             raise
-        return segment.name.id
+        return Appended(segment.name.id, size)
 
     def _begin(self) -> _Segment:
         self._reserve.hold()
@@ -100,7 +108,7 @@ class SegmentWriter:
         path = self._directory.segment(name)
         return _Segment(name, path, self._fs.create(path))
 
-    def _append_to(self, segment: _Segment, lines: Sequence[bytes]) -> None:
+    def _append_to(self, segment: _Segment, lines: Sequence[bytes]) -> int:
         records = encode(lines, segment.name.checksum_seed)
         segment.file.write(records)
         segment.file.sync()
@@ -108,6 +116,7 @@ class SegmentWriter:
             self._directory.sync()
         segment.size += len(records)
         segment.events += len(lines)
+        return len(records)
 
     def seal(self) -> None:
         """Seal the open segment, if there is one; `take_sealed` then returns it.

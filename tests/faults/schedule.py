@@ -134,11 +134,11 @@ class Process:
         if sorting.lines:
             new = Identities(list(sorting.new), list(sorting.new.values()))
             try:
-                segment_id = self._writer.append(sorting.lines, pack(new))
+                appended = self._writer.append(sorting.lines, pack(new))
             except OSError:
                 self._has_failed = True
                 raise
-            self.window.add(new, segment_id)
+            self.window.add(new, appended.segment_id)
             history.acknowledged.update(names)
 
     def knows(self, name: str) -> bool:
@@ -175,9 +175,9 @@ class Process:
             return
         segment = self._chance.choice(self.sealed)
         shipment = self._packer.open_shipment(segment)
-        if shipment.corrupt_records:
+        if shipment.corrupt_events:
             name = segment.name.file_name
-            raise Broken(f"{shipment.corrupt_records} records of {name} are corrupt")
+            raise Broken(f"{shipment.corrupt_events} events of {name} are corrupt")
         plans = list(shipment.plans())
         if self._chance.random() < 0.2:
             plans = plans[: self._chance.randint(0, len(plans))]

@@ -32,11 +32,23 @@ def test_export_writes_every_event_unmodified(tool: Tool, journal: Path) -> None
 
 
 def test_export_leaves_corrupt_ranges_out_and_reports_them(tool: Tool, journal: Path) -> None:
-    segment = write_sealed(journal, LINES)
-    flip(journal / segment.name.file_name, 15)
+    segment = write_sealed(journal, LINES, each_alone=True)
+    flip(journal / segment.name.file_name, 50)
     result = tool("export", "--journal-dir", "journal")
     assert (1, LINES[1:]) == (result.returncode, result.stdout.encode().splitlines())
-    assert "at byte 0: the checksum does not match" in result.stderr
+    assert "at byte 0: the checksum of the lines does not match" in result.stderr
+
+
+def test_export_salvages_lines_that_still_are_events_only_if_asked_to(
+    tool: Tool, journal: Path
+) -> None:
+    segment = write_sealed(journal, events(100))
+    flip(journal / segment.name.file_name, 50)
+    result = tool("export", "--journal-dir", "journal")
+    assert (1, events(100)[64:]) == (result.returncode, result.stdout.encode().splitlines())
+    salvaged = tool("export", "--salvage", "--journal-dir", "journal")
+    assert (1, events(100)[1:]) == (salvaged.returncode, salvaged.stdout.encode().splitlines())
+    assert result.stderr == salvaged.stderr
 
 
 def test_export_ends_when_its_reader_does(journal: Path, tmp_path: Path) -> None:

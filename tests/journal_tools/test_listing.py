@@ -19,7 +19,7 @@ LINES = events(5)
 
 def test_ls_counts_the_events_of_sealed_and_open_segments(tool: Tool, journal: Path) -> None:
     write_sealed(journal, LINES)
-    path = write_segment(journal, LINES[:3], numbered_name(1, "batch"))
+    path = write_segment(journal, LINES[:3], numbered_name(1, "batch"), each_alone=True)
     tear(path, path.stat().st_size - 4)
     (journal / "quarantine" / "x.bad").write_bytes(b"12345")
     keys = ("segment", "state", "events", "bytes", "layout", "prefix")

@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.journal_tools.tool import Tool
-from tests.storage.segments import (
-    events,
-)
+from tests.storage.segments import DAY, SEGMENT_ID, events, numbered_name, write_segment
 
 LINES = events(5)
 
@@ -48,3 +46,32 @@ def test_a_failure_is_explained_without_a_traceback(
     result = tool(*arguments)
     assert (code, True) == (result.returncode, says in result.stderr)
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["ls", "verify", "export", "ship"])
+def test_segments_of_format_1_are_reported_and_left_as_they_are(
+    tool: Tool, journal: Path, command: str
+) -> None:
+    old = journal / f"{SEGMENT_ID}.auto-100.events.5.sealed"
+    staged = journal / "staged" / f"{SEGMENT_ID}.{DAY}.ndjson.gz"
+    old.write_bytes(b'73ffe409 {"event_id":"a"}\n')
+    staged.write_bytes(b"staged")
+    write_segment(journal, LINES, numbered_name(1, count=5))
+    result = tool(command, "--journal-dir", "journal", STORAGE_DIR="store")
+    assert 1 == result.returncode
+    expected = f"journal/{old.name} is of journal format 1, which only versions before 0.1.0 read"
+    assert expected in result.stderr
+    assert "deliver it with the version that wrote it" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert (b'73ffe409 {"event_id":"a"}\n', b"staged") == (old.read_bytes(), staged.read_bytes())
+    assert ("5 events delivered, 0 lost, 0 left" in result.stdout) is (command == "ship")
+
+
+def test_a_directory_that_has_only_segments_of_format_1_is_a_journal(
+    tool: Tool, tmp_path: Path
+) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / f"{SEGMENT_ID}.auto-100.events.open").write_bytes(b"")
+    result = tool("verify", "--journal-dir", "old")
+    assert (1, "0 segments, 0 events, 0 corrupt\n") == (result.returncode, result.stdout)
+    assert "is of journal format 1" in result.stderr

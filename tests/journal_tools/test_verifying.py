@@ -22,21 +22,22 @@ def test_verify_finds_nothing_in_a_valid_journal(tool: Tool, journal: Path) -> N
 
 
 def test_verify_reports_a_corrupt_range_with_file_and_offset(tool: Tool, journal: Path) -> None:
-    segment = write_sealed(journal, LINES)
+    segment = write_sealed(journal, events(100))
     path = journal / segment.name.file_name
-    flip(path, 100)
+    flip(path, path.read_bytes().index(b'"e7"'))
     result = tool("verify", "--journal-dir", "journal")
     assert result.returncode == 1
     assert f"CORRUPT  journal/{path.name} at byte " in result.stdout
-    assert "checksum does not match" in result.stdout
-    assert "1 segment, 4 events, 1 corrupt" in result.stdout
+    assert "the checksum of the lines does not match" in result.stdout
+    assert "63 lines in it may be whole events" in result.stdout
+    assert "1 segment, 36 events, 1 corrupt" in result.stdout
 
 
 def test_verify_reports_missing_records(tool: Tool, journal: Path) -> None:
     write_sealed(journal, LINES, promised=7)
     result = tool("verify", "--journal-dir", "journal")
     assert result.returncode == 1
-    assert "it was sealed with 7 records and holds 5" in result.stdout
+    assert "it was sealed with 7 events and holds 5" in result.stdout
 
 
 def test_verify_does_not_take_a_torn_tail_for_corruption(tool: Tool, journal: Path) -> None:

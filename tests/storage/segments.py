@@ -1,6 +1,7 @@
 """A small vocabulary for segments on disk: write, corrupt and read them."""
 
 import gzip
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,9 +78,18 @@ def no_ids(segment_id: str, digests: bytes) -> None:
     """Remember no ids."""
 
 
-def write_segment(directory: Path, lines: Sequence[bytes], name: SegmentName = NAME) -> Path:
+def alone(lines: Sequence[bytes], seed: int = SEED) -> bytes:
+    """Return the bytes of a segment that has a record for each event."""
+    return b"".join(encode([line], seed) for line in lines)
+
+
+def write_segment(
+    directory: Path, lines: Sequence[bytes], name: SegmentName = NAME, *, each_alone: bool = False
+) -> Path:
+    """Write a segment as one group of events, or with `each_alone` a record for each."""
     path = directory / name.file_name
-    path.write_bytes(encode(lines, name.checksum_seed))
+    seed = name.checksum_seed
+    path.write_bytes(alone(lines, seed) if each_alone else encode(lines, seed))
     return path
 
 
@@ -89,12 +99,21 @@ def write_sealed(
     name: SegmentName = NAME,
     *,
     promised: int | None = None,
+    each_alone: bool = False,
 ) -> SealedSegment:
     """Write a sealed segment into a directory that recovery has prepared."""
     recover(local(directory))
     sealed = name.sealed(len(lines) if promised is None else promised)
-    path = write_segment(directory, lines, sealed)
+    path = write_segment(directory, lines, sealed, each_alone=each_alone)
     return SealedSegment(sealed, path.stat().st_size)
+
+
+def record_of(lines: Sequence[bytes]) -> Record:
+    """Return at most 64 events as they are read from a segment, behind another record."""
+    raw = encode([b"before"], SEED) + encode(lines, SEED)
+    _, record = scan(io.BytesIO(raw), SEED)
+    assert isinstance(record, Record)
+    return record
 
 
 def tear(path: Path, at: int) -> None:
@@ -110,7 +129,7 @@ def flip(path: Path, byte: int, mask: int = 0xFF) -> None:
 
 
 def offsets(lines: Sequence[bytes]) -> list[int]:
-    """Return the offset of each record, and the end of the last one."""
+    """Return the offset of each record of one event, and the end of the last one."""
     found = [0]
     for line in lines:
         found.append(found[-1] + len(encode([line], SEED)))
@@ -120,8 +139,11 @@ def offsets(lines: Sequence[bytes]) -> list[int]:
 def scanned(path: Path, seed: int = SEED) -> list[bytes | CorruptRange]:
     """Return the events and corrupt ranges of a segment, in order."""
     with path.open("rb") as stream:
-        pieces = list(scan(stream, seed))
-    return [piece.line if isinstance(piece, Record) else piece for piece in pieces]
+        return [
+            each
+            for piece in scan(stream, seed)
+            for each in (piece.lines if isinstance(piece, Record) else [piece])
+        ]
 
 
 def sealed_in(directory: Path) -> list[SealedSegment]:

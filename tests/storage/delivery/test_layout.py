@@ -12,12 +12,13 @@ from storage.delivery.layout import (
     NotAnEvent,
     address,
     batch_key,
-    days,
+    common_day,
     event_key,
     is_batched,
 )
+from storage.delivery.segment_index import SegmentIndex
 from storage.journal.segment import KeyRules
-from tests.storage.segments import SEGMENT_ID
+from tests.storage.segments import SEGMENT_ID, record_of
 from validation.outcomes import Accepted, RequestInfo
 from validation.reader import EventReader
 
@@ -174,8 +175,11 @@ def test_every_line_has_its_own_day(lines: list[bytes], expected: list[str]) -> 
 
 
 def day_texts(lines: list[bytes]) -> list[str]:
-    found = days(lines)
-    return [each if isinstance(each, str) else NO_DAY for each in found]
+    index, record = SegmentIndex(), record_of(lines)
+    index.add(record)
+    by_place = {place: day for day, places in index.days.items() for place in places}
+    assert len(record.places) == len(by_place) + len(index.corrupt)
+    return [by_place.get(place, NO_DAY) for place in record.places]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +196,8 @@ def day_texts(lines: list[bytes]) -> list[str]:
 @pytest.mark.parametrize("neighbours", [0, 1, 9])
 def test_a_line_that_is_not_an_event_is_found_among_events(bad: bytes, neighbours: int) -> None:
     lines = [*[line()] * neighbours, bad, *[line()] * neighbours]
-    assert [*[ONE] * neighbours, NO_DAY, *[ONE] * neighbours] == day_texts(lines)
+    expected = [*[ONE] * neighbours, NO_DAY, *[ONE] * neighbours]
+    assert expected == day_texts(lines)
 
 
 # Parts of events from clients that resemble a timestamp, as keys, as texts, and nested.
@@ -259,8 +264,8 @@ def test_the_days_of_validated_events_are_those_that_a_json_parser_finds(
     lines = written(sent)
     assert 3 * len(sent) == len(lines)
     expected = [json.loads(line)["timestamp"][:10] for line in lines]
-    assert expected == days(lines)
-    assert expected == [days([line])[0] for line in lines]
+    assert expected == day_texts(lines)
+    assert [[each] for each in expected] == [day_texts([line]) for line in lines]
 
 
 def test_events_of_one_day_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,7 +277,39 @@ def test_events_of_one_day_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> No
         raise AssertionError(f"{line!r} was parsed")
 
     monkeypatch.setattr(layout, "address", parsed)
-    assert [ONE] * 9 == days(lines)
+    assert [ONE] * 9 == day_texts(lines)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [line(ONE), line(OTHER)],
+        [line(ONE), b"no event"],
+        [b"no event", line(ONE)],
+        [line(ONE), line(ONE).replace(b'"e"', b'".e"')],
+        [line(ONE), line(ONE).replace(b'"c"', b'"c\\"')],
+        [line(ONE), line("not-a-date")],
+        [line(ONE), b" " + line(ONE)],
+        [WITHOUT_TIMESTAMP, line(ONE, nested(ONE)), line(ONE)],
+    ],
+)
+def test_events_that_may_not_share_a_day_are_looked_at_one_by_one(lines: list[bytes]) -> None:
+    assert common_day(record_of(lines)) is None
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [line(ONE)],
+        [line(ONE)] * 64,
+        [line(ONE, nested(OTHER)), line(ONE)],
+        [line(ONE).replace(b'"e"', b'"e~9bd5e07d5d8e5f4c"')],
+        [line(ONE).replace(b'"c"', rb'"c\"\\\n,"')],
+        [line(ONE).replace(b'"c"', '"中文 🦉"'.encode())],
+    ],
+)
+def test_events_that_share_a_day_are_not_looked_at_one_by_one(lines: list[bytes]) -> None:
+    assert ONE == common_day(record_of(lines))
 
 
 @pytest.mark.parametrize("event_id", ["a~9bd5e07d5d8e5f4c", f"{'x' * 128}~0123456789abcdef"])

@@ -1,5 +1,6 @@
 """The format page is a contract: its names and its example are those of the code."""
 
+import io
 import re
 import zlib
 from pathlib import Path
@@ -7,21 +8,28 @@ from pathlib import Path
 import pytest
 
 import storage
-from storage.journal.record import MAX_RECORD_BYTES, decode, encode
-from storage.journal.segment import SegmentName, parse_segment_name
+from storage.journal.record import (
+    EVENTS_PER_RECORD,
+    HEAD_BYTES,
+    MAX_TEXT_BYTES,
+    Record,
+    encode,
+    scan,
+)
+from storage.journal.segment import SegmentName, is_of_format_1, parse_segment_name
 from storage.journal.writer import SegmentWriter
 from tests.storage.segments import local, no_ids, no_reserve, scanned
 
 PAGE = (Path(storage.__file__).parent / "FORMAT.md").read_text()
 NAMES = re.findall(r"^ +(\S+\.(?:open|sealed))$", PAGE, re.MULTILINE)
-EXAMPLE = re.findall(r"^ +([0-9a-f]{8} \{.*\})$", PAGE, re.MULTILINE)
+EXAMPLE = re.findall(r"^ +([0-9a-f]{8} .*)\n +(\{.*\})$", PAGE, re.MULTILINE)
 EXAMPLE_ID = re.findall(r"With the segment id `([^`]+)`", PAGE)
 
 GOLDEN = Path(__file__).parent / "golden"
 GOLDEN_EVENTS = (GOLDEN / "events.ndjson").read_bytes().splitlines()
 GOLDEN_SEGMENTS = {
-    "20261123T173000123Z-9f86d081884c7d65.auto-100.events.open": GOLDEN_EVENTS[:2],
-    "20261123T173001000Z-0000000000000001.batch.v1+web.3.sealed": GOLDEN_EVENTS,
+    "20261123T173000123Z-9f86d081884c7d65.v2.auto-100.events.open": GOLDEN_EVENTS[:2],
+    "20261123T173001000Z-0000000000000001.v2.batch.v1+web.3.sealed": GOLDEN_EVENTS,
 }
 
 
@@ -45,24 +53,30 @@ def test_names_on_the_page_are_names_of_segments(name: str) -> None:
 
 def test_the_worked_example_is_a_record_as_it_is_written() -> None:
     seed = zlib.crc32(EXAMPLE_ID[0].encode())
-    assert EXAMPLE == [encode([b'{"event_id":"a"}'], seed).decode().rstrip("\n")]
+    (example,) = EXAMPLE
+    assert [*example] == encode([b'{"event_id":"a"}'], seed).decode().splitlines()
 
 
 def test_the_worked_example_reads_back() -> None:
     name = parse_segment_name(NAMES[0])
     assert name is not None
     assert [name.id] == EXAMPLE_ID
-    assert decode(EXAMPLE[0].encode() + b"\n", name.checksum_seed) == b'{"event_id":"a"}'
+    raw = "".join(f"{line}\n" for line in EXAMPLE[0]).encode()
+    (record,) = scan(io.BytesIO(raw), name.checksum_seed)
+    assert isinstance(record, Record)
+    assert [b'{"event_id":"a"}'] == record.lines
 
 
-def test_the_event_begins_where_the_page_cuts() -> None:
-    (column,) = re.findall(r"cut -c(\d+)-", PAGE)
-    assert EXAMPLE[0][int(column) - 1 :] == '{"event_id":"a"}'
+def test_the_sizes_on_the_page_are_those_of_the_code() -> None:
+    (mebibytes,) = re.findall(r"included; 8 decimal digits, at most (\d+) MiB", PAGE)
+    (most,) = re.findall(r"the number of lines, 1 to (\d+);", PAGE)
+    (head,) = re.findall(r"A head is (\d+) bytes long", PAGE)
+    expected = (MAX_TEXT_BYTES, EVENTS_PER_RECORD, HEAD_BYTES)
+    assert expected == (int(mebibytes) * 1024 * 1024, int(most), int(head))
 
 
-def test_the_longest_record_is_the_one_on_the_page() -> None:
-    (mebibytes,) = re.findall(r"is at most (\d+) MiB", PAGE)
-    assert int(mebibytes) * 1024 * 1024 == MAX_RECORD_BYTES
+def test_names_of_format_1_are_on_the_page_only_in_words() -> None:
+    assert [] == [name for name in NAMES if is_of_format_1(name)]
 
 
 @pytest.mark.parametrize(("file_name", "lines"), GOLDEN_SEGMENTS.items())

@@ -13,9 +13,9 @@ from storage.counters import Counters
 from storage.journal import journal as journal_module
 from storage.journal.directory import JournalDirectory
 from storage.journal.journal import Journal, JournalLimits
-from storage.journal.record import RECORD_OVERHEAD_BYTES, Record, scan
+from storage.journal.record import HEAD_BYTES, Record, scan
 from storage.journal.segment import KeyRules, SealedSegment, new_segment_name, parse_segment_name
-from storage.journal.writer import SegmentWriter
+from storage.journal.writer import Appended, SegmentWriter
 from storage.refusals import JournalBusy, JournalClosed, JournalFull, JournalUnavailable
 from tests.storage.segments import NoShipping, contents, no_ids, no_reserve
 from tests.support.failing_filesystem import FaultyFileSystem
@@ -35,9 +35,9 @@ class CountingWriter(SegmentWriter):
         )
         self.groups: list[int] = []
 
-    def append(self, lines: Any, digests: bytes = b"") -> str:
+    def append(self, lines: Any, identities: bytes = b"") -> Appended:
         self.groups.append(len(lines))
-        return super().append(lines, digests)
+        return super().append(lines, identities)
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Bench:
         with path.open("rb") as stream:
             pieces = list(scan(stream, name.checksum_seed))
         assert [] == [piece for piece in pieces if not isinstance(piece, Record)]
-        return [piece.line for piece in pieces if isinstance(piece, Record)]
+        return [line for piece in pieces if isinstance(piece, Record) for line in piece.lines]
 
 
 @asynccontextmanager
@@ -174,7 +174,7 @@ async def test_a_full_journal_refuses_events_until_there_is_room(
 async def test_a_journal_is_reported_full_from_the_first_refused_event_until_there_is_clear_room(
     tmp_path: Path, event: int
 ) -> None:
-    largest = event + RECORD_OVERHEAD_BYTES
+    largest = HEAD_BYTES + event + 1
     clear = max(2 * largest, MIB // 100)
     async with bench(tmp_path, full=MIB, event=event) as b:
         seen = []
@@ -340,11 +340,15 @@ async def test_a_wall_clock_that_jumps_delays_no_seal_and_loses_no_event(
         assert {b'{"n":%d}' % number for number in range(4)} == set(b.lines_on_disk())
 
 
-async def test_held_bytes_are_those_of_the_records(tmp_path: Path) -> None:
+async def test_held_bytes_are_those_on_disk(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
         await b.journal.append([b'{"n":1}', b'{"n":22}', b'{"n":333}'])
         await b.journal.append([b'{"n":4444}'])
-        assert b.journal.held_bytes == b.writer.size == 4 * 10 + 7 + 8 + 9 + 10
+        expected = 2 * HEAD_BYTES + 8 + 9 + 10 + 11
+        assert (expected, expected) == (b.journal.held_bytes, b.writer.size)
+        await asyncio.gather(*(b.journal.append([b"{}"]) for _ in range(7)))
+        (raw,) = contents(tmp_path).values()
+        assert (len(raw), len(raw)) == (b.journal.held_bytes, b.writer.size)
         assert [] == b.shipping.when_idle
 
 
@@ -359,7 +363,7 @@ async def test_a_journal_is_full_to_the_byte(
         b.shipping.disk_bytes = MIB - 2 * 4096
         first = [b.journal.append([b"{}"]) for _ in range(waits)]
         try:
-            await b.journal.append([b"x" * (size - 10)])
+            await b.journal.append([b"x" * (size - HEAD_BYTES - 1)])
             assert taken
         except JournalFull:
             assert not taken

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.journal import journal as journal_module
-from storage.journal.record import RECORD_OVERHEAD_BYTES
+from storage.journal.record import HEAD_BYTES
 from storage.journal.segment import disk_bytes
 from storage.refusals import JournalFull, JournalUnavailable
 from tests.storage.journal.test_journal import MIB, bench, timer_delays
@@ -21,17 +21,17 @@ def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_segment_is_sealed_when_it_has_exactly_its_size(tmp_path: Path) -> None:
-    async with bench(tmp_path, segment=1000) as b:
-        await asyncio.gather(*(b.journal.append([b"x" * 490]) for _ in range(6)))
+    async with bench(tmp_path, segment=HEAD_BYTES + 960) as b:
+        await asyncio.gather(*(b.journal.append([b"x" * 479]) for _ in range(6)))
         await until(lambda: len(b.sealed) == 3)
         assert [2, 2, 2] == [each.events for each in b.sealed]
-        await b.journal.append([b"x" * 990])
+        await b.journal.append([b"x" * 959])
         await until(lambda: len(b.sealed) == 4)
 
 
 async def test_a_journal_a_byte_short_of_the_largest_event_is_not_ready(tmp_path: Path) -> None:
     async with bench(tmp_path, full=MIB, event=1000) as b:
-        b.shipping.disk_bytes = MIB - 1000 - RECORD_OVERHEAD_BYTES
+        b.shipping.disk_bytes = MIB - 1000 - 1 - HEAD_BYTES
         assert b.journal.refusal() is None
         b.shipping.disk_bytes += 1
         assert b.journal.refusal() is not None
@@ -93,7 +93,7 @@ async def test_the_disk_space_in_use_includes_held_and_waiting_events(tmp_path: 
     async with bench(tmp_path, flush_s=60, full=LIMIT) as b:
         await b.journal.append([b"x" * 5300])
         held = disk_bytes(b.journal.held_bytes)
-        waiting = 5300 + RECORD_OVERHEAD_BYTES
+        waiting = 5300 + 1 + HEAD_BYTES
         b.shipping.disk_bytes = LIMIT - held - waiting - waiting
         first, second = b.journal.append([b"x" * 5300]), b.journal.append([b"x" * 5300])
         with pytest.raises(JournalFull):

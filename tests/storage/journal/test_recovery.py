@@ -1,11 +1,13 @@
 import errno
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from storage.journal.directory import JournalDirectory
+from storage.journal.record import encode
 from storage.journal.recovery import recover
 from storage.journal.segment import KeyRules, SegmentName
 from tests.storage.segments import (
@@ -30,6 +32,9 @@ from tests.storage.segments import (
 from tests.support.failing_filesystem import FaultyFileSystem
 from tests.support.fault_policies import Fault
 
+# One record for each event.
+write_records = partial(write_segment, each_alone=True)
+write_sealed_records = partial(write_sealed, each_alone=True)
 LINES = events(5)
 STARTS = offsets(LINES)
 MIDDLE = range(STARTS[2], STARTS[3])
@@ -48,7 +53,7 @@ def test_every_cut_keeps_exactly_the_whole_records_before_it(tmp_path: Path, kep
     for cut in range(STARTS[kept], STARTS[kept + 1]):
         directory = tmp_path / str(cut)
         directory.mkdir()
-        tear(write_segment(directory, LINES), at=cut)
+        tear(write_records(directory, LINES), at=cut)
         recover(local(directory))
         assert (cut, [kept] if kept else []) == (cut, counts(directory))
         assert LINES[:kept] == delivered_lines(directory)
@@ -57,7 +62,7 @@ def test_every_cut_keeps_exactly_the_whole_records_before_it(tmp_path: Path, kep
 
 
 def test_a_whole_segment_is_sealed_as_it_is(tmp_path: Path) -> None:
-    raw = write_segment(tmp_path, LINES).read_bytes()
+    raw = write_records(tmp_path, LINES).read_bytes()
     recover(local(tmp_path))
     assert {NAME.sealed(5).file_name: raw} == contents(tmp_path)
     assert delivered_lines(tmp_path) == LINES
@@ -86,7 +91,7 @@ def test_every_corrupt_byte_costs_its_record_and_no_other(
     for byte in MIDDLE:
         directory = tmp_path / str(byte)
         directory.mkdir()
-        path = write_segment(directory, LINES, NAME if left_open else NAME.sealed(5))
+        path = write_records(directory, LINES, NAME if left_open else NAME.sealed(5))
         mask = MASKS[pattern](path.read_bytes()[byte])
         if mask == 0:
             continue
@@ -109,13 +114,13 @@ def test_corruption_is_reported_with_its_cause_and_its_copy(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str]
 ) -> None:
     expected_errors.append("segment is corrupt")
-    path = write_segment(tmp_path, LINES)
+    path = write_records(tmp_path, LINES)
     flip(path, MIDDLE.stop - 3)
     corrupted = path.read_bytes()[MIDDLE.start : MIDDLE.stop]
     recover(local(tmp_path))
     delivered_lines(tmp_path)
     (fields,) = logged(caplog, "segment is corrupt")
-    assert fields["cause"] == "the checksum does not match"
+    assert fields["cause"] == "the checksum of the lines does not match"
     assert Path(str(fields["quarantined"])).read_bytes() == corrupted
 
 
@@ -123,7 +128,7 @@ def test_a_zeroed_block_costs_only_the_records_it_touches(
     tmp_path: Path, expected_errors: list[str]
 ) -> None:
     expected_errors.append("segment is corrupt")
-    path = write_segment(tmp_path, LINES)
+    path = write_records(tmp_path, LINES)
     raw = path.read_bytes()
     path.write_bytes(raw[: STARTS[1]] + bytes(STARTS[3] - STARTS[1]) + raw[STARTS[3] :])
     recover(local(tmp_path))
@@ -132,8 +137,8 @@ def test_a_zeroed_block_costs_only_the_records_it_touches(
 
 def test_a_stale_block_of_another_segment_is_not_delivered(tmp_path: Path) -> None:
     other = numbered_name(1)
-    stale = write_segment(tmp_path, events(9), other)
-    path = write_segment(tmp_path, LINES[:2])
+    stale = write_records(tmp_path, events(9), other)
+    path = write_records(tmp_path, LINES[:2])
     path.write_bytes(path.read_bytes() + stale.read_bytes())
     stale.unlink()
     recover(local(tmp_path))
@@ -142,7 +147,7 @@ def test_a_stale_block_of_another_segment_is_not_delivered(tmp_path: Path) -> No
 
 
 def test_a_segment_that_has_only_stale_blocks_is_removed(tmp_path: Path) -> None:
-    stale = write_segment(tmp_path, LINES, numbered_name(1))
+    stale = write_records(tmp_path, LINES, numbered_name(1))
     raw = stale.read_bytes()
     stale.rename(tmp_path / NAME.file_name)
     recover(local(tmp_path))
@@ -161,7 +166,7 @@ def test_a_segment_that_has_only_stale_blocks_is_removed(tmp_path: Path) -> None
 def test_a_torn_tail_is_cut_off_and_quarantined_only_if_a_line_ends_in_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, tail: bytes, kept: list[bytes]
 ) -> None:
-    path = write_segment(tmp_path, LINES)
+    path = write_records(tmp_path, LINES)
     path.write_bytes(path.read_bytes() + tail)
     recover(local(tmp_path))
     assert counts(tmp_path) == [5]
@@ -177,7 +182,7 @@ def test_an_invalid_range_at_the_end_of_a_sealed_segment_is_corruption(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str]
 ) -> None:
     expected_errors.append("segment is corrupt")
-    segment = write_sealed(tmp_path, LINES)
+    segment = write_sealed_records(tmp_path, LINES)
     path = tmp_path / segment.name.file_name
     flip(path, STARTS[5] - 2)
     recover(local(tmp_path))
@@ -192,21 +197,21 @@ def test_a_sealed_segment_with_another_number_of_records_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str], promised: int
 ) -> None:
     expected_errors.append("segment is corrupt")
-    write_sealed(tmp_path, LINES, promised=promised)
+    write_sealed_records(tmp_path, LINES, promised=promised)
     assert delivered_lines(tmp_path) == LINES
     (fields,) = logged(caplog, "segment is corrupt")
-    assert fields["cause"] == f"it was sealed with {promised} records and holds 5"
+    assert fields["cause"] == f"it was sealed with {promised} events and holds 5"
     assert (fields["offset"], fields["bytes"]) == (STARTS[5], 0)
 
 
 def corrupt_journal(directory: Path) -> None:
     """Leave a torn and corrupt open segment, an empty one, a sealed one, a staged orphan."""
     recover(local(directory))
-    path = write_segment(directory, LINES)
+    path = write_records(directory, LINES)
     flip(path, MIDDLE.start)
     path.write_bytes(path.read_bytes() + b"73ffe409 {}\nhalf")
-    write_segment(directory, [], numbered_name(1))
-    write_segment(directory, events(2), numbered_name(2, count=2))
+    write_records(directory, [], numbered_name(1))
+    write_records(directory, events(2), numbered_name(2, count=2))
     (directory / "staged" / f"{numbered_name(3).id}.{DAY}.ndjson.gz").write_bytes(b"orphan")
 
 
@@ -231,14 +236,16 @@ def test_recovery_twice_is_the_same_as_once(tmp_path: Path) -> None:
         ("entries", 1),
         ("entries", 2),
         ("entries", 3),
+        ("entries", 4),
         ("create", 2),
         ("write", 2),
         ("sync", 2),
         ("rename", 1),
         ("sync_directory", 2),
         ("sync_directory", 3),
-        ("remove", 2),
+        ("remove", 1),
         ("remove", 3),
+        ("remove", 4),
     ],
 )
 def test_recovery_that_was_interrupted_finishes_the_next_time(
@@ -258,7 +265,7 @@ def test_recovery_that_was_interrupted_finishes_the_next_time(
 def test_a_full_disk_does_not_keep_recovery_from_sealing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = write_segment(tmp_path, LINES)
+    path = write_records(tmp_path, LINES)
     path.write_bytes(path.read_bytes() + b"73ffe409 {}\n")
     faulty = FaultyFileSystem()
     faulty.fail("create", code=errno.ENOSPC)
@@ -273,7 +280,7 @@ def test_a_full_disk_does_not_keep_recovery_from_sealing(
 def test_a_segment_is_sealed_in_place_if_there_is_no_room_for_a_copy(
     tmp_path: Path, kind: str, code: int
 ) -> None:
-    path = write_segment(tmp_path, LINES)
+    path = write_records(tmp_path, LINES)
     tear(path, at=STARTS[4] + 17)
     fs = FaultyFileSystem([Fault(kind, 1, errno=code, partial=20)])
     recover(JournalDirectory(fs, tmp_path))
@@ -285,8 +292,8 @@ def test_a_segment_is_sealed_in_place_if_there_is_no_room_for_a_copy(
 
 
 def test_a_segment_whose_copy_is_sealed_is_not_sealed_twice(tmp_path: Path) -> None:
-    write_sealed(tmp_path, LINES)
-    write_segment(tmp_path, LINES[:2])
+    write_sealed_records(tmp_path, LINES)
+    write_records(tmp_path, LINES[:2])
     (tmp_path / f"{NAME.file_name}.copy").write_bytes(b"begun")
     (tmp_path / "mine.copy").write_bytes(b"a person's")
     recover(local(tmp_path))
@@ -304,7 +311,7 @@ def test_a_sealed_copy_is_durable_before_its_open_segment_is_removed(tmp_path: P
 
 
 def test_an_open_segment_without_a_record_is_removed(tmp_path: Path) -> None:
-    write_segment(tmp_path, [])
+    write_records(tmp_path, [])
     recover(local(tmp_path))
     assert contents(tmp_path) == {}
 
@@ -312,7 +319,7 @@ def test_an_open_segment_without_a_record_is_removed(tmp_path: Path) -> None:
 def test_staged_objects_without_their_segment_and_interrupted_ones_are_removed(
     tmp_path: Path,
 ) -> None:
-    write_sealed(tmp_path, LINES)
+    write_sealed_records(tmp_path, LINES)
     staged = tmp_path / "staged"
     mine = staged / f"{SEGMENT_ID}.{DAY}.ndjson.gz"
     orphan, draft = f"{numbered_name(1).id}.{DAY}.ndjson.gz", f"{SEGMENT_ID}.tmp"
@@ -330,7 +337,7 @@ def test_files_that_are_no_segments_are_left_unchanged(tmp_path: Path) -> None:
 
 
 def test_a_sealed_segment_is_not_touched(tmp_path: Path) -> None:
-    segment = write_sealed(tmp_path, LINES)
+    segment = write_sealed_records(tmp_path, LINES)
     path = tmp_path / segment.name.file_name
     path.write_bytes(b"garbage")
     recover(local(tmp_path))
@@ -344,7 +351,7 @@ def test_the_directories_are_made(tmp_path: Path) -> None:
 
 def test_a_recovered_segment_is_rewritten_before_it_is_sealed(tmp_path: Path) -> None:
     recover(local(tmp_path))
-    write_segment(tmp_path, LINES)
+    write_records(tmp_path, LINES)
     fs = FaultyFileSystem()
     recover(JournalDirectory(fs, tmp_path))
     expected = ["create", "write", "sync", "close", "rename", "sync_directory", "remove"]
@@ -362,8 +369,8 @@ def test_every_open_segment_is_sealed_under_its_own_rules(
 ) -> None:
     caplog.set_level(logging.INFO)
     other = SegmentName(numbered_name(7).id, KeyRules("batch", "a/b"))
-    write_segment(tmp_path, LINES)
-    write_segment(tmp_path, [event(9)], other)
+    write_records(tmp_path, LINES)
+    write_records(tmp_path, [event(9)], other)
     recover(local(tmp_path))
     expected = {NAME.sealed(5), other.sealed(1)}
     assert expected == {segment.name for segment in sealed_in(tmp_path)}
@@ -371,6 +378,59 @@ def test_every_open_segment_is_sealed_under_its_own_rules(
 
 
 def test_a_segment_sealed_by_recovery_holds_only_valid_records(tmp_path: Path) -> None:
-    tear(write_segment(tmp_path, LINES), at=STARTS[4] + 17)
+    tear(write_records(tmp_path, LINES), at=STARTS[4] + 17)
     recover(local(tmp_path))
     assert scanned(tmp_path / NAME.sealed(4).file_name) == LINES[:4]
+
+
+OLD = f"{SEGMENT_ID}.auto-100.events"
+OLD_FILES = {
+    f"{OLD}.open": b'73ffe409 {"event_id":"a"}\n',
+    f"{OLD}.5.sealed": b'73ffe409 {"event_id":"a"}\n',
+    f"{OLD}.open.copy": b"begun",
+    f"staged/{SEGMENT_ID}.{DAY}.ndjson.gz": b"staged",
+}
+
+
+def test_segments_of_format_1_are_reported_and_left_as_they_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, expected_errors: list[str]
+) -> None:
+    message = "segments of journal format 1 are not delivered: only versions before 0.1.0 read them"
+    expected_errors.append(message)
+    recover(local(tmp_path))
+    assert [] == logged(caplog, message)
+    for name, raw in OLD_FILES.items():
+        (tmp_path / name).write_bytes(raw)
+    write_segment(tmp_path, LINES, numbered_name(1))
+    recover(local(tmp_path))
+    new = numbered_name(1, count=5).file_name
+    assert {*OLD_FILES, new} == contents(tmp_path).keys()
+    assert contents(tmp_path).items() >= OLD_FILES.items()
+    (fields,) = logged(caplog, message)
+    assert (2, str(tmp_path / f"{OLD}.5.sealed")) == (fields["segments"], fields["first"])
+    assert "python -m journal_tools ship" in str(fields["remedy"])
+    assert [5] == counts(tmp_path)
+
+
+def test_a_record_of_an_open_segment_that_was_acknowledged_is_never_cut_off_without_a_copy(
+    tmp_path: Path,
+) -> None:
+    size = len(write_segment(tmp_path, LINES[:2]).read_bytes())
+    for byte in range(size):
+        directory = tmp_path / str(byte)
+        directory.mkdir()
+        path = write_segment(directory, LINES[:2])
+        flip(path, byte, 0x01)
+        corrupt = path.read_bytes()
+        recover(local(directory))
+        assert {f"{SEGMENT_ID}.0.bad": corrupt} == quarantined(directory)
+
+
+def test_a_torn_record_of_many_events_is_cut_off_without_a_copy(tmp_path: Path) -> None:
+    path = write_segment(tmp_path, events(100))
+    whole = len(encode(events(64), NAME.checksum_seed))
+    tear(path, at=whole + 1000)
+    recover(local(tmp_path))
+    assert [64] == counts(tmp_path)
+    assert sorted(events(64)) == sorted(delivered_lines(tmp_path))
+    assert {} == quarantined(tmp_path)

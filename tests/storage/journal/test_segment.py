@@ -7,26 +7,27 @@ from storage.journal.segment import (
     SealedSegment,
     SegmentName,
     disk_bytes,
+    is_of_format_1,
     new_segment_name,
     parse_segment_name,
 )
 from tests.storage.segments import NAME, RULES, SEGMENT_ID
 
-OPEN = f"{SEGMENT_ID}.auto-100.events.open"
+OPEN = f"{SEGMENT_ID}.v2.auto-100.events.open"
 
 
 @pytest.mark.parametrize(
     ("file_name", "expected"),
     [
         (OPEN, NAME),
-        (f"{SEGMENT_ID}.auto-100.events.137.sealed", NAME.sealed(137)),
-        (f"{SEGMENT_ID}.event.a+b.open", SegmentName(SEGMENT_ID, KeyRules("event", "a/b"))),
+        (f"{SEGMENT_ID}.v2.auto-100.events.137.sealed", NAME.sealed(137)),
+        (f"{SEGMENT_ID}.v2.event.a+b.open", SegmentName(SEGMENT_ID, KeyRules("event", "a/b"))),
         (
-            f"{SEGMENT_ID}.batch.v1.2.7.sealed",
+            f"{SEGMENT_ID}.v2.batch.v1.2.7.sealed",
             SegmentName(SEGMENT_ID, KeyRules("batch", "v1.2"), 7),
         ),
         (
-            f"{SEGMENT_ID}.auto-0.k=v_x-y.1.sealed",
+            f"{SEGMENT_ID}.v2.auto-0.k=v_x-y.1.sealed",
             SegmentName(SEGMENT_ID, KeyRules("auto-0", "k=v_x-y"), 1),
         ),
     ],
@@ -47,19 +48,29 @@ def test_a_name_says_what_it_was_made_from(file_name: str, expected: SegmentName
         OPEN + "\n",
         "x" + OPEN,
         OPEN.upper(),
-        f"{SEGMENT_ID}.auto-100.events.sealed",
-        f"{SEGMENT_ID}.auto-100.events.07.sealed",
-        f"{SEGMENT_ID}.auto-100.events.\u0667.sealed",
-        f"{SEGMENT_ID}.auto-100.events.-1.sealed",
-        f"{SEGMENT_ID}.auto.events.open",
-        f"{SEGMENT_ID}.hourly.events.open",
-        f"{SEGMENT_ID}.auto-100..open",
-        f"{SEGMENT_ID}.auto-100.{'p' * 181}.open",
+        f"{SEGMENT_ID}.v2.auto-100.events.sealed",
+        f"{SEGMENT_ID}.v2.auto-100.events.07.sealed",
+        f"{SEGMENT_ID}.v2.auto-100.events.\u0667.sealed",
+        f"{SEGMENT_ID}.v2.auto-100.events.-1.sealed",
+        f"{SEGMENT_ID}.v2.auto.events.open",
+        f"{SEGMENT_ID}.v2.hourly.events.open",
+        f"{SEGMENT_ID}.v2.auto-100..open",
+        f"{SEGMENT_ID}.v2.auto-100.{'p' * 181}.open",
         "\u0662" + OPEN[1:],
+        OPEN.replace(".v2.", ".v1."),
+        OPEN.replace(".v2.", ".v3."),
     ],
 )
 def test_other_files_are_no_segments(file_name: str) -> None:
     assert parse_segment_name(file_name) is None
+
+
+@pytest.mark.parametrize("state", ["open", "137.sealed"])
+def test_names_of_format_1_are_told_apart(state: str) -> None:
+    old, new = (f"{SEGMENT_ID}{word}.auto-100.events.{state}" for word in ("", ".v2"))
+    assert (True, False) == (is_of_format_1(old), is_of_format_1(new))
+    assert parse_segment_name(old) is None
+    assert not is_of_format_1("lock")
 
 
 def test_the_longest_name_fits_into_a_directory_entry() -> None:

@@ -71,9 +71,10 @@ def test_appended_events_are_in_the_open_segment(bench: Bench) -> None:
     bench.writer.append(FIRST)
     bench.writer.append(LATER)
     name = numbered_name(1, "batch")
-    expected = {name.file_name: encode(FIRST + LATER, name.checksum_seed)}
+    records = encode(FIRST, name.checksum_seed) + encode(LATER, name.checksum_seed)
+    expected = {name.file_name: records}
     assert expected == contents(bench.directory)
-    assert (bench.writer.size, bench.writer.events) == (size_of(FIRST + LATER), 6)
+    assert (bench.writer.size, bench.writer.events) == (len(records), 6)
     assert bench.writer.open_since == name.created_at
 
 
