@@ -26,7 +26,8 @@ from storage.dedup.id_log import IdLimits
 from storage.delivery.delivered_ack import DeliveredAck
 from storage.filesystem import LocalFileSystem
 from storage.journal.directory import JournalDirectory
-from storage.journal.journal import Journal, JournalLimits
+from storage.journal.journal import Journal
+from storage.journal.limits import JournalLimits
 from storage.journal.reserve import sealing_bytes
 from storage.journal.segment import KeyRules, new_segment_name
 from storage.journal.writer import SegmentWriter

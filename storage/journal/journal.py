@@ -24,7 +24,8 @@ from typing import Protocol
 
 from logs.events import get_logger
 from storage.counters import Counters
-from storage.journal.record import HEAD_BYTES, encoded_size
+from storage.journal.limits import JournalLimits
+from storage.journal.record import encoded_size
 from storage.journal.reserve import is_disk_full
 from storage.journal.segment import SealedSegment, disk_bytes
 from storage.journal.writer import Appended, SegmentWriter
@@ -44,31 +45,6 @@ _PROBE_INTERVAL_S = 1.0
 _RETRY_AFTER_BUSY_S = 1
 _RETRY_AFTER_UNAVAILABLE_S = 5
 _RETRY_AFTER_CLOSED_S = 5
-
-
-@dataclass(frozen=True, slots=True)
-class JournalLimits:
-    """Age in seconds and size in bytes at which a segment is sealed, and disk space for all.
-
-    With `seal_when_idle` a segment is also sealed as soon as it could be shipped at once. An event
-    has at most `event_max_bytes`.
-    """
-
-    flush_interval_s: float
-    segment_max_bytes: int
-    max_bytes: int
-    seal_when_idle: bool
-    event_max_bytes: int = 0
-
-    @property
-    def largest_record_bytes(self) -> int:
-        """The room that an event of the largest size takes."""
-        return HEAD_BYTES + self.event_max_bytes + 1
-
-    @property
-    def clear_room_bytes(self) -> int:
-        """The room from which on a full journal counts as usable again."""
-        return max(2 * self.largest_record_bytes, self.max_bytes // 100)
 
 
 @dataclass(slots=True)
@@ -139,7 +115,7 @@ class Journal:
         the future does: then none of the events is durable. Each line is an event's JSON without
         a newline; `identities`, those of the events, are recorded before the segment is sealed.
         """
-        size = encoded_size(lines)
+        size = encoded_size(list(map(len, lines)))
         refusal = self._refusal(size)
         if refusal is not None:
             raise refusal

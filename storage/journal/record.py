@@ -5,14 +5,15 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import BinaryIO
 
 MAX_TEXT_BYTES = 16 * 1024 * 1024
 EVENTS_PER_RECORD = 64
 HEAD_BYTES = 30
 
-# Beyond this size, large events are put into several records: a reader holds one in memory.
-_LARGE_BYTES = 1024 * 1024
+# An event of more than this has a record of its own, so that those of 64 events stay small.
+_LARGE_BYTES = 16 * 1024
 _WINDOW_BYTES = 1024 * 1024
 
 _HEAD = re.compile(rb"([0-9a-f]{8}) ((\d{8}) (0[1-9]|[1-5]\d|6[0-4]) ([0-9a-f]{8}))\n")
@@ -83,38 +84,37 @@ class Invalid:
 
 def encode(lines: Sequence[bytes], seed: int) -> bytes:
     """Return the records of `lines`, each of which is an event's JSON without a newline."""
-    parts: list[bytes] = []
-    for start in range(0, len(lines), EVENTS_PER_RECORD):
-        for text, events in _texts(lines[start : start + EVENTS_PER_RECORD]):
-            parts += (_head(text, events, seed), text)
-    return b"".join(parts)
+    return b"".join([part for group in _groups(lines) for part in _record(group, seed)])
 
 
-def encoded_size(lines: Sequence[bytes]) -> int:
-    """Return an upper bound of the size of `encode(lines)`, exact up to 1 MiB."""
-    text_bytes = sum(map(len, lines)) + len(lines)
-    # Two adjacent records that take the place of a large one are together large.
-    heads = -(-len(lines) // EVENTS_PER_RECORD) + 2 * (text_bytes // _LARGE_BYTES)
-    return text_bytes + heads * HEAD_BYTES
+def encoded_size(sizes: Sequence[int]) -> int:
+    """Return an upper bound of the size that events of these sizes take, alone or in a group.
+
+    It is exact for events of one request without large ones.
+    """
+    heads = -(-len(sizes) // EVENTS_PER_RECORD)
+    if max(sizes, default=0) > _LARGE_BYTES:
+        # A large event is a record of its own, and ends the one before it.
+        heads += 2 * sum(size > _LARGE_BYTES for size in sizes)
+    return heads * HEAD_BYTES + sum(sizes) + len(sizes)
 
 
-def _texts(lines: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
+def _groups(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    if max(map(len, lines), default=0) > _LARGE_BYTES:
+        for is_large, run in groupby(lines, lambda line: len(line) > _LARGE_BYTES):
+            yield from _slices(list(run), 1 if is_large else EVENTS_PER_RECORD)
+    else:
+        yield from _slices(lines, EVENTS_PER_RECORD)
+
+
+def _slices(lines: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
+    return (lines[start : start + size] for start in range(0, len(lines), size))
+
+
+def _record(lines: Sequence[bytes], seed: int) -> tuple[bytes, bytes]:
     text = b"\n".join([*lines, b""])
-    if len(text) <= _LARGE_BYTES or len(lines) == 1:
-        yield text, len(lines)
-        return
-    size, start = 0, 0
-    for index, line in enumerate(lines):
-        if size and size + len(line) >= _LARGE_BYTES:
-            yield b"\n".join([*lines[start:index], b""]), index - start
-            size, start = 0, index
-        size += len(line) + 1
-    yield b"\n".join([*lines[start:], b""]), len(lines) - start
-
-
-def _head(text: bytes, events: int, seed: int) -> bytes:
-    facts = b"%08d %02d %08x" % (len(text), events, zlib.crc32(text))
-    return b"%08x %b\n" % (zlib.crc32(facts, seed), facts)
+    facts = b"%08d %02d %08x" % (len(text), len(lines), zlib.crc32(text))
+    return b"%08x %b\n" % (zlib.crc32(facts, seed), facts), text
 
 
 def scan(stream: BinaryIO, seed: int) -> Iterator[Record | CorruptRange]:

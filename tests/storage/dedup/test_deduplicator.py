@@ -14,7 +14,8 @@ from storage.dedup.identity import conflict_id, conflict_line, fingerprints, kep
 from storage.delivery.shipment import Packer
 from storage.filesystem import FileSystem, LocalFileSystem
 from storage.journal.directory import JournalDirectory
-from storage.journal.journal import Journal, JournalLimits
+from storage.journal.journal import Journal
+from storage.journal.limits import JournalLimits
 from storage.journal.recovery import recover
 from storage.journal.writer import SegmentWriter
 from storage.refusals import JournalUnavailable

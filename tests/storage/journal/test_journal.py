@@ -12,8 +12,9 @@ import pytest
 from storage.counters import Counters
 from storage.journal import journal as journal_module
 from storage.journal.directory import JournalDirectory
-from storage.journal.journal import Journal, JournalLimits
-from storage.journal.record import HEAD_BYTES, Record, scan
+from storage.journal.journal import Journal
+from storage.journal.limits import JournalLimits
+from storage.journal.record import HEAD_BYTES, Record, encoded_size, scan
 from storage.journal.segment import KeyRules, SealedSegment, new_segment_name, parse_segment_name
 from storage.journal.writer import Appended, SegmentWriter
 from storage.refusals import JournalBusy, JournalClosed, JournalFull, JournalUnavailable
@@ -174,7 +175,7 @@ async def test_a_full_journal_refuses_events_until_there_is_room(
 async def test_a_journal_is_reported_full_from_the_first_refused_event_until_there_is_clear_room(
     tmp_path: Path, event: int
 ) -> None:
-    largest = HEAD_BYTES + event + 1
+    largest = encoded_size([event])
     clear = max(2 * largest, MIB // 100)
     async with bench(tmp_path, full=MIB, event=event) as b:
         seen = []

@@ -89,32 +89,37 @@ def test_a_record_has_at_most_64_events(count: int, expected: list[int]) -> None
     assert expected == [each.events for each in records(encode(events(count), SEED))]
 
 
-@pytest.mark.parametrize("count", [1, 2, 64])
-def test_large_events_are_put_into_several_records(count: int) -> None:
-    lines = [b"x" * (300_000 + number) for number in range(count)]
-    raw = encode(lines, SEED)
-    assert lines == found(raw)
-    assert max(each.size for each in records(raw)) <= 1024 * 1024 + HEAD_BYTES
-    assert -(-count // 3) == len(records(raw))
+LARGE = record._LARGE_BYTES
 
 
-def test_an_event_larger_than_usual_records_costs_its_neighbours_nothing() -> None:
-    lines = [b"a", b"x" * 2_000_000, b"b", b"c"]
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([LARGE], [1]),
+        ([LARGE] * 64, [64]),
+        ([LARGE + 1] * 3, [1, 1, 1]),
+        ([1, LARGE + 1, 1, 1], [1, 1, 2]),
+        ([*[1] * 70, LARGE + 1], [64, 6, 1]),
+    ],
+)
+def test_a_large_event_has_a_record_of_its_own(sizes: list[int], expected: list[int]) -> None:
+    lines = [b"x" * size for size in sizes]
     raw = encode(lines, SEED)
     assert lines == found(raw)
-    assert [1, 1, 2] == [each.events for each in records(raw)]
+    assert expected == [each.events for each in records(raw)]
 
 
 @given(any_lines)
 def test_the_encoded_size_is_known_beforehand(lines: list[bytes]) -> None:
-    assert len(encode(lines, SEED)) == encoded_size(lines)
+    assert len(encode(lines, SEED)) == encoded_size(list(map(len, lines)))
 
 
-@given(st.lists(st.integers(0, 700_000), max_size=100))
-def test_the_encoded_size_of_large_events_is_never_estimated_too_low(sizes: list[int]) -> None:
-    lines = [b"x" * size for size in sizes]
-    size = len(encode(lines, SEED))
-    assert size <= encoded_size(lines) <= size + (2 + size // 500_000) * HEAD_BYTES
+@given(st.lists(st.lists(st.sampled_from([0, LARGE, LARGE + 1]), max_size=70), max_size=5))
+def test_the_encoded_size_of_a_group_is_never_estimated_too_low(sizes: list[list[int]]) -> None:
+    size = len(encode([b"x" * size for each in sizes for size in each], SEED))
+    estimate = sum(map(encoded_size, sizes))
+    most_heads = len(sizes) + 2 * sum(each.count(LARGE + 1) for each in sizes)
+    assert size <= estimate <= size + most_heads * HEAD_BYTES
 
 
 @pytest.mark.parametrize("size", [1, 2, 63, 64])
