@@ -39,8 +39,13 @@ _IP_ADDRESS = b',"ip_address":"'
 _RECEIVED_AT = b',"received_at":"'
 _SENT_AT_NAME = b',"sent_at":'
 _SENT_AT = _SENT_AT_NAME + b'"'
-_SENT_AT_CHARS = len(_SENT_AT) + _TIME_CHARS + 1
 _TIMESTAMP = b',"timestamp":"'
+# Own fields follow, but no correction. Without a brace they are fields of the event, and of no
+# object in it.
+_SENT_AT_AND_OWN = re.compile(
+    rb',"sent_at":"[^"\\]*"'
+    rb'((?:(?!,"original_timestamp":),"[^"\\]*":(?:"[^"\\]*"|[^"\\\[\]{},]+))*)'
+)
 _LAST_FIELDS = re.compile(
     rb'(?:,"user_agent":"(?:[^"\\]|\\.)*")?(?:,"ip_address":"[^"\\]*")?\}', re.S
 )
@@ -153,9 +158,10 @@ def _sent_alike(lines: Sequence[bytes]) -> list[bytes] | None:
     """
     first = lines[0]
     start = first.find(_RECEIVED_AT)
-    last_fields = _last_fields(first)
-    if start < 0 or last_fields is None:
+    found = _last_fields(first)
+    if start < 0 or found is None:
         return None
+    last_fields, own_fields = found
     received_at = first[start : start + len(_RECEIVED_AT) + _TIME_CHARS + 1]
     server_time = received_at.replace(_RECEIVED_AT, _TIMESTAMP)
     sent_at_count = len(lines) if last_fields.startswith(_SENT_AT) else 0
@@ -166,11 +172,14 @@ def _sent_alike(lines: Sequence[bytes]) -> list[bytes] | None:
         return None
     end = -len(last_fields)
     parts = map(bytes.partition, lines, repeat(received_at))
-    return [head.removesuffix(server_time) + tail[:end] for head, _, tail in parts]
+    return [head.removesuffix(server_time) + tail[:end] + own_fields for head, _, tail in parts]
 
 
-def _last_fields(line: bytes) -> bytes | None:
-    """Return the end of an event that no fingerprint covers; None if it cannot be found."""
+def _last_fields(line: bytes) -> tuple[bytes, bytes] | None:
+    """Return the end of an event from its `sent_at` on, and what a fingerprint covers of it.
+
+    Without `sent_at`, it is the end that no fingerprint covers. None if it cannot be found.
+    """
     start = line.rfind(_USER_AGENT)
     if start < 0:
         start = line.rfind(_IP_ADDRESS)
@@ -178,7 +187,6 @@ def _last_fields(line: bytes) -> bytes | None:
         start = len(line) - 1
     if not _LAST_FIELDS.fullmatch(line, start):
         return None
-    sent_at = line[max(0, start - _SENT_AT_CHARS) : start]
-    if sent_at.startswith(_SENT_AT) and sent_at.count(b'"') == _SENT_AT.count(b'"') + 1:
-        start -= _SENT_AT_CHARS
-    return line[start:]
+    sent_at = line.rfind(_SENT_AT, 0, start)
+    own = _SENT_AT_AND_OWN.fullmatch(line, sent_at, start) if sent_at >= 0 else None
+    return (line[start:], b"") if own is None else (line[sent_at:], own[1])

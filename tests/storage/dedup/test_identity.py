@@ -147,7 +147,8 @@ def test_what_is_cut_out_of_a_line_is_what_parsing_finds(lines: list[bytes]) -> 
 
 
 def test_the_usual_lines_are_not_parsed() -> None:
-    for change in ({}, {"sent_at": LATER}, {"timestamp": TIME}):
+    of_beacon_js = {"sent_at": LATER, "key": "shop", "n": 1.5}
+    for change in ({}, {"sent_at": LATER}, of_beacon_js, {"timestamp": TIME}):
         usual = {name: value for name, value in SENT.items() if name != "plan"} | change
         assert identity._sent_alike([line(usual), line(usual)]) is not None
 
