@@ -16,6 +16,7 @@ from validation.chunks import chunks
 from validation.fast_path import FastPath
 from validation.field_names import name_problems
 from validation.fields import CLIENT_FIELDS, stored_form
+from validation.json_problems import find_problems
 from validation.outcomes import Accepted, Rejected, RequestInfo
 from validation.problems import NO_PROBLEMS, Problem, Problems, kind_of
 from validation.query import QueryError, event_in_query
@@ -25,7 +26,6 @@ from validation.strict_json import (
     BOM,
     NotJsonError,
     Parsed,
-    find_problems,
     parse_exact,
     parse_exact_in_turns,
     parse_marking,

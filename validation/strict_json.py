@@ -5,8 +5,8 @@ Two things it changes in silence, though: of two equal keys it keeps the last, a
 beyond 64 bits becomes a double. Both are noticed exactly, by compiled code (`parse_exact`). A text
 that contains either, and one that orjson refuses, is never accepted; only to say what is wrong with
 it, and where, it is parsed again by the standard library (`parse_marking`) and searched by Python
-(`find_problems`), which takes up to ten times as long. The caller decides whether that is worth its
-time.
+(`json_problems.py`), which takes up to ten times as long. The caller decides whether that is worth
+its time.
 
 All of it works in turns: each parser is called for a whole text, which cannot be interrupted, but
 no Python runs for each value of a text without a break. In particular no parser calls Python back.
@@ -14,19 +14,17 @@ no Python runs for each value of a text without a break. In particular no parser
 
 import json
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple, NoReturn
 
 import orjson
 
-from validation.problems import MAX_PROBLEMS, Problem, Problems, excerpt, path_of
 from validation.turns import Meter, Turns, at_once, uncollected
 
 MAX_DEPTH = 64
 BOM = b"\xef\xbb\xbf"
-_MIN_INTEGER = -(2**63)
-_MAX_INTEGER = 2**64 - 1
+MIN_INTEGER = -(2**63)
+MAX_INTEGER = 2**64 - 1
 # The digits of an integer that may be beyond 64 bits, which take 19, or a part of a double. No
 # condition may follow them: it would be tried again from each digit on.
 _LONG_INTEGER = re.compile(rb"[0-9]{19,}+")
@@ -41,20 +39,15 @@ _EXPONENT = b"e+"
 _ENOUGH_DIGITS = 25
 # JSON up to the first of JavaScript's constants, NaN and Infinity.
 _BEFORE_CONSTANT = re.compile(r'(?:[^"NI]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.S)
-# To search for one costs a tenth of the exception that encoding it raises.
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _BACKSLASH = b"\\\\"
 _ESCAPED_QUOTE = b"\\u0022"
 _ORJSON_DEPTH = 254
-_INFINITIES = (float("inf"), float("-inf"))
 
 # To write a value takes at most this part of the time to parse it.
 _WRITTEN_TIMES_AS_FAST = 4
 
-# The cost of looking at a value, in bytes of the fast path.
-_VALUE_BYTES = 4
+# The cost of a member of an object, in bytes of the fast path.
 _MEMBER_BYTES = 2
-_VALUES_AT_ONCE = 1024
 
 
 class NotJsonError(ValueError):
@@ -80,25 +73,15 @@ def parse(text: bytes) -> Parsed:
 
 
 def parse_exact(text: bytes) -> Parsed | None:
-    """Parse a short text, at once; None if it is not JSON, or anything in it would be lost.
-
-    A value that may be nested too deeply is not `is_exact`, since that is a problem as well.
-    """
-    text = text.removeprefix(BOM)
-    try:
-        value = orjson.loads(text)
-        again = orjson.dumps(value)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return None
-    if again != text and (
-        _has_lost_key(text, again) or (_EXPONENT in again and _has_lost_integer(text))
-    ):
-        return None
-    return Parsed(value, is_exact=brackets(text) <= MAX_DEPTH or not _is_too_deep(value))
+    """Parse a short text, at once, as `parse_exact_in_turns` does."""
+    return at_once(parse_exact_in_turns(text, Meter()))
 
 
 def parse_exact_in_turns(text: bytes, meter: Meter) -> Turns[Parsed | None]:
-    """Parse a text of any length as `parse_exact` does."""
+    """Parse a text; None if it is not JSON, or anything in it would be lost.
+
+    A value that may be nested too deeply is not `is_exact`, since that is a problem as well.
+    """
     text = text.removeprefix(BOM)
     try:
         value = uncollected(orjson.loads, text)
@@ -161,13 +144,8 @@ def _is_large(text: bytes, digits: re.Match[bytes]) -> bool:
         return False
     if text.startswith(_AFTER_DIGITS_OF_DOUBLE, digits.end()):
         return False
-    most = -_MIN_INTEGER if before.endswith(b"-") else _MAX_INTEGER
+    most = -MIN_INTEGER if before.endswith(b"-") else MAX_INTEGER
     return int(digits[0][:_ENOUGH_DIGITS]) > most
-
-
-def may_have_lost_key(text: bytes, again: bytes) -> bool:
-    """Return True if a text may have lost a key when it was parsed and written `again`."""
-    return text.count(b'"') != again.count(b'"') or _ESCAPED_QUOTE in text
 
 
 def parse_marking(text: bytes, meter: Meter) -> Turns[Parsed]:
@@ -194,7 +172,7 @@ def parse_marking(text: bytes, meter: Meter) -> Turns[Parsed]:
 
 
 def _unmarked(value: object) -> object:
-    if type(value) is Decimal and _MIN_INTEGER <= value <= _MAX_INTEGER:
+    if type(value) is Decimal and MIN_INTEGER <= value <= MAX_INTEGER:
         return int(value)
     if type(value) is not tuple:
         return value
@@ -268,133 +246,3 @@ def without_marks(value: object) -> object:
         members = value.items() if isinstance(value, dict) else value
         return {name: without_marks(item) for name, item in members}
     return [without_marks(item) for item in value] if isinstance(value, list) else value
-
-
-def find_problems(value: object, meter: Meter) -> Turns[Problems]:
-    """Return the problems of a value that would not be stored as it was sent.
-
-    Paths are made for the first MAX_PROBLEMS only; the others are counted.
-    """
-    search = _Search(meter)
-    yield from search.walk(value)
-    return Problems(tuple(search.found), search.more, frozenset(search.fields))
-
-
-_CONTAINERS = frozenset({dict, list, tuple})
-
-# The way to a value from the event: the way to what contains it, and its key there.
-_Way = tuple["_Way", str | int] | None
-_Items = Iterator[tuple[str | int, object]]
-
-
-class _Search:
-    """A walk over a value. It makes no path, and no list of keys, until it finds a problem."""
-
-    def __init__(self, meter: Meter) -> None:
-        self.found: list[Problem] = []
-        self.more = 0
-        self.fields: set[str] = set()
-        self._meter = meter
-        # The event's field that the walk is in.
-        self._field: str | int | None = None
-        self._unmetered = 0
-
-    def walk(self, value: object) -> Turns[None]:
-        """Look at a value and at everything in it, in the order of the text."""
-        # The containers around the current item, each with its way and the items still to come.
-        around: list[tuple[_Way, _Items]] = []
-        if not self._enter(value, None, around):
-            self._look_at(value, None)
-        while around:
-            way, items = around[-1]
-            for key, item in items:
-                self._unmetered += 1
-                if self._unmetered >= _VALUES_AT_ONCE and self._is_turn_full():
-                    yield
-                if way is None:
-                    self._field = key
-                if type(item) in _CONTAINERS:
-                    if self._enter(item, (way, key), around):
-                        break
-                elif not (
-                    (type(item) is int and _MIN_INTEGER <= item <= _MAX_INTEGER)
-                    or (type(item) is str and item.isascii())
-                ):
-                    self._look_at(item, (way, key))
-            else:
-                around.pop()
-
-    def _is_turn_full(self) -> bool:
-        size = self._unmetered * _VALUE_BYTES
-        self._unmetered = 0
-        return self._meter.is_full(size)
-
-    def _enter(self, value: object, way: _Way, around: list[tuple[_Way, _Items]]) -> bool:
-        """Begin with the items of a container; False if there is nothing to look at in it."""
-        if not isinstance(value, dict | list | tuple):
-            return False
-        names = () if isinstance(value, list) else _names(value)
-        self._unmetered += len(names)
-        if len(set(names)) != len(names):
-            self._add(way, f'has the key "{excerpt(_first_repeated(names))}" twice')
-            return False
-        if len(around) >= MAX_DEPTH:
-            self._add(way, f"is nested deeper than {MAX_DEPTH} levels")
-            return False
-        for name in names:
-            if not _is_unicode(name):
-                self._add((way, name), "is a key that contains an unpaired surrogate")
-        if not value:
-            return False
-        around.append((way, _items(value)))
-        return True
-
-    def _look_at(self, value: object, way: _Way) -> None:
-        if isinstance(value, int | Decimal):
-            if not _MIN_INTEGER <= value <= _MAX_INTEGER:
-                self._add(way, "is an integer beyond 64 bits: send it as a string")
-        elif type(value) is str:
-            if not _is_unicode(value):
-                self._add(way, "contains an unpaired surrogate")
-        elif type(value) is float and value in _INFINITIES:
-            self._add(way, "is a number too large for a double: send it as a string")
-
-    def _add(self, way: _Way, message: str) -> None:
-        self._unmetered += 1
-        if way is not None:
-            self.fields.add(str(way[1] if way[0] is None else self._field))
-        if len(self.found) < MAX_PROBLEMS:
-            self.found.append(Problem(path_of(_keys(way)), message))
-        else:
-            self.more += 1
-
-
-def _keys(way: _Way) -> list[str | int]:
-    keys: list[str | int] = []
-    while way is not None:
-        keys.append(way[1])
-        way = way[0]
-    return keys[::-1]
-
-
-def _names(value: dict[str, object] | tuple[tuple[str, object], ...]) -> tuple[str, ...]:
-    return tuple(value) if isinstance(value, dict) else tuple([name for name, _ in value])
-
-
-def _first_repeated(names: tuple[str, ...]) -> str:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            break
-        seen.add(name)
-    return name
-
-
-def _items(value: dict[str, object] | list[object] | tuple[tuple[str, object], ...]) -> _Items:
-    if isinstance(value, dict):
-        return iter(value.items())
-    return iter(value) if isinstance(value, tuple) else iter(enumerate(value))
-
-
-def _is_unicode(text: str) -> bool:
-    return text.isascii() or _SURROGATE.search(text) is None

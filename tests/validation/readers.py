@@ -3,9 +3,12 @@
 from itertools import count
 
 from validation.fast_path import FastPath
+from validation.json_problems import find_problems
 from validation.outcomes import RequestInfo
+from validation.problems import Problems
 from validation.reader import EventReader
 from validation.shapes import LEARNING_S
+from validation.turns import Meter, at_once
 
 NOW = 1_795_455_000.0  # 2026-11-23T17:30:00Z
 
@@ -50,3 +53,8 @@ class _ReadsNothing:
 
     def each(self, texts: list[bytes], info: RequestInfo) -> None:
         return None
+
+
+def problems_of(value: object) -> Problems:
+    """Return the problems of a value that `strict_json` has parsed."""
+    return at_once(find_problems(value, Meter()))
