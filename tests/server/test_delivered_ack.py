@@ -6,8 +6,8 @@ from typing import Any
 
 import requests
 
+from tests.support.absent_store import absent_store
 from tests.support.objects import events_in, files
-from tests.support.seaweed import free_ports
 from tests.support.server_process import ServerProcess
 from tests.support.waiting import WAIT_S, wait_until
 
@@ -18,15 +18,9 @@ def ids_in(server: ServerProcess) -> Counter[str]:
 
 def without_store(server: ServerProcess, **settings: str) -> ServerProcess:
     """Start the server with a store at whose address nobody listens."""
-    (port,) = free_ports(1)
     return server.start(
         ACK="delivered",
-        STORAGE_DIR=None,
-        S3_BUCKET_NAME="nowhere",
-        AWS_REGION="eu-central-1",
-        S3_ENDPOINT_URL=f"http://127.0.0.1:{port}",
-        AWS_ACCESS_KEY_ID="a",
-        AWS_SECRET_ACCESS_KEY="b",
+        **absent_store(),
         DRAIN_TIMEOUT="0s",
         **settings,
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import requests
 
 from tests.faults.faulty_s3 import FaultyS3
+from tests.support.absent_store import absent_store
 from tests.support.objects import events_in, files
-from tests.support.seaweed import free_ports
 from tests.support.server_process import ServerProcess
 from tests.support.waiting import WAIT_S, wait_until
 
@@ -32,14 +32,8 @@ def test_a_stop_delivers_all_events_and_exits_with_0(server: ServerProcess) -> N
 def test_events_that_a_shutdown_leaves_are_delivered_after_the_next_start(
     server: ServerProcess,
 ) -> None:
-    (port,) = free_ports(1)
     server.start(
-        STORAGE_DIR=None,
-        S3_BUCKET_NAME="nowhere",
-        AWS_REGION="eu-central-1",
-        S3_ENDPOINT_URL=f"http://127.0.0.1:{port}",
-        AWS_ACCESS_KEY_ID="a",
-        AWS_SECRET_ACCESS_KEY="b",
+        **absent_store(),
         DRAIN_TIMEOUT="500ms",
     )
     server.post({"event_id": "e1", "event_type": "c"})
@@ -67,14 +61,8 @@ def test_a_shutdown_does_not_wait_for_a_store_that_hangs(server: ServerProcess) 
 
 
 def test_a_second_signal_ends_the_process_at_once_and_loses_nothing(server: ServerProcess) -> None:
-    (port,) = free_ports(1)
     server.start(
-        STORAGE_DIR=None,
-        S3_BUCKET_NAME="nowhere",
-        AWS_REGION="eu-central-1",
-        S3_ENDPOINT_URL=f"http://127.0.0.1:{port}",
-        AWS_ACCESS_KEY_ID="a",
-        AWS_SECRET_ACCESS_KEY="b",
+        **absent_store(),
         DRAIN_TIMEOUT="1h",
     )
     server.post({"event_id": "e1", "event_type": "c"})
@@ -140,14 +128,8 @@ def test_a_request_in_flight_is_finished(server: ServerProcess) -> None:
 def test_a_server_is_not_ready_while_the_journal_has_no_room_for_the_largest_event(
     server: ServerProcess,
 ) -> None:
-    (port,) = free_ports(1)
     server.start(
-        STORAGE_DIR=None,
-        S3_BUCKET_NAME="nowhere",
-        AWS_REGION="eu-central-1",
-        S3_ENDPOINT_URL=f"http://127.0.0.1:{port}",
-        AWS_ACCESS_KEY_ID="a",
-        AWS_SECRET_ACCESS_KEY="b",
+        **absent_store(),
         JOURNAL_MAX_BYTES="64MiB",
         MAX_EVENT_BYTES="1MiB",
         DRAIN_TIMEOUT="0s",
