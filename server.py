@@ -109,7 +109,8 @@ async def _serve(settings: Settings) -> int:
     try:
         collector = Collector(settings)
         collector.start()
-        await _open_or_stop(collector, stopping := asyncio.create_task(_stop_signal()))
+        stopping = asyncio.create_task(_stop_signal())
+        await _open_or_stop(collector, stopping)
     except (DirectoryInUse, OSError, StoreError) as error:
         _log.error("cannot start", cause=str(error))
         return _EXIT_FAILED

@@ -108,7 +108,9 @@ class _Trial:
             if error.code not in _NOT_PERMITTED:
                 text = f"store: the probe cannot be read back: {error}{advice(error)}"
                 return Finding(False, text)
-            return Finding(True, f"store: reading is not permitted, which is fine ({error.code})")
+            text = f"store: reading is not permitted, which is fine ({error.code}); but an event"
+            text = f"{text} whose key may be its own earlier attempt's is copied to _unverified/"
+            return Finding(True, text)
         if found != self._expected:
             text = "store: the probe was read back with other bytes: do not use this store"
             return Finding(False, text)

@@ -6,8 +6,8 @@ Invariants:
   events that leave them are counted in `counters`, as delivered or as lost.
 - A segment that was removed from outside leaves these counts when the directory is read again.
 - At most `_LISTED` names of old segments, and as many of fresh ones, are held in memory beyond
-  those being shipped; the others are
-  found again by reading the directory. A backlog of millions costs no memory.
+  those being shipped; the others are found again by reading the directory. A backlog of millions
+  costs no memory.
 
 `next` alternates between the newest and the oldest segment: after an outage new events are
 queryable within seconds, and the old ones are still shipped at half of the rate.
