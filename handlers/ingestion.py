@@ -1,8 +1,8 @@
 """The core of ingestion: what the events of one request become, without a connection.
 
 From the facts of a request's head and its body follow the reply, the counters and the fields of the
-log line; nothing here uses Tornado's handlers or a socket. `IngestHandler` calls it for every request
-that Tornado handles, `DirectIngest` for the plain ones that do not need Tornado.
+log line; nothing here uses Tornado's handlers or a socket. `IngestHandler` calls it for every
+request that Tornado handles, `DirectIngest` for the plain ones that do not need Tornado.
 """
 
 import asyncio
